@@ -1,0 +1,1 @@
+"""Recipes for training neural networks with Keras: one file, one question."""
