@@ -1,0 +1,100 @@
+"""The update rules of Keras's optimizers on stacked weights, every hyperparameter per member.
+
+Keras tests its hyperparameters with Python's `if`, so they can't be tensors there. The formulas
+are those of Keras 3 (where epsilon stands inside or outside of the root differs between rules),
+and the tests compare each with Keras's own optimizer.
+"""
+
+import tensorflow as tf
+
+
+def initial_state(rule, weight, numbers):
+    """Return the state that the rule keeps for one stacked weight, before the first step.
+
+    Args:
+        rule: the optimizer's class name and whether it is nesterov, `{"class", "nesterov"}`.
+        weight: (members, ...).
+        numbers: lifted numbers, (members,) each; those that are zero for every member are absent.
+
+    Returns:
+        A list of tensors like weight.
+    """
+    zero = tf.zeros_like(weight)
+    momentum = [zero] if "momentum" in numbers else []
+    if rule["class"] == "SGD":
+        return momentum
+    if rule["class"] == "RMSprop":
+        return [zero, *momentum]
+    if rule["class"] == "Adagrad":
+        return [zero + _column(numbers["initial_accumulator_value"], zero)]
+    return [zero, zero]
+
+
+def update(rule, weight, gradient, state, learning_rate, numbers, step):
+    """Apply one step of the rule to one stacked weight.
+
+    Args:
+        rule: as in `initial_state`.
+        weight: (members, ...).
+        gradient: like weight.
+        state: what the rule keeps for this weight, each like weight.
+        learning_rate: (members,), of this step.
+        numbers: lifted numbers, (members,) each.
+        step: number of steps taken before this one, from 0.
+
+    Returns:
+        The new weight and its new state.
+    """
+
+    def number(name):
+        return _column(numbers[name], weight)
+
+    rate = _column(learning_rate, weight)
+    if "weight_decay" in numbers:
+        # Decoupled from the gradient, scaled by the rate (Loshchilov and Hutter 2019).
+        weight = weight - weight * number("weight_decay") * rate
+    return RULES[rule["class"]](rule, weight, gradient, state, rate, number, step)
+
+
+def _sgd(rule, weight, gradient, state, rate, number, step):
+    """Gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013)."""
+    if not state:
+        return weight - gradient * rate, []
+    momentum = number("momentum")
+    velocity = state[0] * momentum - gradient * rate
+    move = velocity * momentum - gradient * rate if rule["nesterov"] else velocity
+    return weight + move, [velocity]
+
+
+def _rmsprop(rule, weight, gradient, state, rate, number, step):
+    """Tieleman and Hinton 2012, lecture 6.5."""
+    rho = number("rho")
+    square = rho * state[0] + (1.0 - rho) * tf.square(gradient)
+    move = rate * gradient / tf.sqrt(square + number("epsilon"))
+    if len(state) == 1:
+        return weight - move, [square]
+    velocity = number("momentum") * state[1] + move
+    return weight - velocity, [square, velocity]
+
+
+def _adagrad(rule, weight, gradient, state, rate, number, step):
+    """Duchi, Hazan and Singer 2011."""
+    square = state[0] + tf.square(gradient)
+    return weight - rate * gradient / tf.sqrt(square + number("epsilon")), [square]
+
+
+def _adam(rule, weight, gradient, state, rate, number, step):
+    """Kingma and Ba 2015, with epsilon as in the paper's remark on efficiency."""
+    time = tf.cast(step + 1, tf.float32)
+    beta_1, beta_2 = number("beta_1"), number("beta_2")
+    mean = state[0] + (gradient - state[0]) * (1.0 - beta_1)
+    square = state[1] + (tf.square(gradient) - state[1]) * (1.0 - beta_2)
+    rate = rate * tf.sqrt(1.0 - tf.pow(beta_2, time)) / (1.0 - tf.pow(beta_1, time))
+    return weight - mean * rate / (tf.sqrt(square) + number("epsilon")), [mean, square]
+
+
+RULES = {"SGD": _sgd, "RMSprop": _rmsprop, "Adagrad": _adagrad, "Adam": _adam, "AdamW": _adam}
+
+
+def _column(values, like):
+    return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))

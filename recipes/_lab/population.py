@@ -1,0 +1,648 @@
+"""Compiled Sequentials, trained together: one graph per architecture.
+
+`model.fit` on a small model spends nine tenths of its time outside the arithmetic. Here, models
+that share an architecture are stacked along a member axis and trained as one graph: each with
+its own seed, initial weights, learning rate, dropout rate, penalties and momentum. What can't be
+stacked is trained by `fit`, one model after another, with the same batches and initial weights.
+
+Everything random is keyed by what it is for, never by its position: initial weights by (seed,
+layer, weight), noise by (seed, layer, step), batch orders by (seed, epoch). A member's numbers
+are the same in any population, and a resumed run is the same run.
+"""
+
+import collections
+import concurrent.futures
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from recipes._lab import layers, optimizers
+from recipes._lab.architecture import Blueprint, initial_weights, key, layer_names
+from recipes._lab.data import Dataset
+
+# Crews run side by side, one a core; inside a crew, each operation stays on its core. That wastes
+# least, and results don't depend on the number of cores.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+# Members in one call of the graph: fewer waste time between operations, more fall out of cache.
+CREW = 24
+# Examples evaluated at once, for the same reason.
+BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model to train.
+
+    Attributes:
+        label: the variant's display name.
+        build: returns the compiled model.
+        blueprint: the same, taken apart; None if the model can only be trained by `fit`.
+        seed: of its initial weights, batch orders and noise.
+        data: what it learns from.
+        epochs: how long, at the most.
+        batch_size: examples a step; what doesn't fill a batch waits for the next epoch's order.
+        patience: stop after so many epochs without a lower validation loss and restore the best
+            weights; None to train to the end.
+        class_weight: factor of each class's loss, `{class: factor}`, or None.
+        record: epochs after which the weights are kept (0 is before training).
+    """
+
+    label: str
+    build: Callable[[], keras.Model]
+    blueprint: Blueprint | None
+    seed: int
+    data: Dataset
+    epochs: int
+    batch_size: int = 100
+    patience: int | None = None
+    class_weight: dict | None = None
+    record: tuple[int, ...] = ()
+
+
+@dataclass
+class Result:
+    """How one member's training went.
+
+    Attributes:
+        history: each of METRICS by epoch, (epochs + 1,), in inference mode; epoch 0 is before
+            training, NaN follows early stopping. Losses leave out penalties, so that they can be
+            compared between members.
+        test: `{"test_loss", "test_accuracy"}`, of the final or restored weights.
+        epoch: after which `weights` were reached: the last, or the best with early stopping.
+        weights: final or restored weights, in the order of `model.weights`.
+        snapshots: recorded weights by epoch.
+    """
+
+    history: dict[str, np.ndarray]
+    test: dict[str, float]
+    epoch: int
+    weights: list[np.ndarray]
+    snapshots: dict[int, list[np.ndarray]] = field(default_factory=dict)
+
+
+def train(members, *, store=None, progress=None, engine="population"):
+    """Train all members and return their results in the same order.
+
+    Args:
+        members: any mixture; those of one architecture, data and plan become one population.
+        store: keeps finished crews for a run that is killed: `load(key)` returns a dict of
+            arrays or None, `save(key, arrays)`.
+        progress: called with the number of epochs that one member or more have just finished.
+        engine: "population", or "keras" to train every member with plain `fit`.
+
+    Returns:
+        A list of `Result`.
+    """
+    progress = progress or (lambda epochs: None)
+    populations = collections.defaultdict(list)
+    for index, member in enumerate(members):
+        stacked = engine == "population" and member.blueprint is not None
+        plan = (id(member.data), member.epochs, member.batch_size)
+        populations[(member.blueprint.signature, plan) if stacked else index].append(index)
+    results = [None] * len(members)
+    for where, indices in populations.items():
+        group = [members[index] for index in indices]
+        if isinstance(where, tuple):
+            trained = _train_population(group, store, progress)
+        else:
+            trained = _load(store, group)
+            if trained is None:
+                trained = [_fit(group[0], progress)]
+                _save(store, group, trained)
+        for index, result in zip(indices, trained, strict=True):
+            results[index] = result
+    return results
+
+
+def batch_order(seed, epoch, examples, batch_size):
+    """Return the batches of one epoch: indices of examples, (steps, batch_size)."""
+    order = np.random.default_rng([key(seed, "batches"), epoch]).permutation(examples)
+    steps = examples // batch_size
+    return order[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
+
+
+def rates(learning_rate, steps):
+    """Return the learning rate at each step, (steps,) float32, of a number or a schedule."""
+    if callable(learning_rate):
+        return np.array([float(learning_rate(step)) for step in range(steps)], np.float32)
+    return np.full(steps, learning_rate, np.float32)
+
+
+def _train_population(members, store, progress):
+    """Train members of one architecture, crew by crew, one crew a core at a time."""
+    crews, size, seeds = _crews([member.seed for member in members])
+    groups = [[members[index] for index in crew] for crew in crews]
+    trained = [_load(store, group) for group in groups]
+    for group, results in zip(groups, trained, strict=True):
+        progress(sum(member.epochs for member in group) if results else 0)
+    todo = [position for position, results in enumerate(trained) if results is None]
+    if todo:
+        graph = _Graph(members, size, seeds)
+
+        def work(position):
+            results = graph.train(groups[position], progress)
+            _save(store, groups[position], results)
+            return results
+
+        with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
+            for position, results in zip(todo, pool.map(work, todo), strict=True):
+                trained[position] = results
+    by_index = {
+        index: result
+        for crew, results in zip(crews, trained, strict=True)
+        for index, result in zip(crew, results, strict=True)
+    }
+    return [by_index[index] for index in range(len(members))]
+
+
+def cores():
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _crews(member_seeds):
+    """Divide members into crews of equal size, with as few seeds in each as that allows.
+
+    Members of one seed see the same batches and the same random bits, which are then drawn once.
+
+    Returns:
+        Lists of indices; the size of the largest; the largest number of seeds in one.
+    """
+    by_seed = collections.defaultdict(list)
+    for index, seed in enumerate(member_seeds):
+        by_seed[seed].append(index)
+    size = min(CREW, -(-len(member_seeds) // cores()))
+    crews = []
+    if len(member_seeds) >= len(by_seed) * size / 2:
+        for indices in by_seed.values():
+            crews += _split(indices, size)
+    else:  # too few members of each seed to fill a crew
+        crews = _split([index for indices in by_seed.values() for index in indices], size)
+    seeds = max(len({member_seeds[index] for index in crew}) for crew in crews)
+    return crews, max(map(len, crews)), seeds
+
+
+def _split(indices, size):
+    return [part.tolist() for part in np.array_split(indices, -(-len(indices) // size))]
+
+
+class _Graph:
+    """The training step of one architecture for crews of a fixed size, traced once.
+
+    Args:
+        members: all members that it will train.
+        size: members in a crew; smaller crews are filled up with copies of their last member.
+        seeds: distinct seeds in a crew, at the most.
+    """
+
+    def __init__(self, members, size, seeds):
+        first = members[0]
+        self.size, self.seeds = size, seeds
+        self.data, self.batch_size = first.data, min(first.batch_size, len(first.data.train))
+        self.steps = len(self.data.train) // self.batch_size  # of one epoch
+        model = built(first)
+        self.layers, self.names = model.layers, layer_names(model)
+        self.loss = keras.losses.get(model.loss)
+        self.rule = json.loads(first.blueprint.signature)[-2]
+        self.kinds = dict(zip(self.names, map(type, self.layers), strict=True))
+        self.noisy = [
+            name
+            for name, layer in zip(self.names, self.layers, strict=True)
+            if isinstance(layer, keras.layers.Dropout | keras.layers.GaussianNoise)
+        ]
+        self.shapes = {
+            f"{name}/{weight.name}": tuple(weight.shape)
+            for name, layer in zip(self.names, self.layers, strict=True)
+            for weight in layer.weights
+        }
+        self.counts = [len(layer.weights) for layer in self.layers]
+        self.trainable = [w.trainable for layer in self.layers for w in layer.weights]
+        # Factors that are zero for everybody are left out: what nobody asked for costs nothing.
+        numbers = first.blueprint.hyperparameters
+        self.numbers = [
+            name
+            for name in numbers
+            if not name.endswith(("/l1", "/l2", "weight_decay"))
+            and name != "momentum"
+            or any(member.blueprint.hyperparameters[name] for member in members)
+        ]
+        self.class_weighted = any(member.class_weight for member in members)
+        self.x, self.y = tf.constant(self.data.train.x), tf.constant(self.data.train.y)
+        self._lay_out_evaluation()
+        self.run_epoch = tf.function(self._run_epoch)
+        self.measure = tf.function(self._measure)
+
+    def _lay_out_evaluation(self):
+        """Cut train, validation and test into blocks of equal size, the last of each padded."""
+        splits = (self.data.train, self.data.validation, self.data.test)
+        count = len(self.data.validation)
+        block = -(-count // -(-count // BLOCK))
+        inputs, labels, real, owner = [], [], [], []
+        for number, split in enumerate(splits):
+            blocks = -(-len(split) // block)
+            rows = np.arange(blocks * block)
+            inputs.append(split.x[rows % len(split)].reshape(blocks, block, *split.x.shape[1:]))
+            labels.append(split.y[rows % len(split)].reshape(blocks, block))
+            real.append((rows < len(split)).astype(np.float32).reshape(blocks, block))
+            owner += [number] * blocks
+        self.blocks = [tf.constant(np.concatenate(part)) for part in (inputs, labels, real)]
+        self.owner = tf.constant(owner)
+        self.split_sizes = np.array([len(split) for split in splits])[:, None]
+        self.until_test = len(owner) - owner.count(2)
+
+    def _by_layer(self, weights):
+        """Divide a flat list of weights into one list a layer."""
+        weights = iter(weights)
+        return [[next(weights) for _ in range(count)] for count in self.counts]
+
+    def _forward(self, x, weights, numbers, noise, training):
+        y, moved = layers.forward(
+            self.layers, self.names, x, self._by_layer(weights), numbers, noise, training
+        )
+        return y, [weight for layer in moved for weight in layer]
+
+    def _losses(self, y, outputs):
+        """Return each example's loss, (members, batch), by the compiled loss."""
+        loss = getattr(self.loss, "call", self.loss)
+        if outputs.shape[-1] == 1:
+            y = tf.cast(y[..., None], tf.float32)
+        return loss(tf.broadcast_to(y, [*outputs.shape[:2], *y.shape[2:]]), outputs)
+
+    def _run_epoch(self, weights, states, numbers, plan, batches, rates, first_step):
+        """Train one epoch.
+
+        Args:
+            weights: stacked weights, (members, ...) each.
+            states: what the optimizer keeps for each trainable weight.
+            numbers: lifted numbers, (members,) each.
+            plan: `seed_of_member` (members,), `noise_keys` (layers with noise, seeds) and, if
+                classes are weighted, `class_weight` (members, classes).
+            batches: indices of examples, (steps, seeds, batch).
+            rates: learning rates, (steps, members).
+            first_step: steps taken before this epoch.
+
+        Returns:
+            The weights and states after the epoch.
+        """
+        # With one seed, the inputs are shared: (1, batch, ...), broadcast by the first product.
+        spread = (
+            (lambda v: v) if self.seeds == 1 else lambda v: tf.gather(v, plan["seed_of_member"])
+        )
+
+        def step(s, weights, states):
+            x, y = spread(tf.gather(self.x, batches[s])), spread(tf.gather(self.y, batches[s]))
+
+            def noise(name, shape):
+                keys = plan["noise_keys"][self.noisy.index(name)]
+                draw = _normal if self.kinds[name] is keras.layers.GaussianNoise else _bits
+                draws = [
+                    draw(tf.stack([keys[k], first_step + s]), shape) for k in range(self.seeds)
+                ]
+                return spread(tf.stack(draws))
+
+            trainable = [w for w, t in zip(weights, self.trainable, strict=True) if t]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(trainable)
+                outputs, moved = self._forward(x, weights, numbers, noise, training=True)
+                losses = self._losses(y, outputs)
+                if self.class_weighted:
+                    y = tf.broadcast_to(y, losses.shape)
+                    losses *= tf.gather(plan["class_weight"], y, batch_dims=1)
+                objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
+                objective += self._penalty(weights, numbers)
+            gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
+            gradients, states = iter(gradients), iter(states)
+            new_weights, new_states = [], []
+            for weight, is_trainable in zip(moved, self.trainable, strict=True):
+                if is_trainable:
+                    weight, state = optimizers.update(
+                        self.rule,
+                        weight,
+                        next(gradients),
+                        next(states),
+                        rates[s],
+                        numbers,
+                        first_step + s,
+                    )
+                    new_states.append(state)
+                new_weights.append(weight)
+            return s + 1, new_weights, new_states
+
+        _, weights, states = tf.while_loop(
+            lambda s, *_: s < self.steps, step, (0, list(weights), states), parallel_iterations=1
+        )
+        return weights, states
+
+    def _penalty(self, weights, numbers):
+        """Return the sum of all members' L1 and L2 penalties."""
+        total = 0.0
+        for name, weight in zip(self.shapes, weights, strict=True):
+            axes = list(range(1, len(weight.shape)))
+            if f"{name}/l1" in numbers:
+                total += tf.reduce_sum(numbers[f"{name}/l1"] * tf.reduce_sum(tf.abs(weight), axes))
+            if f"{name}/l2" in numbers:
+                total += tf.reduce_sum(numbers[f"{name}/l2"] * tf.reduce_sum(weight**2, axes))
+        return total
+
+    def _measure(self, weights, numbers, first, last):
+        """Sum losses and hits over blocks first to last, (2, splits, members), in inference mode."""
+
+        def step(block, sums):
+            x, y, real = (part[block][None] for part in self.blocks)
+            outputs, _ = self._forward(x, weights, numbers, None, training=False)
+            if outputs.shape[-1] == 1:
+                predicted = tf.cast(outputs[..., 0] > 0.5, y.dtype)
+            else:
+                predicted = tf.argmax(outputs, axis=-1, output_type=y.dtype)
+            hits = tf.cast(predicted == y, tf.float32)
+            values = tf.stack([self._losses(y, outputs), hits])
+            values = tf.reduce_sum(values * real, axis=2)  # (2, members)
+            owner = tf.one_hot(self.owner[block], 3)[None, :, None]
+            return block + 1, sums + owner * values[:, None, :]
+
+        sums = tf.zeros([2, 3, self.size])
+        return tf.while_loop(lambda block, _: block < last, step, (first, sums))[1]
+
+    def train(self, members, progress):
+        """Train one crew and return its results."""
+        crew = [*members, *[members[-1]] * (self.size - len(members))]
+        seeds = sorted({member.seed for member in crew})
+        seeds += seeds[-1:] * (self.seeds - len(seeds))
+        numbers = {
+            name: tf.constant([m.blueprint.hyperparameters[name] for m in crew], tf.float32)
+            for name in self.numbers
+        }
+        epochs = crew[0].epochs
+        table = np.stack(
+            [rates(m.blueprint.learning_rate, epochs * self.steps) for m in crew], axis=1
+        )
+        plan = self._plan(crew, seeds)
+        draws = [initial_weights(m.blueprint, m.seed, self.shapes) for m in crew]
+        weights = [tf.constant(np.stack(values)) for values in zip(*draws, strict=True)]
+        states = [
+            optimizers.initial_state(self.rule, weight, numbers)
+            for weight, is_trainable in zip(weights, self.trainable, strict=True)
+            if is_trainable
+        ]
+        record = _Record(crew, epochs)
+        record.epoch(0, self._metrics(weights, numbers), weights)
+        for epoch in range(epochs):
+            batches = [
+                batch_order(seed, epoch, len(self.data.train), self.batch_size) for seed in seeds
+            ]
+            first = epoch * self.steps
+            weights, states = self.run_epoch(
+                weights,
+                states,
+                numbers,
+                plan,
+                tf.constant(np.stack(batches, axis=1)),
+                tf.constant(table[first : first + self.steps]),
+                tf.constant(first),
+            )
+            record.epoch(epoch + 1, self._metrics(weights, numbers), weights)
+            progress(len(members))
+            if record.stopped.all():
+                progress(len(members) * (epochs - epoch - 1))
+                break
+        weights = record.restore(weights)
+        sums = self.measure(weights, numbers, *map(tf.constant, (self.until_test, len(self.owner))))
+        test = sums.numpy()[:, 2] / self.split_sizes[2]
+        return record.results(len(members), weights, test)
+
+    def _plan(self, crew, seeds):
+        plan = {
+            "seed_of_member": tf.constant([seeds.index(member.seed) for member in crew]),
+            "noise_keys": tf.constant(
+                [[key(seed, name, "noise") for seed in seeds] for name in self.noisy],
+                tf.int32,
+                shape=(len(self.noisy), len(seeds)),
+            ),
+        }
+        if self.class_weighted:
+            classes = range(self.data.num_classes)
+            plan["class_weight"] = tf.constant(
+                [[(m.class_weight or {}).get(c, 1.0) for c in classes] for m in crew], tf.float32
+            )
+        return plan
+
+    def _metrics(self, weights, numbers):
+        """Return METRICS, (4, members)."""
+        sums = self.measure(weights, numbers, tf.constant(0), tf.constant(self.until_test))
+        loss, accuracy = sums.numpy() / self.split_sizes
+        return np.stack([loss[0], accuracy[0], loss[1], accuracy[1]])
+
+
+class _Record:
+    """What is kept of one crew's training, and who has stopped early."""
+
+    def __init__(self, crew, epochs):
+        self.crew = crew
+        self.history = np.full((len(METRICS), epochs + 1, len(crew)), np.nan)
+        self.patience = np.array([np.inf if m.patience is None else m.patience for m in crew])
+        self.stops_early = np.isfinite(self.patience).any()
+        self.lowest = np.full(len(crew), np.inf)  # validation loss
+        self.best_epoch = np.zeros(len(crew), int)
+        self.stopped = np.zeros(len(crew), bool)
+        self.best = None
+        self.snapshots = [{} for _ in crew]
+
+    def epoch(self, epoch, metrics, weights):
+        """Keep the METRICS, (4, members), and what is asked for of the weights after an epoch."""
+        self.history[:, epoch, ~self.stopped] = metrics[:, ~self.stopped]
+        for position, member in enumerate(self.crew):
+            if epoch in member.record:
+                self.snapshots[position][epoch] = [w[position].numpy() for w in weights]
+        if not self.stops_early or epoch == 0:
+            return
+        lower = ~self.stopped & (metrics[2] < self.lowest)
+        if self.best is None:
+            self.best = list(weights)
+        self.best = [
+            tf.where(lower.reshape([-1] + [1] * (len(weight.shape) - 1)), weight, best)
+            for weight, best in zip(weights, self.best, strict=True)
+        ]
+        self.lowest[lower], self.best_epoch[lower] = metrics[2][lower], epoch
+        self.stopped |= epoch - self.best_epoch >= self.patience
+
+    def restore(self, weights):
+        """Return the weights to keep: the best of those who stop early, else the last."""
+        last = self.history.shape[1] - 1
+        early = np.isfinite(self.patience)
+        self.best_epoch = np.where(early, self.best_epoch, last)
+        if not self.stops_early:
+            return weights
+        return [
+            tf.where(early.reshape([-1] + [1] * (len(weight.shape) - 1)), best, weight)
+            for weight, best in zip(weights, self.best, strict=True)
+        ]
+
+    def results(self, count, weights, test):
+        """Return the results of the first `count` members; test is (2, members)."""
+        weights = [weight.numpy() for weight in weights]
+        return [
+            Result(
+                history={m: self.history[i, :, n] for i, m in enumerate(METRICS)},
+                test={"test_loss": float(test[0, n]), "test_accuracy": float(test[1, n])},
+                epoch=int(self.best_epoch[n]),
+                # A copy, so that one member doesn't keep the whole crew in memory.
+                weights=[weight[n].copy() for weight in weights],
+                snapshots=self.snapshots[n],
+            )
+            for n in range(count)
+        ]
+
+
+def _bits(seed, shape):
+    """Draw uint16 uniformly, of any shape, two from each 32 random bits."""
+    count = 1
+    for size in shape:
+        count *= size
+    words = tf.random.stateless_uniform([-(-count // 2)], seed, None, None, tf.uint32)
+    return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
+
+
+def _normal(seed, shape):
+    return tf.random.stateless_normal(shape, seed)
+
+
+def built(member):
+    """Return the member's model, built for its data."""
+    model = member.build()
+    if not model.built:
+        model.build((None, *member.data.input_shape))
+    return model
+
+
+def model_of(member, weights):
+    """Return an ordinary compiled Keras model with the given weights."""
+    model = built(member)
+    for variable, value in zip(model.weights, weights, strict=True):
+        variable.assign(value)
+    return model
+
+
+def _batches(member):
+    """Yield the member's batches in the order in which a population would see them."""
+    train = member.data.train
+    for epoch in range(member.epochs):
+        size = min(member.batch_size, len(train))
+        for rows in batch_order(member.seed, epoch, len(train), size):
+            yield train.x[rows], train.y[rows]
+
+
+def _fit(member, progress):
+    """Train one member with plain `fit`: the fallback, and the cross-check."""
+    keras.utils.set_random_seed(key(member.seed, "fit"))
+    model = built(member)
+    if member.blueprint is not None:
+        shapes = {
+            f"{name}/{weight.name}": tuple(weight.shape)
+            for name, layer in zip(layer_names(model), model.layers, strict=True)
+            for weight in layer.weights
+        }
+        draws = initial_weights(member.blueprint, member.seed, shapes)
+        for variable, value in zip(model.weights, draws, strict=True):
+            variable.assign(value)
+    record = _Record([member], member.epochs)
+    loss = keras.losses.get(model.loss)
+
+    @tf.function(reduce_retracing=True)
+    def measure(x, y):
+        outputs = model(x, training=False)
+        if outputs.shape[-1] == 1:
+            hits = tf.cast(outputs[:, 0] > 0.5, y.dtype) == y
+            y = tf.cast(y[:, None], tf.float32)
+        else:
+            hits = tf.argmax(outputs, axis=-1, output_type=y.dtype) == y
+        losses = getattr(loss, "call", loss)(y, outputs)
+        return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(hits, tf.float32))
+
+    def measured(*splits):
+        return np.array([float(v) / len(s) for s in splits for v in measure(s.x, s.y)])
+
+    def watch(epoch):
+        metrics = measured(member.data.train, member.data.validation)
+        stacked = [tf.constant(variable.numpy()[None]) for variable in model.weights]
+        record.epoch(epoch, metrics[:, None], stacked)
+        return stacked
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            watch(epoch + 1)
+            progress(1)
+            self.model.stop_training = bool(record.stopped[0])
+
+    stacked = watch(0)
+    model.fit(
+        _batches(member),
+        epochs=member.epochs,
+        steps_per_epoch=len(member.data.train) // min(member.batch_size, len(member.data.train)),
+        verbose=0,
+        shuffle=False,
+        class_weight=member.class_weight,
+        callbacks=[Watch()],
+    )
+    stacked = record.restore([tf.constant(v.numpy()[None]) for v in model.weights])
+    for variable, value in zip(model.weights, stacked, strict=True):
+        variable.assign(value[0])
+    return record.results(1, stacked, measured(member.data.test)[:, None])[0]
+
+
+def _store_key(members):
+    """Name a crew by what its results depend on, within one store."""
+    parts = [members[0].data.fingerprint]
+    for member in members:
+        numbers = member.blueprint and (
+            member.blueprint.hyperparameters,
+            member.blueprint.signature,
+        )
+        rate = member.blueprint and member.blueprint.learning_rate
+        rate = rate.get_config() if callable(rate) else rate
+        plan = (member.epochs, member.batch_size, member.patience, member.class_weight)
+        parts.append([member.label, member.seed, numbers, rate, plan, member.record])
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
+def _save(store, members, results):
+    if store is None:
+        return
+    arrays = {
+        "history": np.stack([[r.history[m] for m in METRICS] for r in results]),
+        "test": np.array([[r.test["test_loss"], r.test["test_accuracy"]] for r in results]),
+        "epoch": np.array([r.epoch for r in results]),
+    }
+    for n, result in enumerate(results):
+        for epoch, weights in {"final": result.weights, **result.snapshots}.items():
+            arrays |= {f"{n}/{epoch}/{i}": weight for i, weight in enumerate(weights)}
+    store.save(_store_key(members), arrays)
+
+
+def _load(store, members):
+    arrays = store and store.load(_store_key(members))
+    if arrays is None:
+        return None
+    weights = collections.defaultdict(dict)
+    for name in arrays:
+        if name.count("/") == 2:
+            n, epoch, i = name.split("/")
+            weights[int(n), epoch][int(i)] = arrays[name]
+    in_order = {where: [by[i] for i in range(len(by))] for where, by in weights.items()}
+    return [
+        Result(
+            history={m: arrays["history"][n, i] for i, m in enumerate(METRICS)},
+            test=dict(zip(("test_loss", "test_accuracy"), arrays["test"][n].tolist(), strict=True)),
+            epoch=int(arrays["epoch"][n]),
+            weights=in_order[n, "final"],
+            snapshots={epoch: in_order[n, str(epoch)] for epoch in member.record},
+        )
+        for n, member in enumerate(members)
+    ]
