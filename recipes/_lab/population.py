@@ -353,7 +353,7 @@ class _Graph:
         return total
 
     def _measure(self, weights, numbers, first, last):
-        """Sum losses and hits over blocks first to last, (2, splits, members), in inference mode."""
+        """Sum losses and hits over blocks first..last - 1: (2, splits, members), in inference."""
 
         def step(block, sums):
             x, y, real = (part[block][None] for part in self.blocks)
