@@ -230,8 +230,7 @@ class _Graph:
         self.numbers = [
             name
             for name in numbers
-            if not name.endswith(("/l1", "/l2", "weight_decay"))
-            and name != "momentum"
+            if not (name.endswith(("/l1", "/l2", "weight_decay")) or name == "momentum")
             or any(member.blueprint.hyperparameters[name] for member in members)
         ]
         self.class_weighted = any(member.class_weight for member in members)
@@ -292,10 +291,10 @@ class _Graph:
         Returns:
             The weights and states after the epoch.
         """
+
         # With one seed, the inputs are shared: (1, batch, ...), broadcast by the first product.
-        spread = (
-            (lambda v: v) if self.seeds == 1 else lambda v: tf.gather(v, plan["seed_of_member"])
-        )
+        def spread(values):
+            return values if self.seeds == 1 else tf.gather(values, plan["seed_of_member"])
 
         def step(s, weights, states):
             x, y = spread(tf.gather(self.x, batches[s])), spread(tf.gather(self.y, batches[s]))
@@ -303,10 +302,8 @@ class _Graph:
             def noise(name, shape):
                 keys = plan["noise_keys"][self.noisy.index(name)]
                 draw = _normal if self.kinds[name] is keras.layers.GaussianNoise else _bits
-                draws = [
-                    draw(tf.stack([keys[k], first_step + s]), shape) for k in range(self.seeds)
-                ]
-                return spread(tf.stack(draws))
+                seeds = [tf.stack([keys[k], first_step + s]) for k in range(self.seeds)]
+                return spread(tf.stack([draw(seed, shape) for seed in seeds]))
 
             trainable = [w for w, t in zip(weights, self.trainable, strict=True) if t]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
