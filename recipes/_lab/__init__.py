@@ -1,0 +1,16 @@
+"""The kitchen of the recipes. The arrows point one way, from the top of this map to the bottom.
+
+cli           arguments, messages, exit codes
+experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
+report        histories and claims -> table, figures, page
+tensorboard   histories -> event files
+histories     results of many members, asked by variant and seed
+population    compiled Sequentials -> trained together, one graph per architecture
+  architecture  what must be equal to train together, what may vary
+  layers        the forward pass of many models at once
+  optimizers    their update rules
+evidence      paired differences -> interval, verdict in words
+data          a name or a path -> examples, labels, class names; the split
+files         written whole or not at all; the folder of a run
+errors        a user's mistake, said in one line
+"""

@@ -1,0 +1,193 @@
+"""Arguments, messages, exit codes: `python -m recipes run NAME`, `python -m recipes list`."""
+
+import argparse
+import ast
+import contextlib
+import dataclasses
+import difflib
+import functools
+import logging
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from recipes._lab.errors import UserError
+
+RECIPES = Path(__file__).parent.parent
+STYLE = {"holds": "green", "does not hold": "red", "not detected": "yellow"}
+
+
+def main(module=None):
+    """Run the command line; a recipe's own file passes its `__name__` to run itself."""
+    arguments = sys.argv[1:]
+    if module is not None:
+        arguments = ["run", Path(sys.argv[0]).stem, *arguments]
+    try:
+        options = _parser().parse_args(arguments)
+        options.command(options)
+    except UserError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message):
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def _parser():
+    parser = _Parser(
+        prog="python -m recipes",
+        description="Recipes for training neural networks, each checked over many seeds.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="list the recipes with their questions")
+    listing.set_defaults(command=list_recipes)
+    run = commands.add_parser(
+        "run",
+        help="run a recipe: train every variant with every seed, judge the claims",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    run.set_defaults(command=run_recipe)
+    add = run.add_argument
+    add("name", metavar="NAME", help="the recipe, as `list` shows it")
+    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz or .csv file")
+    add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
+    add("--seeds", type=_count(2), metavar="N", help="how many seeds (if not 5)")
+    add("--epochs", type=_count(1), metavar="N", help="how many epochs (if not the recipe's own)")
+    add("--quick", action="store_true", help="seconds; for trying, not for judging")
+    add("--out", default="runs", metavar="FOLDER", help="where results go")
+    add("--save-model", metavar="FILE", help="keep the best model as a .keras file")
+    return parser
+
+
+def _count(least):
+    """Return a parser of whole numbers from `least` on."""
+
+    def parse(text):
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= 10**6):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return parse
+
+
+def list_recipes(_):
+    """List the recipes with their questions."""
+    width = max(map(len, recipe_names()))
+    for name in recipe_names():
+        # Read, not imported: TensorFlow would take seconds.
+        doc = ast.get_docstring(ast.parse((RECIPES / f"{name}.py").read_text(encoding="utf-8")))
+        print(f"{name:{width}}  {(doc or '').partition(chr(10))[0]}")
+
+
+def run_recipe(arguments):
+    """Run a recipe and show what came of it."""
+    name = arguments.name
+    if name not in recipe_names():
+        near = difflib.get_close_matches(name, recipe_names(), n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise UserError(f"no recipe is called {name!r}{hint}; `make list` shows them all")
+    if arguments.save_model is not None and not arguments.save_model.endswith(".keras"):
+        raise UserError(f"--save-model {arguments.save_model!r} must end in .keras")
+    start = time.perf_counter()
+    import_tensorflow_quietly()
+    from rich.console import Console
+
+    from recipes._lab import experiment
+
+    console = Console(highlight=False)
+    names = [field.name for field in dataclasses.fields(experiment.Options)]
+    options = experiment.Options(**{name: getattr(arguments, name) for name in names})
+    tell = functools.partial(console.print, markup=False)
+    lab, folder = experiment.run(name, options, tell, functools.partial(_track, console))
+    _show(console, lab, folder, time.perf_counter() - start)
+
+
+def recipe_names():
+    """Return the names of all recipes: the files of the folder."""
+    return sorted(path.stem for path in RECIPES.glob("*.py") if not path.stem.startswith("_"))
+
+
+def import_tensorflow_quietly():
+    """Import TensorFlow without its start-up chatter.
+
+    What C++ prints before its logging is set up goes straight to file descriptor 2, so that is
+    set aside for the time of the import; if the import fails, it is shown.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()  # the rest of the chatter
+        except BaseException:
+            chatter.seek(0)
+            os.write(stderr, chatter.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@contextlib.contextmanager
+def _track(console, description, total):
+    """Show a progress bar and yield the function that advances it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    if not console.is_terminal:
+        console.print(description, markup=False)
+        yield lambda steps: None
+        return
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "epochs")
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda steps: progress.advance(task, steps)
+
+
+def _show(console, lab, folder, seconds):
+    """Print table, verdicts and where things are."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from recipes._lab import report
+
+    if lab.rows:
+        table = Table(*report.COLUMNS, box=None, header_style="bold", pad_edge=False)
+        for row in lab.rows:
+            table.add_row(*map(escape, row))
+        console.print()
+        console.print(table)
+    console.print()
+    for claim in lab.claims:
+        verdict = claim.judgement.verdict
+        console.print(f"[bold {STYLE[verdict]}]{verdict}[/]  {escape(claim.claim)}", soft_wrap=True)
+        finding = claim.judgement.sentence.removeprefix(verdict).lstrip(": ")
+        console.print(
+            f"    {escape(finding)}  [dim]{escape(f'[{claim.source}]')}[/]", soft_wrap=True
+        )
+    console.print()
+    if lab.options.quick:
+        console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
+    console.print(f"took        {seconds:.1f} s")
+    for file in lab.figures:
+        console.print(f"figure      {escape(str(folder / file))}", soft_wrap=True)
+    console.print(f"page        {escape(str(folder / 'report.html'))}", soft_wrap=True)
+    if lab.options.save_model:
+        console.print(f"model       {escape(lab.options.save_model)}", soft_wrap=True)
+    if (folder / "tensorboard").exists():
+        program = os.path.relpath(Path(sys.executable).parent / "tensorboard")
+        command = f"{program} --host 127.0.0.1 --logdir {folder / 'tensorboard'}"
+        console.print(f"TensorBoard {escape(command)}", soft_wrap=True)

@@ -1,0 +1,332 @@
+"""Variants × seeds -> histories, claims and files: the `lab` that a recipe talks to."""
+
+import csv
+import dataclasses
+import functools
+import importlib
+import io
+import json
+import platform
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from recipes._lab import architecture, evidence, population, report, tensorboard
+from recipes._lab import data as data_module
+from recipes._lab.errors import UserError
+from recipes._lab.files import RunFolder, slug, write
+from recipes._lab.histories import Difference, Histories
+
+QUICK = {"seeds": 2, "epochs": 3, "examples": 1000}
+LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a user may ask of a run.
+
+    Attributes:
+        data: a name or a path, as in `data.load`.
+        target: the column of a .csv that holds the classes, or None for the last.
+        seeds: how many; they are numbered from 0.
+        epochs: instead of the recipe's own number, or None.
+        quick: a few seeds, epochs and examples: for trying, not for judging.
+        out: folder of all runs.
+        save_model: path of a .keras file for the best model, or None.
+    """
+
+    data: str = "digits"
+    target: str | None = None
+    seeds: int | None = None
+    epochs: int | None = None
+    quick: bool = False
+    out: str = "runs"
+    save_model: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A textbook's claim and what the runs say about it.
+
+    Attributes:
+        claim: what is claimed, in words.
+        source: where.
+        primary: whether it is the first, by which the recipe is known.
+        judgement: the verdict with its numbers.
+    """
+
+    claim: str
+    source: str
+    primary: bool
+    judgement: evidence.Judgement
+
+
+class Lab:
+    """What a recipe needs for its experiment: data, train, claim, figure, and little else.
+
+    Args:
+        options: what the user asked for.
+        folder: an entered `RunFolder`.
+        identity: texts on which every result depends, for the store of unfinished work.
+        tell: called with a line of text that the user should see.
+        track: context manager `track(description, total)` that yields `advance(steps)`.
+    """
+
+    panels = staticmethod(report.panels)
+
+    def __init__(self, options, folder, identity, tell, track):
+        self.options = options
+        self.seeds = list(range(options.seeds or (QUICK["seeds"] if options.quick else 5)))
+        self.claims, self.figures, self.rows = [], {}, None
+        self.histories = Histories({}, {})
+        self._folder, self._tell, self._track = folder, tell, track
+        self.store = folder.store(*identity)
+
+    def data(self, name=None, *, images=False):
+        """Return the data that the user asked for, or of another name.
+
+        Args:
+            name: a name or a path, as in `data.load`.
+            images: whether the recipe needs images, (height, width, channels), and not vectors.
+        """
+        return _load(name or self.options.data, self.options, images)
+
+    def train(
+        self,
+        build_model,
+        variants,
+        data,
+        *,
+        epochs,
+        batch_size=100,
+        record=(),
+    ):
+        """Train every variant with every seed, all together, and return their `Histories`.
+
+        Args:
+            build_model: `build_model(input_shape, num_classes, **arguments)` returns a compiled
+                model.
+            variants: `{display name: arguments}`; the key "fit" in the arguments overrides `data`,
+                `epochs`, `batch_size`, `patience` or `class_weight` for that variant.
+            data: a `Dataset`.
+            epochs: how long; the user's EPOCHS wins.
+            batch_size: examples a step.
+            record: epochs after which the weights are kept, of all members.
+        """
+        if self.options.quick:
+            epochs = min(epochs, QUICK["epochs"])
+        epochs = self.options.epochs or epochs
+        plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": tuple(record)}
+        members = []
+        reasons = {}
+        for variant, arguments in variants.items():
+            arguments = dict(arguments)
+            own = plan | arguments.pop("fit", {})
+            build = functools.partial(
+                build_model, own["data"].input_shape, own["data"].num_classes, **arguments
+            )
+            try:
+                blueprint = architecture.read(build)
+            except architecture.NotStackableError as error:
+                blueprint, reasons[str(error)] = None, variant
+            members += [population.Member(variant, build, blueprint, s, **own) for s in self.seeds]
+        for reason, variant in reasons.items():
+            self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
+        total = sum(member.epochs for member in members)
+        description = (
+            f"training {len(members)} models: {len(variants)} variants x {len(self.seeds)} seeds"
+        )
+        with self._track(description, total) as advance:
+            results = population.train(members, store=self.store, progress=advance)
+        keys = [(member.label, member.seed) for member in members]
+        histories = Histories(
+            dict(zip(keys, members, strict=True)), dict(zip(keys, results, strict=True))
+        )
+        self.histories |= histories
+        return histories
+
+    def claim(self, text, source, differences, *, at_least=0, within=None, unit=""):
+        """Judge a claim; the first of a recipe is its primary one.
+
+        Args:
+            text: the claim, in words that say what is compared and at which setting.
+            source: where it is made.
+            differences: positive where they support the claim. One per seed, or a `Difference`,
+                is judged by its mean; `{setting: one per seed}` by the number of settings at which
+                the mean is above zero; a `Judgement` is taken as it is.
+            at_least: the bound to exceed (with settings: how many of them), fixed beforehand.
+            within: the margin of a claim of equality, fixed beforehand.
+            unit: of the differences, such as "points"; with settings: what they are.
+
+        Returns:
+            The `Judgement`.
+        """
+        if isinstance(differences, evidence.Judgement):
+            judgement = differences
+        elif isinstance(differences, Mapping):
+            judgement = evidence.judge_count(differences, at_least=at_least, unit=unit)
+        else:
+            counts = {}
+            if isinstance(differences, Difference):
+                differences, *numbers = differences
+                counts = dict(zip(("collapsed", "runs"), numbers, strict=True))
+            judgement = evidence.judge(
+                differences, at_least=at_least, within=within, unit=unit, **counts
+            )
+        self.claims.append(Claim(text, source, not self.claims, judgement))
+        return judgement
+
+    def figure(self, figure, name=None):
+        """Keep a matplotlib figure as figure.png, or figure-<name>.png."""
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=120)
+        self.figures[f"figure-{slug(name)}.png" if name else "figure.png"] = file.getvalue()
+
+    def table(self, variants):
+        """Choose the variants that the printed table shows; by default all of them.
+
+        Args:
+            variants: `{row name: variant}`, or names of variants.
+        """
+        names = variants if isinstance(variants, Mapping) else {name: name for name in variants}
+        cells = report.rows(self.histories, names.values())
+        self.rows = [(name, *row[1:]) for name, row in zip(names, cells, strict=True)]
+
+
+def _load(name, options, images):
+    dataset = data_module.load(name, options.target)
+    dataset = dataset.images() if images else dataset.flat()
+    if not options.quick:
+        return dataset
+    most = QUICK["examples"]
+    parts = {
+        part: data_module.Split(split.x[:most], split.y[:most])
+        for part, split in (
+            ("train", dataset.train),
+            ("validation", dataset.validation),
+            ("test", dataset.test),
+        )
+    }
+    return dataclasses.replace(dataset, **parts)
+
+
+def run(name, options, tell, track):
+    """Run a recipe and write its folder.
+
+    Args:
+        name: of the recipe's module in `recipes`.
+        options: what the user asked for.
+        tell: see `Lab`.
+        track: see `Lab`.
+
+    Returns:
+        The `Lab`, and the folder that now holds the results.
+
+    Raises:
+        UserError: anything that the user can put right.
+    """
+    start = time.perf_counter()
+    module = importlib.import_module(f"recipes.{name}")
+    source = Path(module.__file__).read_text()
+    dataset = data_module.load(options.data, options.target)
+    versions = {library: version(library) for library in LIBRARIES}
+    versions["python"] = platform.python_version()
+    arguments = dataclasses.asdict(options)
+    depends_on = {k: v for k, v in arguments.items() if k not in ("out", "save_model")}
+    depends_on["data"] = dataset.fingerprint
+    lab_source = [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    identity = [name, source, *lab_source, json.dumps([depends_on, versions])]
+    with RunFolder(options.out, name, dataset.name) as folder:
+        lab = Lab(options, folder, identity, tell, track)
+        module.run(lab)
+        if options.save_model:
+            _save_best(lab, Path(options.save_model))
+        run_json = {
+            "recipe": name,
+            "arguments": arguments | {"data": dataset.name},
+            "seeds": lab.seeds,
+            "versions": versions,
+            "seconds": {"total": round(time.perf_counter() - start, 1)},
+        }
+        _write(lab, folder.work, name, dataset.name, module.__doc__, source, run_json)
+        folder.finish()
+        lab.store.clear()
+    return lab, folder.final
+
+
+def _write(lab, folder, name, data_name, doc, source, run_json):
+    """Write the files of a run."""
+    if lab.histories.results:
+        write(folder / "results.csv", _results(lab.histories, name, data_name))
+        tensorboard.write_scalars(lab.histories, folder / "tensorboard")
+        if lab.rows is None:
+            lab.table(lab.histories.variants)
+    claims = [
+        {"claim": c.claim, "source": c.source, "primary": c.primary}
+        | dataclasses.asdict(c.judgement)
+        | {"sentence": c.judgement.sentence}
+        for c in lab.claims
+    ]
+    write(folder / "claims.json", json.dumps(claims, indent=1, ensure_ascii=False))
+    write(folder / "run.json", json.dumps(run_json, indent=1))
+    for file, content in lab.figures.items():
+        write(folder / file, content)
+    page = report.page(
+        name=name,
+        data=data_name,
+        question=doc.splitlines()[0],
+        claims=lab.claims,
+        figures=lab.figures,
+        table=report.rows(lab.histories, lab.histories.variants),
+        source=source,
+        run=run_json,
+    )
+    write(folder / "report.html", page)
+
+
+def _results(histories, recipe, data_name):
+    """Return results.csv: one row a number, in a fixed order."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("recipe", "data", "variant", "seed", "epoch", "metric", "value"))
+    for (variant, seed), result in histories.results.items():
+        where = (recipe, data_name, variant, seed)
+        for metric, values in result.history.items():
+            for epoch, value in enumerate(values.tolist()):
+                table.writerow((*where, epoch, metric, repr(value)))
+        for metric, value in result.test.items():
+            table.writerow((*where, result.epoch, metric, repr(value)))
+    return text.getvalue()
+
+
+def _save_best(lab, path):
+    """Save the model that is best on validation: the best variant's best seed.
+
+    The .keras file is an ordinary one, with one more member in its archive: recipe.json holds
+    class names, variant and accuracies.
+    """
+    histories = lab.histories
+    if not histories.results:
+        raise UserError("this recipe trains no model that could be saved; omit --save-model")
+    variant = histories.best(histories.variants)
+    accuracy = histories.final("val_accuracy", variant)
+    seed = histories.seeds(variant)[int(np.argmax(accuracy))]
+    member, result = histories.members[variant, seed], histories.results[variant, seed]
+    about = {
+        "class_names": member.data.class_names,
+        "variant": variant,
+        "seed": seed,
+        "val_accuracy": float(accuracy.max()),
+        **result.test,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.keras"
+        histories.model(variant, seed).save(file)
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr("recipe.json", json.dumps(about, indent=1, ensure_ascii=False))
+        write(path, file.read_bytes())

@@ -1,0 +1,140 @@
+"""Files that are written whole or not at all, and the folder of one run."""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from recipes._lab.errors import UserError
+
+
+def write(path, content):
+    """Write text or bytes to a file, whole or not at all: to a temporary file, then renamed.
+
+    Raises:
+        UserError: the disk is full, the folder isn't writable, ...
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    with _explained(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """Turn an operating system's error into one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"can't write {str(path)!r}: {error.strerror}; "
+            "free some space or give another folder (OUT=... or --out ...)"
+        ) from error
+
+
+def slug(name):
+    """Return a folder's name for a display name: letters, digits and `. _ = + -` stay."""
+    return re.sub(r"[^\w.=+-]+", "_", name).strip("._") or "_"
+
+
+class Store:
+    """Finished work of a run that isn't finished: arrays by key, in one folder.
+
+    Args:
+        folder: made when the first arrays are saved.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def save(self, key, arrays):
+        """Keep a dict of arrays, whole or not at all."""
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        write(self.folder / f"{key}.npz", file.getbuffer())
+
+    def load(self, key):
+        """Return the dict of arrays, or None."""
+        path = self.folder / f"{key}.npz"
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def clear(self):
+        """Forget everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class RunFolder:
+    """`<out>/<recipe>/<data>`: holds the latest finished run, swapped in whole.
+
+    While a run works, it owns a lock and collects its files in a folder of its own; `finish` puts
+    that in the place of the previous run. The lock is the operating system's, so it goes when the
+    process does, however that ends.
+
+    Args:
+        out: the folder of all runs.
+        recipe: name of the recipe.
+        data: display name of the data.
+    """
+
+    def __init__(self, out, recipe, data):
+        self.cache = Path(out) / ".cache"
+        self.final = Path(out) / recipe / slug(data)
+        self.work = self.cache / f"{recipe}-{slug(data)}.new"
+        self.old = self.cache / f"{recipe}-{slug(data)}.old"
+        self._lock = None
+
+    def __enter__(self):
+        with _explained(self.final):
+            self.cache.mkdir(parents=True, exist_ok=True)
+            self.final.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.work.with_suffix(".lock"), "w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise UserError(
+                f"another run is writing to {str(self.final)!r}; "
+                "wait for it or give another folder (OUT=... or --out ...)"
+            ) from error
+        if self.old.exists() and not self.final.exists():
+            os.replace(self.old, self.final)  # killed between the two renames of `finish`
+        for leftover in (self.old, self.work):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with _explained(self.final):
+            self.work.mkdir()
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.work, ignore_errors=True)
+        self._lock.close()
+
+    def store(self, *parts):
+        """Return the store of unfinished work that depends on nothing but these texts."""
+        digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
+        return Store(self.cache / digest)
+
+    def finish(self):
+        """Put the collected files in the place of the previous run."""
+        with _explained(self.final):
+            if self.final.exists():
+                os.replace(self.final, self.old)
+            os.replace(self.work, self.final)
+            shutil.rmtree(self.old, ignore_errors=True)
