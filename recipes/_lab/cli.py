@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import difflib
 import functools
+import gc
 import logging
 import os
 import sys
@@ -125,6 +126,9 @@ def import_tensorflow_quietly():
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # Half a million objects live as long as the process; looking through them again and again for
+    # garbage would take a second of a short run.
+    gc.disable()
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as chatter:
@@ -140,6 +144,8 @@ def import_tensorflow_quietly():
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+    gc.freeze()
+    gc.enable()
 
 
 @contextlib.contextmanager

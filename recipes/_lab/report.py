@@ -25,7 +25,15 @@ def interval(values):
     return values.mean(axis=0), stats.t.ppf(0.975, seeds - 1) * error
 
 
-def panels(histories, layout, *, metric="accuracy", label="training accuracy (%)", scale=100.0):
+def panels(
+    histories,
+    layout,
+    *,
+    metric="accuracy",
+    label="training accuracy (%)",
+    scale=100.0,
+    limits=(0, 103),
+):
     """Draw learning curves, one panel a setting, one line a variant, with bands over seeds.
 
     Args:
@@ -34,14 +42,25 @@ def panels(histories, layout, *, metric="accuracy", label="training accuracy (%)
         metric: what to draw, as in `Histories.curve`.
         label: of the y axis, with its unit.
         scale: factor from the metric to the unit.
+        limits: of the y axis, in the unit, or None.
 
     Returns:
         A matplotlib figure.
     """
     columns = min(4, len(layout))
     rows = -(-len(layout) // columns)
-    figure = Figure(figsize=(3.1 * columns, 2.0 * rows + 1.0), layout="constrained")
+    width, height = max(3.1 * columns, 6.2), 2.0 * rows + 1.5
+    figure = Figure(figsize=(width, height))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    # Margins in inches: matplotlib's layout engines take longer than the drawing.
+    figure.subplots_adjust(
+        left=0.75 / width,
+        right=1 - 0.15 / width,
+        bottom=0.65 / height,
+        top=1 - 0.95 / height,
+        wspace=0.08,
+        hspace=0.3,
+    )
     labels = list(dict.fromkeys(line for lines in layout.values() for line in lines))
     drawn = {}
     for ax, (title, lines) in zip(axes.flat, layout.items(), strict=False):
@@ -58,12 +77,14 @@ def panels(histories, layout, *, metric="accuracy", label="training accuracy (%)
     for ax in axes.flat[len(layout) :]:
         ax.set_visible(False)
     seeds = len(histories.seeds(histories.variants[0]))
-    figure.supxlabel("epoch (0 = before training)", fontsize=10)
-    figure.supylabel(label, fontsize=10)
+    if limits:
+        axes[0, 0].set_ylim(*limits)
+    figure.supxlabel("epoch (0 = before training)", fontsize=10, y=0.12 / height)
+    figure.supylabel(label, fontsize=10, x=0.12 / width)
     figure.legend(
         drawn.values(),
         drawn.keys(),
-        loc="outside upper center",
+        loc="upper center",
         ncols=len(drawn),
         frameon=False,
         title=f"line: mean over {seeds} seeds; band: its 95 % interval",

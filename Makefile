@@ -1,0 +1,57 @@
+# Run `make` to see what there is. The first target that needs it makes .venv by itself.
+
+NAME   ?=
+DATA   ?= digits
+TARGET ?=
+SEEDS  ?=
+EPOCHS ?=
+QUICK  ?=
+OUT    ?= runs
+SAVE   ?=
+PYTHON ?= python3
+
+VENV := .venv/bin
+# Python 3.11 to 3.13; the newest of them that is installed, unless python3 already is one.
+FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+
+.DEFAULT_GOAL := help
+.PHONY: help recipe list bench test lint clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@echo
+	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|file.csv]'
+	@echo '              [TARGET=column] [SEEDS=5] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
+
+recipe: .venv/installed  ## run a recipe: NAME=..., see below
+	@test -n '$(NAME)' || { echo 'error: no recipe given; say for example make recipe NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
+	@$(VENV)/python -m recipes run '$(NAME)' --data '$(DATA)' --out '$(OUT)' \
+	  $(if $(TARGET),--target '$(TARGET)') $(if $(SEEDS),--seeds '$(SEEDS)') \
+	  $(if $(EPOCHS),--epochs '$(EPOCHS)') $(if $(QUICK),--quick) $(if $(SAVE),--save-model '$(SAVE)')
+
+list: .venv/installed  ## the recipes with their questions
+	@$(VENV)/python -m recipes list
+
+bench: .venv/installed  ## measure speed side by side; takes minutes, wants a quiet machine
+	@for file in tests/benchmarks/bench_*.py; do \
+	  $(VENV)/python -m tests.benchmarks.$$(basename $$file .py) || exit; done
+
+test: lint  ## the linter and all tests
+	@$(VENV)/python -m pytest
+
+lint: .venv/installed  ## the linter
+	@$(VENV)/ruff check
+	@$(VENV)/ruff format --check
+
+clean:  ## delete runs/ (results, unfinished work) and caches; .venv stays
+	rm -rf runs .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.venv/installed: requirements.txt
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 none; do \
+	  $$python -c $(FITS) 2>/dev/null && break; done; \
+	  test $$python != none || { echo 'error: no Python 3.11, 3.12 or 3.13 found; install one, or say where it is with PYTHON=...' >&2; exit 2; }; \
+	  echo "making .venv with $$($$python --version): once, some minutes, 3 GB"; \
+	  $$python -m venv .venv
+	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
