@@ -61,7 +61,7 @@ def _parser():
     add("name", metavar="NAME", help="the recipe, as `list` shows it")
     add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz or .csv file")
     add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
-    add("--seeds", type=_count(2), metavar="N", help="how many seeds (if not 5)")
+    add("--seeds", type=_count(1), metavar="N", help="how many seeds (if not 5)")
     add("--epochs", type=_count(1), metavar="N", help="how many epochs (if not the recipe's own)")
     add("--quick", action="store_true", help="seconds; for trying, not for judging")
     add("--out", default="runs", metavar="FOLDER", help="where results go")

@@ -19,7 +19,7 @@ import numpy as np
 from recipes._lab import architecture, evidence, population, report, tensorboard
 from recipes._lab import data as data_module
 from recipes._lab.errors import UserError
-from recipes._lab.files import RunFolder, slug, write
+from recipes._lab.files import RunFolder, explained, slug, write
 from recipes._lab.histories import Difference, Histories
 
 QUICK = {"seeds": 2, "epochs": 3, "examples": 1000}
@@ -244,8 +244,6 @@ def run(name, options, tell, track):
     with RunFolder(options.out, name, dataset.name) as folder:
         lab = Lab(options, folder, identity, tell, track)
         module.run(lab)
-        if options.save_model:
-            _save_best(lab, Path(options.save_model))
         run_json = {
             "recipe": name,
             "arguments": arguments | {"data": dataset.name},
@@ -256,6 +254,8 @@ def run(name, options, tell, track):
         _write(lab, folder.work, name, dataset.name, module.__doc__, source, run_json)
         folder.finish()
         lab.store.clear()
+        if options.save_model:
+            _save_best(lab, Path(options.save_model))
     return lab, folder.final
 
 
@@ -263,7 +263,8 @@ def _write(lab, folder, name, data_name, doc, source, run_json):
     """Write the files of a run."""
     if lab.histories.results:
         write(folder / "results.csv", _results(lab.histories, name, data_name))
-        tensorboard.write_scalars(lab.histories, folder / "tensorboard")
+        with explained(folder):
+            tensorboard.write_scalars(lab.histories, folder / "tensorboard")
         if lab.rows is None:
             lab.table(lab.histories.variants)
     claims = [

@@ -23,7 +23,7 @@ def write(path, content):
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     data = content.encode() if isinstance(content, str) else content
-    with _explained(path):
+    with explained(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as file:
@@ -36,13 +36,17 @@ def write(path, content):
 
 
 @contextlib.contextmanager
-def _explained(path):
-    """Turn an operating system's error into one line that says what to do."""
+def explained(path):
+    """Turn an error in writing to path, Python's or TensorFlow's, into one line."""
     try:
         yield
-    except OSError as error:
+    except Exception as error:
+        # TensorFlow's errors need not be imported to be told: only they have an error_code.
+        if not (isinstance(error, OSError) or hasattr(error, "error_code")):
+            raise
+        reason = getattr(error, "strerror", None) or getattr(error, "message", error)
         raise UserError(
-            f"can't write {str(path)!r}: {error.strerror}; "
+            f"can't write {str(path)!r}: {reason}; "
             "free some space or give another folder (OUT=... or --out ...)"
         ) from error
 
@@ -102,7 +106,7 @@ class RunFolder:
         self._lock = None
 
     def __enter__(self):
-        with _explained(self.final):
+        with explained(self.final):
             self.cache.mkdir(parents=True, exist_ok=True)
             self.final.parent.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.work.with_suffix(".lock"), "w")
@@ -118,7 +122,7 @@ class RunFolder:
             os.replace(self.old, self.final)  # killed between the two renames of `finish`
         for leftover in (self.old, self.work):
             shutil.rmtree(leftover, ignore_errors=True)
-        with _explained(self.final):
+        with explained(self.final):
             self.work.mkdir()
         return self
 
@@ -133,7 +137,7 @@ class RunFolder:
 
     def finish(self):
         """Put the collected files in the place of the previous run."""
-        with _explained(self.final):
+        with explained(self.final):
             if self.final.exists():
                 os.replace(self.final, self.old)
             os.replace(self.work, self.final)
