@@ -15,7 +15,7 @@ VENV := .venv/bin
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
 .DEFAULT_GOAL := help
-.PHONY: help recipe list bench test lint clean
+.PHONY: help recipe list gallery bench test lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -31,6 +31,9 @@ recipe: .venv/installed  ## run a recipe: NAME=..., see below
 
 list: .venv/installed  ## the recipes with their questions
 	@$(VENV)/python -m recipes list
+
+gallery: .venv/installed  ## make the reference results: 20 seeds of everything, minutes a recipe
+	@$(VENV)/python -m recipes gallery
 
 bench: .venv/installed  ## measure speed side by side; takes minutes, wants a quiet machine
 	@for file in tests/benchmarks/bench_*.py; do \

@@ -1,6 +1,7 @@
 """The kitchen of the recipes. The arrows point one way, from the top of this map to the bottom.
 
 cli           arguments, messages, exit codes
+gallery       reference runs -> recipes/results/ and the generated parts of README.md
 experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
 report        histories and claims -> table, figures, page
 tensorboard   histories -> event files

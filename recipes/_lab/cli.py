@@ -3,7 +3,6 @@
 import argparse
 import ast
 import contextlib
-import dataclasses
 import difflib
 import functools
 import gc
@@ -51,6 +50,8 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="list the recipes with their questions")
     listing.set_defaults(command=list_recipes)
+    gallery = commands.add_parser("gallery", help="make the reference results, for README")
+    gallery.set_defaults(command=build_gallery)
     run = commands.add_parser(
         "run",
         help="run a recipe: train every variant with every seed, judge the claims",
@@ -105,11 +106,23 @@ def run_recipe(arguments):
     from recipes._lab import experiment
 
     console = Console(highlight=False)
-    names = [field.name for field in dataclasses.fields(experiment.Options)]
-    options = experiment.Options(**{name: getattr(arguments, name) for name in names})
+    asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
+    options = experiment.Options(**asked)
     tell = functools.partial(console.print, markup=False)
     lab, folder = experiment.run(name, options, tell, functools.partial(_track, console))
     _show(console, lab, folder, time.perf_counter() - start)
+
+
+def build_gallery(_):
+    """Make the reference results and README's gallery."""
+    import_tensorflow_quietly()
+    from rich.console import Console
+
+    from recipes._lab import gallery
+
+    console = Console(highlight=False)
+    tell = functools.partial(console.print, markup=False)
+    gallery.build(recipe_names(), tell, functools.partial(_track, console))
 
 
 def recipe_names():

@@ -22,6 +22,7 @@ from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, explained, slug, write
 from recipes._lab.histories import Difference, Histories
 
+SEEDS = 5
 QUICK = {"seeds": 2, "epochs": 3, "examples": 1000}
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 
@@ -33,7 +34,8 @@ class Options:
     Attributes:
         data: a name or a path, as in `data.load`.
         target: the column of a .csv that holds the classes, or None for the last.
-        seeds: how many; they are numbered from 0.
+        seeds: how many, or None for the default.
+        first_seed: their first number; the gallery has its own from 1000 on.
         epochs: instead of the recipe's own number, or None.
         quick: a few seeds, epochs and examples: for trying, not for judging.
         out: folder of all runs.
@@ -43,6 +45,7 @@ class Options:
     data: str = "digits"
     target: str | None = None
     seeds: int | None = None
+    first_seed: int = 0
     epochs: int | None = None
     quick: bool = False
     out: str = "runs"
@@ -81,7 +84,8 @@ class Lab:
 
     def __init__(self, options, folder, identity, tell, track):
         self.options = options
-        self.seeds = list(range(options.seeds or (QUICK["seeds"] if options.quick else 5)))
+        count = options.seeds or (QUICK["seeds"] if options.quick else SEEDS)
+        self.seeds = list(range(options.first_seed, options.first_seed + count))
         self.claims, self.figures, self.rows = [], {}, None
         self.histories = Histories({}, {})
         self._folder, self._tell, self._track = folder, tell, track
@@ -246,12 +250,13 @@ def run(name, options, tell, track):
         module.run(lab)
         run_json = {
             "recipe": name,
+            "question": module.__doc__.splitlines()[0],
             "arguments": arguments | {"data": dataset.name},
             "seeds": lab.seeds,
             "versions": versions,
             "seconds": {"total": round(time.perf_counter() - start, 1)},
         }
-        _write(lab, folder.work, name, dataset.name, module.__doc__, source, run_json)
+        _write(lab, folder.work, source, run_json)
         folder.finish()
         lab.store.clear()
         if options.save_model:
@@ -259,8 +264,9 @@ def run(name, options, tell, track):
     return lab, folder.final
 
 
-def _write(lab, folder, name, data_name, doc, source, run_json):
+def _write(lab, folder, source, run_json):
     """Write the files of a run."""
+    name, data_name = run_json["recipe"], run_json["arguments"]["data"]
     if lab.histories.results:
         write(folder / "results.csv", _results(lab.histories, name, data_name))
         with explained(folder):
@@ -280,7 +286,7 @@ def _write(lab, folder, name, data_name, doc, source, run_json):
     page = report.page(
         name=name,
         data=data_name,
-        question=doc.splitlines()[0],
+        question=run_json["question"],
         claims=lab.claims,
         figures=lab.figures,
         table=report.rows(lab.histories, lab.histories.variants),
