@@ -91,14 +91,25 @@ class Lab:
         self._folder, self._tell, self._track = folder, tell, track
         self.store = folder.store(*identity)
 
-    def data(self, name=None, *, images=False):
+    def data(self, name=None, *, images=False, examples=None):
         """Return the data that the user asked for, or of another name.
 
         Args:
             name: a name or a path, as in `data.load`.
             images: whether the recipe needs images, (height, width, channels), and not vectors.
+            examples: train on so many at the most (they are in random order); None for all.
         """
-        return _load(name or self.options.data, self.options, images)
+        dataset = data_module.load(name or self.options.data, self.options.target)
+        dataset = dataset.images() if images else dataset.flat()
+        most = {"train": examples}
+        if self.options.quick:
+            few = QUICK["examples"]
+            most = {"train": min(examples or few, few), "validation": few, "test": few}
+        parts = {}
+        for part, count in most.items():
+            split = getattr(dataset, part)
+            parts[part] = data_module.Split(split.x[:count], split.y[:count])
+        return dataclasses.replace(dataset, **parts)
 
     def train(
         self,
@@ -200,23 +211,6 @@ class Lab:
         names = variants if isinstance(variants, Mapping) else {name: name for name in variants}
         cells = report.rows(self.histories, names.values())
         self.rows = [(name, *row[1:]) for name, row in zip(names, cells, strict=True)]
-
-
-def _load(name, options, images):
-    dataset = data_module.load(name, options.target)
-    dataset = dataset.images() if images else dataset.flat()
-    if not options.quick:
-        return dataset
-    most = QUICK["examples"]
-    parts = {
-        part: data_module.Split(split.x[:most], split.y[:most])
-        for part, split in (
-            ("train", dataset.train),
-            ("validation", dataset.validation),
-            ("test", dataset.test),
-        )
-    }
-    return dataclasses.replace(dataset, **parts)
 
 
 def run(name, options, tell, track):

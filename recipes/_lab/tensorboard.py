@@ -1,10 +1,20 @@
-"""Histories -> event files that TensorBoard reads: one folder a run, `<variant>/seed-<k>/...`."""
+"""Histories -> event files that TensorBoard reads: one folder a run, `<variant>/seed-<k>/...`.
 
+Event files are written here as records of protocol buffers: hundreds of them in a moment, where a
+writer of `tf.summary` would take a thread and several milliseconds each.
+"""
+
+import os
+import socket
 import struct
+import sys
 import time
+from pathlib import Path
+from urllib.parse import quote
 
 import tensorflow as tf
 
+from recipes._lab.errors import UserError
 from recipes._lab.files import slug
 
 # METRICS of the population -> (subfolder of the run, tag), named as Keras's own callback does.
@@ -16,41 +26,129 @@ TAGS = {
 }
 
 
-def write_scalars(histories, folder):
-    """Write losses and accuracies of every variant and seed.
+def write_logs(histories, arguments, folder, *, question, claims, figures):
+    """Write everything that TensorBoard shows of a run.
+
+    SCALARS of every variant and seed; HISTOGRAMS and DISTRIBUTIONS of the watched ones; HPARAMS,
+    one session a variant and seed; under `report`, question and verdicts (TEXT) and the figures
+    (IMAGES).
 
     Args:
         histories: the results.
+        arguments: `{variant: arguments of build_model}`.
         folder: made if need be; a run is `<folder>/<variant>/seed-<k>/{train,validation}`.
+        question: of the recipe.
+        claims: a list of `experiment.Claim`.
+        figures: `{file name: PNG bytes}`.
     """
     now = time.time()
+    _write_events(folder, now, [(0, _hparams_config(arguments))])
     for (variant, seed), result in histories.results.items():
+        run = folder / slug(variant) / f"seed-{seed}"
+        _write_events(run, now, [(0, _session(variant, seed, arguments[variant]))])
         for part in ("train", "validation"):
             curves = {
-                tag: result.history[metric]
-                for metric, (where, tag) in TAGS.items()
-                if where == part
+                tag: result.history[metric] for metric, (of, tag) in TAGS.items() if of == part
             }
-            _write_events(folder / slug(variant) / f"seed-{seed}" / part, curves, now)
+            summaries = list(_scalars(curves))
+            if part == "train":
+                summaries += result.distributions.items()
+            _write_events(run / part, now, summaries)
+    _write_report(folder / "report", question, claims, figures)
 
 
-def _write_events(folder, curves, wall_time):
-    """Write `{tag: values by step}` as one event file."""
+def _write_events(folder, wall_time, summaries):
+    """Write `(step, Summary)` pairs, serialized or not, as one event file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"events.out.tfevents.{int(wall_time)}.recipes.v2"
     with tf.io.TFRecordWriter(str(path)) as writer:
         header = tf.compat.v1.Event(wall_time=wall_time, file_version="brain.Event:2")
         writer.write(header.SerializeToString())
-        steps = len(next(iter(curves.values())))
-        for step in range(steps):
-            summary = tf.compat.v1.Summary()
-            for tag, values in curves.items():
-                value = summary.value.add(tag=tag)
-                value.tensor.dtype = tf.float32.as_datatype_enum
-                value.tensor.tensor_shape.SetInParent()
-                value.tensor.tensor_content = struct.pack("<f", values[step])
-                if step == 0:
-                    value.metadata.plugin_data.plugin_name = "scalars"
-                    value.metadata.data_class = 1  # scalar
-            event = tf.compat.v1.Event(wall_time=wall_time, step=step, summary=summary)
+        for step, summary in summaries:
+            event = tf.compat.v1.Event(wall_time=wall_time, step=step)
+            if isinstance(summary, bytes):
+                event.summary.ParseFromString(summary)
+            else:
+                event.summary.CopyFrom(summary)
             writer.write(event.SerializeToString())
+
+
+def _scalars(curves):
+    """Yield (step, Summary) of `{tag: values by step}`."""
+    for step in range(len(next(iter(curves.values())))):
+        summary = tf.compat.v1.Summary()
+        for tag, values in curves.items():
+            value = summary.value.add(tag=tag)
+            value.tensor.dtype = tf.float32.as_datatype_enum
+            value.tensor.tensor_shape.SetInParent()
+            value.tensor.tensor_content = struct.pack("<f", values[step])
+            value.metadata.plugin_data.plugin_name = "scalars"
+            value.metadata.data_class = 1  # scalar
+        yield step, summary
+
+
+def _hparams_config(arguments):
+    """Return the Summary that declares hyperparameters and metrics of all sessions."""
+    from tensorboard.plugins.hparams import api
+
+    names = dict.fromkeys(name for given in arguments.values() for name in given)
+    metrics = [
+        api.Metric(tag, group=part, display_name=f"{part} {tag.removeprefix('epoch_')}")
+        for part, tag in TAGS.values()
+    ]
+    return api.hparams_config_pb([api.HParam("variant"), *map(api.HParam, names)], metrics)
+
+
+def _session(variant, seed, arguments):
+    """Return the Summary that says with which hyperparameters a run was trained.
+
+    The seed is left out of them: seeds of a variant form one group of sessions.
+    """
+    from tensorboard.plugins.hparams import api
+
+    shown = {
+        name: value if isinstance(value, bool | int | float) else str(value)
+        for name, value in arguments.items()
+    }
+    return api.hparams_pb({"variant": variant, **shown}, trial_id=f"{slug(variant)}/seed-{seed}")
+
+
+def _write_report(folder, question, claims, figures):
+    """Write question, verdicts and figures."""
+    rows = "".join(
+        f"| **{claim.judgement.verdict}** | {claim.claim} | {claim.judgement.finding} "
+        f"| {claim.source} |\n"
+        for claim in claims
+    )
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default(step=0):
+        tf.summary.text("question", question)
+        tf.summary.text("verdicts", f"| verdict | claim | measured | source |\n|-|-|-|-|\n{rows}")
+        for name, png in figures.items():
+            image = tf.io.decode_png(png, channels=3)
+            tf.summary.image(name.removesuffix(".png"), image[None])
+    writer.close()
+
+
+def serve(folder, port):
+    """Serve a folder's logs on 127.0.0.1 until the user stops it; doesn't return.
+
+    Raises:
+        UserError: there are no logs, or the port is taken.
+    """
+    if not any(folder.rglob("events.out.tfevents.*")):
+        raise UserError(f"no logs in {str(folder)!r}; run a recipe first, or say where: OUT=...")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(f"port {port} is taken; give another: PORT=...") from error
+    # One colour a variant: the part of a run's name before the seed.
+    colours = quote("regex:(.+)/seed")
+    print(f"http://127.0.0.1:{port}/?runColorGroup={colours}&smoothing=0#timeseries")
+    print(f"from another machine, first:  ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
+    print("stop with Ctrl-C", flush=True)
+    program = Path(sys.executable).parent / "tensorboard"
+    options = ["--host", "127.0.0.1", "--port", str(port), "--logdir", str(folder)]
+    os.execv(program, [str(program), *options])
