@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import functools
 import importlib
+import inspect
 import io
 import json
 import platform
@@ -86,7 +87,7 @@ class Lab:
         self.options = options
         count = options.seeds or (QUICK["seeds"] if options.quick else SEEDS)
         self.seeds = list(range(options.first_seed, options.first_seed + count))
-        self.claims, self.figures, self.rows = [], {}, None
+        self.claims, self.figures, self.rows, self.arguments = [], {}, None, {}
         self.histories = Histories({}, {})
         self._folder, self._tell, self._track = folder, tell, track
         self.store = folder.store(*identity)
@@ -149,6 +150,7 @@ class Lab:
                 blueprint = architecture.read(build)
             except architecture.NotStackableError as error:
                 blueprint, reasons[str(error)] = None, variant
+            self.arguments[variant] = _arguments(build_model) | arguments
             members += [population.Member(variant, build, blueprint, s, **own) for s in self.seeds]
         for reason, variant in reasons.items():
             self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
@@ -213,6 +215,12 @@ class Lab:
         self.rows = [(name, *row[1:]) for name, row in zip(names, cells, strict=True)]
 
 
+def _arguments(build_model):
+    """Return the keyword arguments of `build_model` with their defaults."""
+    parameters = inspect.signature(build_model).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
 def run(name, options, tell, track):
     """Run a recipe and write its folder.
 
@@ -264,7 +272,14 @@ def _write(lab, folder, source, run_json):
     if lab.histories.results:
         write(folder / "results.csv", _results(lab.histories, name, data_name))
         with explained(folder):
-            tensorboard.write_scalars(lab.histories, folder / "tensorboard")
+            tensorboard.write_logs(
+                lab.histories,
+                lab.arguments,
+                folder / "tensorboard",
+                question=run_json["question"],
+                claims=lab.claims,
+                figures=lab.figures,
+            )
         if lab.rows is None:
             lab.table(lab.histories.variants)
     claims = [
