@@ -88,7 +88,7 @@ def _scalars(curves):
 
 
 def _hparams_config(arguments):
-    """Return the Summary that declares hyperparameters and metrics of all sessions."""
+    """Return the serialized Summary that declares hyperparameters and metrics of all sessions."""
     from tensorboard.plugins.hparams import api
 
     names = dict.fromkeys(name for given in arguments.values() for name in given)
@@ -96,11 +96,12 @@ def _hparams_config(arguments):
         api.Metric(tag, group=part, display_name=f"{part} {tag.removeprefix('epoch_')}")
         for part, tag in TAGS.values()
     ]
-    return api.hparams_config_pb([api.HParam("variant"), *map(api.HParam, names)], metrics)
+    hparams = [api.HParam("variant"), *map(api.HParam, names)]
+    return api.hparams_config_pb(hparams, metrics).SerializeToString()
 
 
 def _session(variant, seed, arguments):
-    """Return the Summary that says with which hyperparameters a run was trained.
+    """Return the serialized Summary that says with which hyperparameters a run was trained.
 
     The seed is left out of them: seeds of a variant form one group of sessions.
     """
@@ -110,7 +111,8 @@ def _session(variant, seed, arguments):
         name: value if isinstance(value, bool | int | float) else str(value)
         for name, value in arguments.items()
     }
-    return api.hparams_pb({"variant": variant, **shown}, trial_id=f"{slug(variant)}/seed-{seed}")
+    trial = f"{slug(variant)}/seed-{seed}"
+    return api.hparams_pb({"variant": variant, **shown}, trial_id=trial).SerializeToString()
 
 
 def _write_report(folder, question, claims, figures):
