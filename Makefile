@@ -8,6 +8,7 @@ EPOCHS ?=
 QUICK  ?=
 OUT    ?= runs
 SAVE   ?=
+PORT   ?= 6006
 PYTHON ?= python3
 
 VENV := .venv/bin
@@ -15,10 +16,10 @@ VENV := .venv/bin
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
 .DEFAULT_GOAL := help
-.PHONY: help recipe list gallery bench test lint clean
+.PHONY: help recipe list tensorboard gallery bench test lint clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 	@echo
 	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|file.csv]'
 	@echo '              [TARGET=column] [SEEDS=5] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
@@ -27,10 +28,13 @@ recipe: .venv/installed  ## run a recipe: NAME=..., see below
 	@test -n '$(NAME)' || { echo 'error: no recipe given; say for example make recipe NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
 	@$(VENV)/python -m recipes run '$(NAME)' --data '$(DATA)' --out '$(OUT)' \
 	  $(if $(TARGET),--target '$(TARGET)') $(if $(SEEDS),--seeds '$(SEEDS)') \
-	  $(if $(EPOCHS),--epochs '$(EPOCHS)') $(if $(QUICK),--quick) $(if $(SAVE),--save-model '$(SAVE)')
+	  $(if $(EPOCHS),--epochs '$(EPOCHS)') $(if $(filter-out 0,$(QUICK)),--quick) $(if $(SAVE),--save-model '$(SAVE)')
 
 list: .venv/installed  ## the recipes with their questions
 	@$(VENV)/python -m recipes list
+
+tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
+	@$(VENV)/python -m recipes tensorboard $(if $(NAME),'$(NAME)') --port '$(PORT)' --out '$(OUT)'
 
 gallery: .venv/installed  ## make the reference results: 20 seeds of everything, minutes a recipe
 	@$(VENV)/python -m recipes gallery

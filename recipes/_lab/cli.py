@@ -8,6 +8,7 @@ import functools
 import gc
 import logging
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -50,35 +51,47 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="list the recipes with their questions")
     listing.set_defaults(command=list_recipes)
+    board = commands.add_parser("tensorboard", help="serve the logs of runs on 127.0.0.1")
+    board.set_defaults(command=serve_tensorboard)
+    add = board.add_argument
+    add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
+    add("--port", type=_count(65535), default=6006, metavar="N", help="if not 6006")
+    add("--out", type=_path, default="runs", metavar="FOLDER", help="if not runs")
     gallery = commands.add_parser("gallery", help="make the reference results, for README")
     gallery.set_defaults(command=build_gallery)
     run = commands.add_parser(
-        "run",
-        help="run a recipe: train every variant with every seed, judge the claims",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        "run", help="run a recipe: train every variant with every seed, judge the claims"
     )
     run.set_defaults(command=run_recipe)
     add = run.add_argument
     add("name", metavar="NAME", help="the recipe, as `list` shows it")
-    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz or .csv file")
+    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
     add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
-    add("--seeds", type=_count(1), metavar="N", help="how many seeds (if not 5)")
-    add("--epochs", type=_count(1), metavar="N", help="how many epochs (if not the recipe's own)")
+    add("--seeds", type=_count(10**6), metavar="N", help="how many seeds (if not 5)")
+    add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
     add("--quick", action="store_true", help="seconds; for trying, not for judging")
-    add("--out", default="runs", metavar="FOLDER", help="where results go")
-    add("--save-model", metavar="FILE", help="keep the best model as a .keras file")
+    add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
+    add("--save-model", type=_path, metavar="FILE", help="keep the best model as a .keras file")
     return parser
 
 
-def _count(least):
-    """Return a parser of whole numbers from `least` on."""
+def _count(most):
+    """Return a parser of whole numbers from 1 to `most`."""
 
     def parse(text):
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= 10**6):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-        return int(text)
+        number = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+        if not number or len(number) > len(str(most)) or int(number) > most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
+        return int(number)
 
     return parse
+
+
+def _path(text):
+    """Return a path; make leaves the ~ of OUT=~/runs to us."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no path")
+    return os.path.expanduser(text)
 
 
 def list_recipes(_):
@@ -92,11 +105,7 @@ def list_recipes(_):
 
 def run_recipe(arguments):
     """Run a recipe and show what came of it."""
-    name = arguments.name
-    if name not in recipe_names():
-        near = difflib.get_close_matches(name, recipe_names(), n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise UserError(f"no recipe is called {name!r}{hint}; `make list` shows them all")
+    _known(arguments.name)
     if arguments.save_model is not None and not arguments.save_model.endswith(".keras"):
         raise UserError(f"--save-model {arguments.save_model!r} must end in .keras")
     start = time.perf_counter()
@@ -109,8 +118,17 @@ def run_recipe(arguments):
     asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
     options = experiment.Options(**asked)
     tell = functools.partial(console.print, markup=False)
-    lab, folder = experiment.run(name, options, tell, functools.partial(_track, console))
+    lab, folder = experiment.run(arguments.name, options, tell, functools.partial(_track, console))
     _show(console, lab, folder, time.perf_counter() - start)
+
+
+def serve_tensorboard(arguments):
+    """Serve the logs of one recipe, or of all runs."""
+    _known(arguments.name or recipe_names()[0])
+    import_tensorflow_quietly()
+    from recipes._lab import tensorboard
+
+    tensorboard.serve(Path(arguments.out) / arguments.name, arguments.port)
 
 
 def build_gallery(_):
@@ -123,6 +141,14 @@ def build_gallery(_):
     console = Console(highlight=False)
     tell = functools.partial(console.print, markup=False)
     gallery.build(recipe_names(), tell, functools.partial(_track, console))
+
+
+def _known(name):
+    """Raise a UserError unless a recipe has this name."""
+    if name not in recipe_names():
+        near = difflib.get_close_matches(name, recipe_names(), n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise UserError(f"no recipe is called {name!r}{hint}; `make list` shows them all")
 
 
 def recipe_names():
@@ -150,7 +176,7 @@ def import_tensorflow_quietly():
             import tensorflow
 
             tensorflow.config.list_physical_devices()  # the rest of the chatter
-        except BaseException:
+        except Exception:
             chatter.seek(0)
             os.write(stderr, chatter.read())
             raise
@@ -208,5 +234,6 @@ def _show(console, lab, folder, seconds):
         console.print(f"model       {escape(lab.options.save_model)}", soft_wrap=True)
     if (folder / "tensorboard").exists():
         program = os.path.relpath(Path(sys.executable).parent / "tensorboard")
-        command = f"{program} --host 127.0.0.1 --logdir {folder / 'tensorboard'}"
+        options = ["--host", "127.0.0.1", "--logdir", str(folder / "tensorboard")]
+        command = shlex.join([program, *options])
         console.print(f"TensorBoard {escape(command)}", soft_wrap=True)

@@ -4,12 +4,10 @@ Event files are written here as records of protocol buffers: hundreds of them in
 writer of `tf.summary` would take a thread and several milliseconds each.
 """
 
-import os
 import socket
 import struct
-import sys
+import threading
 import time
-from pathlib import Path
 from urllib.parse import quote
 
 import tensorflow as tf
@@ -138,19 +136,20 @@ def serve(folder, port):
     Raises:
         UserError: there are no logs, or the port is taken.
     """
+    from tensorboard import program
+
     if not any(folder.rglob("events.out.tfevents.*")):
         raise UserError(f"no logs in {str(folder)!r}; run a recipe first, or say where: OUT=...")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise UserError(f"port {port} is taken; give another: PORT=...") from error
+    board = program.TensorBoard()
+    arguments = {"host": "127.0.0.1", "port": port, "logdir": folder, "load_fast": "false"}
+    board.configure(argv=["tensorboard", *(f"--{k}={v}" for k, v in arguments.items())])
+    try:
+        board.launch()
+    except program.TensorBoardPortInUseError as error:
+        raise UserError(f"port {port} is taken; give another: PORT=...") from error
     # One colour a variant: the part of a run's name before the seed.
     colours = quote("regex:(.+)/seed")
     print(f"http://127.0.0.1:{port}/?runColorGroup={colours}&smoothing=0#timeseries")
     print(f"from another machine, first:  ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
     print("stop with Ctrl-C", flush=True)
-    program = Path(sys.executable).parent / "tensorboard"
-    options = ["--host", "127.0.0.1", "--port", str(port), "--logdir", str(folder)]
-    os.execv(program, [str(program), *options])
+    threading.Event().wait()
