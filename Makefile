@@ -1,14 +1,15 @@
 # Run `make` to see what there is. The first target that needs it makes .venv by itself.
 
-NAME   ?=
-DATA   ?= digits
-TARGET ?=
-SEEDS  ?=
-EPOCHS ?=
-QUICK  ?=
-OUT    ?= runs
-SAVE   ?=
-PORT   ?= 6006
+# Only what stands on the command line counts, not the environment: WSL has a NAME there.
+NAME   =
+DATA   = digits
+TARGET =
+SEEDS  =
+EPOCHS =
+QUICK  =
+OUT    = runs
+SAVE   =
+PORT   = 6006
 PYTHON ?= python3
 
 VENV := .venv/bin

@@ -1,1 +1,9 @@
 """Recipes for training neural networks with Keras: one file, one question."""
+
+import sys
+
+# `python -m recipes.<name>` comes by here before the recipe imports Keras.
+if sys.argv[:1] == ["-m"] and any(word.startswith("recipes.") for word in sys.orig_argv):
+    from recipes._lab.cli import import_tensorflow_quietly
+
+    import_tensorflow_quietly()

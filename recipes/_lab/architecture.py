@@ -10,12 +10,15 @@ import functools
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from unittest import mock
 
 import keras
 import numpy as np
+
+from recipes._lab.errors import UserError
 
 OPTIMIZERS = {
     keras.optimizers.SGD: ("momentum",),
@@ -63,6 +66,39 @@ LOOPED = (
     keras.layers.SimpleRNN,
 )
 SUPPORTED = {keras.layers.Dense, *LAYER_NUMBERS, *WEIGHTLESS, *LOOPED}
+# Weights that Keras calls otherwise in the configuration (as in recurrent_initializer).
+WEIGHT_NAMES = {
+    (keras.layers.SimpleRNN, "recurrent"): "recurrent_kernel",
+    (keras.layers.DepthwiseConv2D, "depthwise"): "kernel",
+    (keras.layers.SeparableConv2D, "depthwise"): "depthwise_kernel",
+    (keras.layers.SeparableConv2D, "pointwise"): "pointwise_kernel",
+}
+# Objects, not names, that may stand in a layer's configuration.
+PLAIN = ("ReLU", "LeakyReLU", "ELU", "__numpy__")
+# Parts of a layer's configuration that are off by default and need `fit`.
+REFUSED = (
+    "activity_regularizer",
+    "noise_shape",
+    "renorm",
+    "rms_scaling",
+    "dropout",
+    "recurrent_dropout",
+    "stateful",
+    "lora_rank",
+    "quantization_config",
+)
+# Losses of one example at a time, from a class label; all others need other labels or mix examples.
+LOSSES = (
+    "sparse_categorical_crossentropy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "hinge",
+    "squared_hinge",
+    "mean_squared_error",
+    "mean_absolute_error",
+    "huber",
+    "log_cosh",
+)
 
 
 class NotStackableError(Exception):
@@ -77,7 +113,7 @@ class Blueprint:
         build: makes the compiled model; called once more where a built one is needed.
         signature: everything that isn't a number to be lifted, as JSON.
         hyperparameters: lifted numbers, such as `{"momentum": 0.9, "h1_dropout/rate": 0.1}`.
-        initializers: serialized initializer of each weight, keyed `"layer/weight"`.
+        initializers: each weight's initializer, serialized as JSON, keyed `"layer/weight"`.
         learning_rate: a number, or a `keras.optimizers.schedules.LearningRateSchedule`.
     """
 
@@ -96,8 +132,7 @@ def layer_names(model):
     """
     names, count = [], collections.Counter()
     for layer in model.layers:
-        kind = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
-        kind = re.sub("([a-z])([A-Z])", r"\1_\2", kind).lower()
+        kind = _snake_case(type(layer).__name__)
         if re.fullmatch(rf"{kind}(_\d+)?", layer.name):
             names.append(f"{kind}_{count[kind]}" if count[kind] else kind)
             count[kind] += 1
@@ -106,8 +141,16 @@ def layer_names(model):
     return names
 
 
+def _snake_case(name):
+    """Spell a class's name as Keras does where it gives names itself."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
 def read(build):
     """Take the compiled `keras.Sequential` that `build()` returns apart.
+
+    Initial weights are drawn anew from the initializers: values that `build` assigns are lost.
 
     Args:
         build: returns the compiled model.
@@ -117,12 +160,17 @@ def read(build):
 
     Raises:
         NotStackableError: the model can only be trained by itself, with `fit`.
+        UserError: its loss needs one-hot labels, which a `Dataset` doesn't have.
     """
     model = _sketch(build)
     if type(model) is not keras.Sequential:
         raise NotStackableError(f"{type(model).__name__} is not a keras.Sequential")
     if not model.compiled:
         raise NotStackableError("the model is not compiled")
+    if not model.trainable:
+        raise NotStackableError("the model is frozen")
+    if _config(model.get_compile_config)["loss_weights"] is not None:
+        raise NotStackableError("the loss is weighted")
     numbers, initializers, parts = {}, {}, []
     for layer, name in zip(model.layers, layer_names(model), strict=True):
         parts.append(_read_layer(layer, name, numbers, initializers))
@@ -132,7 +180,7 @@ def read(build):
         build=build,
         signature=json.dumps(parts, sort_keys=True),
         hyperparameters=numbers,
-        initializers=initializers,
+        initializers={name: json.dumps(config) for name, config in initializers.items()},
         learning_rate=_learning_rate(model.optimizer),
     )
 
@@ -146,38 +194,60 @@ def _sketch(build):
     with mock.patch.object(keras.Sequential, "build", return_value=None):
         try:
             return build()
-        except (ValueError, AttributeError, IndexError, TypeError):
+        except Exception:
             pass  # It touches its weights, or is wrong; the real build tells which.
     return build()
+
+
+def _config(serialize):
+    """Return a configuration without Keras's warning of a lambda, which is refused afterwards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return serialize()
+        except NotImplementedError as error:
+            raise NotStackableError(str(error)) from error
+
+
+def _is_foreign(config):
+    """Tell whether a serialized object is not one of Keras's own classes.
+
+    Two different functions may share a name, so names can't tell models apart.
+    """
+    named = config.get("class_name") not in (None, "__lambda__")
+    return not named or config.get("registered_name") is not None
 
 
 def _read_layer(layer, name, numbers, initializers):
     kind = type(layer)
     if kind not in SUPPORTED:
         raise NotStackableError(f"layer {name} is a {kind.__name__}")
-    config = dict(layer.get_config(), name=name, seed=None)
+    config = dict(_config(layer.get_config), name=name, seed=None)
     if config.pop("dtype")["config"]["name"] != "float32":
         raise NotStackableError(f"layer {name} does not compute in float32")
     for key in list(config):
         value = config[key]
-        if key.endswith("_initializer"):
-            initializers[f"{name}/{key.removesuffix('_initializer')}"] = config.pop(key)
-        elif key.endswith("_regularizer") and key != "activity_regularizer":
+        weight, _, role = key.rpartition("_")
+        weight = f"{name}/{WEIGHT_NAMES.get((kind, weight), weight)}"
+        if role == "initializer":
+            if _is_foreign(value):
+                raise NotStackableError(f"layer {name} has a {key} that is not one of Keras's own")
+            initializers[weight] = config.pop(key)
+        elif role == "regularizer" and key != "activity_regularizer":
             l1, l2 = _penalty_factors(config.pop(key), f"{name}/{key}")
-            numbers[f"{name}/{key.removesuffix('_regularizer')}/l1"] = l1
-            numbers[f"{name}/{key.removesuffix('_regularizer')}/l2"] = l2
+            numbers[f"{weight}/l1"], numbers[f"{weight}/l2"] = l1, l2
         elif key in LAYER_NUMBERS.get(kind, ()):
             numbers[f"{name}/{key}"] = float(config.pop(key))
-        elif key.endswith("_constraint") or key in ("activity_regularizer", "noise_shape"):
-            if value is not None:
+        elif role == "constraint" or key in REFUSED:
+            if value:
                 raise NotStackableError(f"layer {name} has a {key}")
-        elif isinstance(value, dict) and value.get("class_name") == "function":
-            # Two different functions may share a name, so names can't tell models apart.
-            raise NotStackableError(f"layer {name} uses the function {value['config']}")
-    if kind in (keras.layers.BatchNormalization, keras.layers.LayerNormalization):
-        axis = config["axis"] if isinstance(config["axis"], int) else tuple(config["axis"])
-        if axis not in (-1, (-1,)) or config.get("renorm") or config.get("rms_scaling"):
-            raise NotStackableError(f"layer {name} normalizes in an uncommon way")
+        elif isinstance(value, dict) and (_is_foreign(value) or value["class_name"] not in PLAIN):
+            raise NotStackableError(f"layer {name} has an {key} that is not one of Keras's own")
+    if config.get("axis", -1) not in (-1, [-1]):
+        raise NotStackableError(f"layer {name} works along axis {config['axis']}")
+    # The masks have sixteen bits; at a rate of 1, Keras drops everything.
+    if kind is keras.layers.Dropout and numbers[f"{name}/rate"] > 1.0 - 2.0**-16:
+        raise NotStackableError(f"layer {name} drops everything")
     return {"class": kind.__name__, **config}
 
 
@@ -185,8 +255,8 @@ def _penalty_factors(config, where):
     """Return the (L1, L2) factors of a serialized regularizer."""
     if config is None:
         return 0.0, 0.0
-    if config["class_name"] not in ("L1", "L2", "L1L2"):
-        raise NotStackableError(f"{where} is a {config['class_name']}")
+    if _is_foreign(config) or config["class_name"] not in ("L1", "L2", "L1L2"):
+        raise NotStackableError(f"{where} is not L1, L2 or L1L2")
     return float(config["config"].get("l1", 0.0)), float(config["config"].get("l2", 0.0))
 
 
@@ -194,7 +264,7 @@ def _read_optimizer(optimizer, numbers):
     kind = type(optimizer)
     if kind not in OPTIMIZERS:
         raise NotStackableError(f"the optimizer is {kind.__name__}")
-    config = optimizer.get_config()
+    config = _config(optimizer.get_config)
     for key in ("name", "learning_rate"):
         config.pop(key)
     for key in OPTIMIZERS[kind]:
@@ -206,22 +276,41 @@ def _read_optimizer(optimizer, numbers):
     for key, value in config.items():
         if value:
             raise NotStackableError(f"the optimizer uses {key}")
-    if getattr(optimizer, "_exclude_from_weight_decay", None):
+    # Made by exclude_from_weight_decay(); empty if it was given names, or weights not yet made.
+    if hasattr(optimizer, "_exclude_from_weight_decay"):
         raise NotStackableError("the optimizer excludes weights from its decay")
     return rule
 
 
 def _read_loss(loss):
+    if not (isinstance(loss, str) or callable(loss)):
+        raise NotStackableError("the loss is not a single function")
     loss = keras.losses.get(loss)
     if not (getattr(loss, "__module__", "") or "").startswith("keras."):
         raise NotStackableError("the loss is not one of Keras's own")
-    return keras.losses.serialize(loss)
+    name = getattr(loss, "__name__", None) or _snake_case(type(loss).__name__)
+    if name.startswith("categorical"):
+        raise UserError(
+            f"labels are whole numbers, not one-hot: the loss can't be {name}; "
+            "give sparse_categorical_crossentropy"
+        )
+    if name not in LOSSES:
+        raise NotStackableError(f"the loss is {name}")
+    config = keras.losses.serialize(loss)["config"]
+    if isinstance(config, dict):
+        if config["reduction"] not in ("sum_over_batch_size", "mean"):
+            raise NotStackableError(f"the loss is reduced by {config['reduction']}")
+        if config.get("ignore_class") is not None or config.get("axis", -1) != -1:
+            raise NotStackableError("the loss leaves out a class or works along another axis")
+    return name, config
 
 
 def _learning_rate(optimizer):
     """Return the rate as a number, or the schedule."""
-    config = optimizer.get_config()["learning_rate"]
+    config = _config(optimizer.get_config)["learning_rate"]
     if isinstance(config, dict):
+        if _is_foreign(config):
+            raise NotStackableError("the learning rate schedule is not one of Keras's own")
         return keras.optimizers.schedules.deserialize(config)
     return float(config)
 
@@ -247,18 +336,9 @@ def initial_weights(blueprint, seed, shapes):
         A list of float32 arrays in the order of `shapes`.
     """
     return [
-        _draw(json.dumps(_initializer_of(blueprint, name)), key(seed, name), tuple(shape))
+        _draw(blueprint.initializers[name], key(seed, name), tuple(shape))
         for name, shape in shapes.items()
     ]
-
-
-def _initializer_of(blueprint, name):
-    layer, weight = name.split("/")
-    # SimpleRNN calls the initializer of its recurrent_kernel recurrent_initializer.
-    return (
-        blueprint.initializers.get(name)
-        or blueprint.initializers[f"{layer}/{weight.removesuffix('_kernel')}"]
-    )
 
 
 @functools.lru_cache(maxsize=4096)

@@ -159,6 +159,8 @@ def load(name: str = "digits", target: str | None = None) -> Dataset:
         return _from_keras(name)
     # The name becomes a folder and a column of the results, whatever the file is called.
     stem = re.sub(r"[^\w .+-]", "_", path.stem).strip(" .") or "data"
+    if stem in NAMES:
+        stem += ending  # a digits.npz of the user's own is not to be taken for digits
     if ending == ".npz":
         return _from_arrays(stem, repr(str(path)), _read_npz(path))
     return _from_csv(stem, path, target)

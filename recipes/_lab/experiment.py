@@ -134,15 +134,16 @@ class Lab:
             batch_size: examples a step.
             record: epochs after which the weights are kept, of all members.
         """
-        if self.options.quick:
-            epochs = min(epochs, QUICK["epochs"])
-        epochs = self.options.epochs or epochs
         plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": tuple(record)}
+        self._check_names(variants)
         members = []
         reasons = {}
         for variant, arguments in variants.items():
             arguments = dict(arguments)
             own = plan | arguments.pop("fit", {})
+            if self.options.quick:
+                own["epochs"] = min(own["epochs"], QUICK["epochs"])
+            own["epochs"] = self.options.epochs or own["epochs"]
             build = functools.partial(
                 build_model, own["data"].input_shape, own["data"].num_classes, **arguments
             )
@@ -166,6 +167,16 @@ class Lab:
         )
         self.histories |= histories
         return histories
+
+    def _check_names(self, variants):
+        """Raise a ValueError if two variants would share a folder: one would hide the other."""
+        taken = {slug(name).casefold(): name for name in self.histories.variants}
+        for name in variants:
+            other = taken.setdefault(slug(name).casefold(), name)
+            if other != name or name in self.histories.variants:
+                raise ValueError(
+                    f"variants {other!r} and {name!r} would share a folder; rename one of them"
+                )
 
     def claim(self, text, source, differences, *, at_least=0, within=None, unit=""):
         """Judge a claim; the first of a recipe is its primary one.
@@ -200,9 +211,12 @@ class Lab:
 
     def figure(self, figure, name=None):
         """Keep a matplotlib figure as figure.png, or figure-<name>.png."""
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=120)
-        self.figures[f"figure-{slug(name)}.png" if name else "figure.png"] = file.getvalue()
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=120)
+        file = f"figure-{slug(name)}.png" if name else "figure.png"
+        if file in self.figures:
+            raise ValueError(f"there already is a {file}; give each figure a name of its own")
+        self.figures[file] = content.getvalue()
 
     def table(self, variants):
         """Choose the variants that the printed table shows; by default all of them.
@@ -238,14 +252,14 @@ def run(name, options, tell, track):
     """
     start = time.perf_counter()
     module = importlib.import_module(f"recipes.{name}")
-    source = Path(module.__file__).read_text()
+    source = Path(module.__file__).read_text(encoding="utf-8")
     dataset = data_module.load(options.data, options.target)
     versions = {library: version(library) for library in LIBRARIES}
     versions["python"] = platform.python_version()
     arguments = dataclasses.asdict(options)
     depends_on = {k: v for k, v in arguments.items() if k not in ("out", "save_model")}
     depends_on["data"] = dataset.fingerprint
-    lab_source = [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    lab_source = [p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py"))]
     identity = [name, source, *lab_source, json.dumps([depends_on, versions])]
     with RunFolder(options.out, name, dataset.name) as folder:
         lab = Lab(options, folder, identity, tell, track)
@@ -260,9 +274,9 @@ def run(name, options, tell, track):
         }
         _write(lab, folder.work, source, run_json)
         folder.finish()
-        lab.store.clear()
         if options.save_model:
             _save_best(lab, Path(options.save_model))
+        lab.store.clear()
     return lab, folder.final
 
 

@@ -1,12 +1,14 @@
 """Files that are written whole or not at all, and the folder of one run."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import io
 import os
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -73,12 +75,15 @@ class Store:
         write(self.folder / f"{key}.npz", file.getbuffer())
 
     def load(self, key):
-        """Return the dict of arrays, or None."""
+        """Return the dict of arrays, or None; a damaged file counts as none."""
         path = self.folder / f"{key}.npz"
-        if not path.exists():
+        if not zipfile.is_zipfile(path):
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except Exception:  # a damaged archive fails in more ways than can be listed
+            return None
 
     def clear(self):
         """Forget everything."""
@@ -110,21 +115,29 @@ class RunFolder:
             self.cache.mkdir(parents=True, exist_ok=True)
             self.final.parent.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.work.with_suffix(".lock"), "w")
+            try:
+                self._take_over()
+            except BaseException:
+                self._lock.close()
+                raise
+        return self
+
+    def _take_over(self):
+        """Lock out other runs, and clean up after one that was killed."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
+        except BlockingIOError as error:
             raise UserError(
                 f"another run is writing to {str(self.final)!r}; "
                 "wait for it or give another folder (OUT=... or --out ...)"
             ) from error
         if self.old.exists() and not self.final.exists():
             os.replace(self.old, self.final)  # killed between the two renames of `finish`
+        if self.final.exists() and not self.final.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         for leftover in (self.old, self.work):
             shutil.rmtree(leftover, ignore_errors=True)
-        with explained(self.final):
-            self.work.mkdir()
-        return self
+        self.work.mkdir()
 
     def __exit__(self, *_):
         shutil.rmtree(self.work, ignore_errors=True)

@@ -55,32 +55,31 @@ class Histories:
     def curve(self, metric, variant):
         """Return a metric by epoch, (seeds, epochs + 1).
 
-        Epoch 0 is before training. A diverged epoch has NaN as its loss and counts at chance in
-        accuracy; after early stopping everything is NaN.
+        Epoch 0 is before training. A diverged epoch counts at chance: accuracy of the most
+        frequent class, loss ln C. After early stopping everything is NaN.
         """
         curves = []
         for member, result in self._of(variant):
             values = result.history[metric].copy()
-            if metric.endswith("accuracy"):
-                values[_diverged(result)] = member.data.chance
+            trained = ~np.isnan(result.history["accuracy"])
+            bad = _diverged(result) | trained & ~np.isfinite(values)
+            values[bad] = _chance(member, metric)
             curves.append(values)
         return np.array(curves)
 
     def final(self, metric, variant):
         """Return a metric of the final (or restored) weights, (seeds,).
 
-        Also `test_loss` and `test_accuracy`. Diverged runs count at chance: accuracy of the most
-        frequent class, loss ln C.
+        Also `test_loss` and `test_accuracy`. Diverged runs count at chance, as in `curve`.
         """
         values = []
         for member, result in self._of(variant):
-            chance = member.data.chance
-            if metric.endswith("loss"):
-                chance = np.log(member.data.num_classes)
             value = result.test.get(metric)
             if value is None:
                 value = result.history[metric][result.epoch]
-            values.append(chance if _diverged(result).any() or not np.isfinite(value) else value)
+            if _diverged(result).any() or not np.isfinite(value):
+                value = _chance(member, metric)
+            values.append(value)
         return np.array(values)
 
     def mean_over_epochs(self, metric, variant):
@@ -134,6 +133,11 @@ class Histories:
         result = self.results[variant, seed]
         weights = result.weights if epoch is None else result.snapshots[epoch]
         return population.model_of(self.members[variant, seed], weights)
+
+
+def _chance(member, metric):
+    """Return the metric of a model that learned nothing but the most frequent class."""
+    return np.log(member.data.num_classes) if metric.endswith("loss") else member.data.chance
 
 
 def _diverged(result):

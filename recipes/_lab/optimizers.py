@@ -14,7 +14,7 @@ def initial_state(rule, weight, numbers):
     Args:
         rule: the optimizer's class name and whether it is nesterov, `{"class", "nesterov"}`.
         weight: (members, ...).
-        numbers: lifted numbers, (members,) each; those that are zero for every member are absent.
+        numbers: lifted numbers, float64 (members,) each; those that are zero for all are absent.
 
     Returns:
         A list of tensors like weight.
@@ -39,15 +39,16 @@ def update(rule, weight, gradient, state, learning_rate, numbers, step):
         gradient: like weight.
         state: what the rule keeps for this weight, each like weight.
         learning_rate: (members,), of this step.
-        numbers: lifted numbers, (members,) each.
+        numbers: lifted numbers, float64 (members,) each.
         step: number of steps taken before this one, from 0.
 
     Returns:
         The new weight and its new state.
     """
 
-    def number(name):
-        return _column(numbers[name], weight)
+    def number(name, complement=False):
+        # Keras takes 1 - beta before rounding it to float32.
+        return _column(1.0 - numbers[name] if complement else numbers[name], weight)
 
     rate = _column(learning_rate, weight)
     if "weight_decay" in numbers:
@@ -69,8 +70,8 @@ def _sgd(rule, weight, gradient, state, rate, number, step):
 def _rmsprop(rule, weight, gradient, state, rate, number, step):
     """Tieleman and Hinton 2012, lecture 6.5."""
     rho = number("rho")
-    square = rho * state[0] + (1.0 - rho) * tf.square(gradient)
-    move = rate * gradient / tf.sqrt(square + number("epsilon"))
+    square = rho * state[0] + number("rho", complement=True) * tf.square(gradient)
+    move = rate * gradient / root(square + number("epsilon"))
     if len(state) == 1:
         return weight - move, [square]
     velocity = number("momentum") * state[1] + move
@@ -80,21 +81,36 @@ def _rmsprop(rule, weight, gradient, state, rate, number, step):
 def _adagrad(rule, weight, gradient, state, rate, number, step):
     """Duchi, Hazan and Singer 2011."""
     square = state[0] + tf.square(gradient)
-    return weight - rate * gradient / tf.sqrt(square + number("epsilon")), [square]
+    return weight - rate * gradient / root(square + number("epsilon")), [square]
 
 
 def _adam(rule, weight, gradient, state, rate, number, step):
     """Kingma and Ba 2015, with epsilon as in the paper's remark on efficiency."""
-    time = tf.cast(step + 1, tf.float32)
     beta_1, beta_2 = number("beta_1"), number("beta_2")
-    mean = state[0] + (gradient - state[0]) * (1.0 - beta_1)
-    square = state[1] + (tf.square(gradient) - state[1]) * (1.0 - beta_2)
-    rate = rate * tf.sqrt(1.0 - tf.pow(beta_2, time)) / (1.0 - tf.pow(beta_1, time))
+    power_1, power_2 = _power(beta_1, step + 1), _power(beta_2, step + 1)
+    mean = state[0] + (gradient - state[0]) * number("beta_1", complement=True)
+    square = state[1] + (tf.square(gradient) - state[1]) * number("beta_2", complement=True)
+    rate = rate * tf.sqrt(1.0 - power_2) / (1.0 - power_1)
     return weight - mean * rate / (tf.sqrt(square) + number("epsilon")), [mean, square]
 
 
 RULES = {"SGD": _sgd, "RMSprop": _rmsprop, "Adagrad": _adagrad, "Adam": _adam, "AdamW": _adam}
 
 
+def root(x):
+    """Take the square root in a form that stays a division as a divisor.
+
+    TensorFlow would make a product with rsqrt of x / sqrt(y), but rsqrt isn't exactly rounded: its
+    last bit depends on where in a tensor a number stands, hence on the other members.
+    """
+    return tf.maximum(tf.sqrt(x), 1e-30)
+
+
+def _power(base, exponent):
+    """Return base ** exponent rounded from float64, for the same reason."""
+    power = tf.pow(tf.cast(base, tf.float64), tf.cast(exponent, tf.float64))
+    return tf.cast(power, tf.float32)
+
+
 def _column(values, like):
-    return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))
+    return tf.reshape(tf.cast(values, like.dtype), [-1] + [1] * (len(like.shape) - 1))

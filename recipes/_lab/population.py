@@ -15,6 +15,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,8 +34,9 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 # Members in one call of the graph: fewer waste time between operations, more fall out of cache.
 CREW = 24
-# Examples evaluated at once, for the same reason.
+# Examples evaluated at once, for the same reason; FIT_BLOCK for one model by itself.
 BLOCK = 256
+FIT_BLOCK = 1000
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Result:
         epoch: after which `weights` were reached: the last, or the best with early stopping.
         weights: final or restored weights, in the order of `model.weights`.
         snapshots: recorded weights by epoch.
+        distributions: of a watched member, serialized Summaries of weights, activations and
+            gradients by epoch.
     """
 
     history: dict[str, np.ndarray]
@@ -86,6 +90,7 @@ class Result:
     epoch: int
     weights: list[np.ndarray]
     snapshots: dict[int, list[np.ndarray]] = field(default_factory=dict)
+    distributions: dict[int, bytes] = field(default_factory=dict)
 
 
 def train(members, *, store=None, progress=None, engine="population"):
@@ -95,30 +100,62 @@ def train(members, *, store=None, progress=None, engine="population"):
         members: any mixture; those of one architecture, data and plan become one population.
         store: keeps finished crews for a run that is killed: `load(key)` returns a dict of
             arrays or None, `save(key, arrays)`.
-        progress: called with the number of epochs that one member or more have just finished.
+        progress: called with the number of epochs that one member or more have just finished,
+            from any thread.
         engine: "population", or "keras" to train every member with plain `fit`.
 
     Returns:
         A list of `Result`.
     """
-    progress = progress or (lambda epochs: None)
-    populations = collections.defaultdict(list)
+    stopped = threading.Event()
+
+    def advance(epochs):
+        if stopped.is_set():
+            raise concurrent.futures.CancelledError
+        if progress is not None:
+            progress(epochs)
+
+    populations, alone = collections.defaultdict(list), []
     for index, member in enumerate(members):
-        stacked = engine == "population" and member.blueprint is not None
-        plan = (id(member.data), member.epochs, member.batch_size)
-        populations[(member.blueprint.signature, plan) if stacked else index].append(index)
-    results = [None] * len(members)
-    for where, indices in populations.items():
-        group = [members[index] for index in indices]
-        if isinstance(where, tuple):
-            trained = _train_population(group, store, progress)
+        if engine == "population" and member.blueprint is not None:
+            plan = (id(member.data), member.epochs, member.batch_size)
+            populations[member.blueprint.signature, plan].append(index)
         else:
-            trained = _load(store, group)
-            if trained is None:
-                trained = [_fit(group[0], progress)]
-                _save(store, group, trained)
-        for index, result in zip(indices, trained, strict=True):
+            alone.append(index)
+    results = [None] * len(members)
+
+    def work(crew, train_crew):
+        group = [members[index] for index in crew]
+        where = None if store is None else _store_key(group, train_crew is _fit)
+        trained = None if store is None else _load(store, where)
+        if trained is None:
+            trained = train_crew(group, advance)
+            if store is not None:
+                _save(store, where, trained)
+        else:
+            advance(sum(member.epochs for member in group))
+        for index, result in zip(crew, trained, strict=True):
             results[index] = result
+
+    # Crews of all populations stand in one queue, so that one is traced while another trains.
+    with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
+        futures = []
+        for indices in populations.values():
+            first = members[indices[0]]
+            multiple = layers.multiple(min(first.batch_size, len(first.data.train)))
+            crews, size, seeds = _crews([members[index].seed for index in indices], multiple)
+            population = _Population([members[index] for index in indices], size, seeds)
+            for crew in crews:
+                futures.append(pool.submit(work, [indices[i] for i in crew], population.train))
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+        except BaseException:
+            stopped.set()  # ends the crews that are under way after their epoch
+            pool.shutdown(cancel_futures=True)
+            raise
+    for index in alone:
+        work([index], _fit)
     return results
 
 
@@ -136,31 +173,17 @@ def rates(learning_rate, steps):
     return np.full(steps, learning_rate, np.float32)
 
 
-def _train_population(members, store, progress):
-    """Train members of one architecture, crew by crew, one crew a core at a time."""
-    crews, size, seeds = _crews([member.seed for member in members])
-    groups = [[members[index] for index in crew] for crew in crews]
-    trained = [_load(store, group) for group in groups]
-    for group, results in zip(groups, trained, strict=True):
-        progress(sum(member.epochs for member in group) if results else 0)
-    todo = [position for position, results in enumerate(trained) if results is None]
-    if todo:
-        graph = _Graph(members, size, seeds)
+class _Population:
+    """Members of one architecture, data and plan, with a graph that is traced when first needed."""
 
-        def work(position):
-            results = graph.train(groups[position], progress)
-            _save(store, groups[position], results)
-            return results
+    def __init__(self, members, size, seeds):
+        self.arguments, self.graph, self.lock = (members, size, seeds), None, threading.Lock()
 
-        with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
-            for position, results in zip(todo, pool.map(work, todo), strict=True):
-                trained[position] = results
-    by_index = {
-        index: result
-        for crew, results in zip(crews, trained, strict=True)
-        for index, result in zip(crew, results, strict=True)
-    }
-    return [by_index[index] for index in range(len(members))]
+    def train(self, members, progress):
+        """Train one crew and return its results."""
+        with self.lock:
+            self.graph = self.graph or _Graph(*self.arguments)
+        return self.graph.train(members, progress)
 
 
 def cores():
@@ -168,13 +191,14 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _crews(member_seeds):
+def _crews(member_seeds, multiple):
     """Divide members into crews of equal size, with as few seeds in each as that allows.
 
     Members of one seed see the same batches and the same random bits, which are then drawn once.
 
     Returns:
-        Lists of indices; the size of the largest; the largest number of seeds in one.
+        Lists of indices; the size of the largest, rounded up to a multiple of `multiple`; the
+        largest number of seeds in one.
     """
     by_seed = collections.defaultdict(list)
     for index, seed in enumerate(member_seeds):
@@ -187,7 +211,7 @@ def _crews(member_seeds):
     else:  # too few members of each seed to fill a crew
         crews = _split([index for indices in by_seed.values() for index in indices], size)
     seeds = max(len({member_seeds[index] for index in crew}) for crew in crews)
-    return crews, max(map(len, crews)), seeds
+    return crews, -(-max(map(len, crews)) // multiple) * multiple, seeds
 
 
 def _split(indices, size):
@@ -236,14 +260,15 @@ class _Graph:
         self.class_weighted = any(member.class_weight for member in members)
         self.x, self.y = tf.constant(self.data.train.x), tf.constant(self.data.train.y)
         self._lay_out_evaluation()
-        self.run_epoch = tf.function(self._run_epoch)
-        self.measure = tf.function(self._measure)
+        self.run_epoch = tf.function(self._run_epoch, autograph=False)
+        self.measure = tf.function(self._measure, autograph=False)
 
     def _lay_out_evaluation(self):
         """Cut train, validation and test into blocks of equal size, the last of each padded."""
         splits = (self.data.train, self.data.validation, self.data.test)
         count = len(self.data.validation)
         block = -(-count // -(-count // BLOCK))
+        block = -(-block // layers.PACKET) * layers.PACKET
         inputs, labels, real, owner = [], [], [], []
         for number, split in enumerate(splits):
             blocks = -(-len(split) // block)
@@ -264,7 +289,7 @@ class _Graph:
 
     def _forward(self, x, weights, numbers, noise, training):
         y, moved = layers.forward(
-            self.layers, self.names, x, self._by_layer(weights), numbers, noise, training
+            self.layers, self.names, self._by_layer(weights), x, numbers, noise, training
         )
         return y, [weight for layer in moved for weight in layer]
 
@@ -343,24 +368,20 @@ class _Graph:
         total = 0.0
         for name, weight in zip(self.shapes, weights, strict=True):
             axes = list(range(1, len(weight.shape)))
-            if f"{name}/l1" in numbers:
-                total += tf.reduce_sum(numbers[f"{name}/l1"] * tf.reduce_sum(tf.abs(weight), axes))
-            if f"{name}/l2" in numbers:
-                total += tf.reduce_sum(numbers[f"{name}/l2"] * tf.reduce_sum(weight**2, axes))
+            for number, magnitude in (("l1", tf.abs), ("l2", tf.square)):
+                if f"{name}/{number}" in numbers:
+                    factor = tf.cast(numbers[f"{name}/{number}"], tf.float32)
+                    total += tf.reduce_sum(factor * tf.reduce_sum(magnitude(weight), axes))
         return total
 
     def _measure(self, weights, numbers, first, last):
         """Sum losses and hits over blocks first..last - 1: (2, splits, members), in inference."""
+        folded = layers.fold(self.layers, self.names, self._by_layer(weights), numbers)
 
         def step(block, sums):
             x, y, real = (part[block][None] for part in self.blocks)
-            outputs, _ = self._forward(x, weights, numbers, None, training=False)
-            if outputs.shape[-1] == 1:
-                predicted = tf.cast(outputs[..., 0] > 0.5, y.dtype)
-            else:
-                predicted = tf.argmax(outputs, axis=-1, output_type=y.dtype)
-            hits = tf.cast(predicted == y, tf.float32)
-            values = tf.stack([self._losses(y, outputs), hits])
+            outputs, _ = layers.forward(*folded, x, numbers, None, training=False)
+            values = tf.stack([self._losses(y, outputs), _hits(self.loss, y, outputs)])
             values = tf.reduce_sum(values * real, axis=2)  # (2, members)
             owner = tf.one_hot(self.owner[block], 3)[None, :, None]
             return block + 1, sums + owner * values[:, None, :]
@@ -374,7 +395,7 @@ class _Graph:
         seeds = sorted({member.seed for member in crew})
         seeds += seeds[-1:] * (self.seeds - len(seeds))
         numbers = {
-            name: tf.constant([m.blueprint.hyperparameters[name] for m in crew], tf.float32)
+            name: tf.constant([m.blueprint.hyperparameters[name] for m in crew], tf.float64)
             for name in self.numbers
         }
         epochs = crew[0].epochs
@@ -456,7 +477,7 @@ class _Record:
         """Keep the METRICS, (4, members), and what is asked for of the weights after an epoch."""
         self.history[:, epoch, ~self.stopped] = metrics[:, ~self.stopped]
         for position, member in enumerate(self.crew):
-            if epoch in member.record:
+            if epoch in member.record and not self.stopped[position]:
                 self.snapshots[position][epoch] = [w[position].numpy() for w in weights]
         if not self.stops_early or epoch == 0:
             return
@@ -468,14 +489,15 @@ class _Record:
             for weight, best in zip(weights, self.best, strict=True)
         ]
         self.lowest[lower], self.best_epoch[lower] = metrics[2][lower], epoch
-        self.stopped |= epoch - self.best_epoch >= self.patience
+        self.stopped |= ~lower & (epoch - self.best_epoch >= self.patience)
 
     def restore(self, weights):
         """Return the weights to keep: the best of those who stop early, else the last."""
         last = self.history.shape[1] - 1
         early = np.isfinite(self.patience)
-        self.best_epoch = np.where(early, self.best_epoch, last)
-        if not self.stops_early:
+        # Who was never better than infinity keeps the weights of the first epoch, as in Keras.
+        self.best_epoch = np.where(early, np.maximum(self.best_epoch, min(1, last)), last)
+        if self.best is None:
             return weights
         return [
             tf.where(early.reshape([-1] + [1] * (len(weight.shape) - 1)), best, weight)
@@ -496,6 +518,16 @@ class _Record:
             )
             for n in range(count)
         ]
+
+
+def _hits(loss, y, outputs):
+    """Return 1.0 where the most probable class is the label, else 0.0."""
+    if outputs.shape[-1] == 1:
+        threshold = 0.0 if getattr(loss, "from_logits", False) else 0.5
+        predicted = tf.cast(outputs[..., 0] > threshold, y.dtype)
+    else:
+        predicted = tf.argmax(outputs, axis=-1, output_type=y.dtype)
+    return tf.cast(predicted == y, tf.float32)
 
 
 def _bits(seed, shape):
@@ -524,20 +556,25 @@ def model_of(member, weights):
     model = built(member)
     for variable, value in zip(model.weights, weights, strict=True):
         variable.assign(value)
+    if not model.optimizer.built:  # Keras warns of a saved model whose optimizer has no state
+        model.optimizer.build(model.trainable_variables)
     return model
 
 
 def _batches(member):
     """Yield the member's batches in the order in which a population would see them."""
-    train = member.data.train
+    train, weight = member.data.train, member.class_weight or {}
+    # As factors of the examples: `fit` takes no class_weight beside a generator.
+    factors = np.array([weight.get(label, 1.0) for label in train.y.tolist()], np.float32)
     for epoch in range(member.epochs):
         size = min(member.batch_size, len(train))
         for rows in batch_order(member.seed, epoch, len(train), size):
-            yield train.x[rows], train.y[rows]
+            yield train.x[rows], train.y[rows], factors[rows]
 
 
-def _fit(member, progress):
-    """Train one member with plain `fit`: the fallback, and the cross-check."""
+def _fit(members, progress):
+    """Train one member, the only one, with plain `fit`: the fallback, and the cross-check."""
+    (member,) = members
     keras.utils.set_random_seed(key(member.seed, "fit"))
     model = built(member)
     if member.blueprint is not None:
@@ -552,19 +589,27 @@ def _fit(member, progress):
     record = _Record([member], member.epochs)
     loss = keras.losses.get(model.loss)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def measure(x, y):
         outputs = model(x, training=False)
+        hits = _hits(loss, y, outputs)
         if outputs.shape[-1] == 1:
-            hits = tf.cast(outputs[:, 0] > 0.5, y.dtype) == y
             y = tf.cast(y[:, None], tf.float32)
-        else:
-            hits = tf.argmax(outputs, axis=-1, output_type=y.dtype) == y
-        losses = getattr(loss, "call", loss)(y, outputs)
-        return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(hits, tf.float32))
+        # A loss function of the user's own may return the mean of the batch.
+        losses = tf.broadcast_to(getattr(loss, "call", loss)(y, outputs), tf.shape(hits))
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(hits)])
 
     def measured(*splits):
-        return np.array([float(v) / len(s) for s in splits for v in measure(s.x, s.y)])
+        sums = [
+            sum(
+                measure(split.x[start : start + FIT_BLOCK], split.y[start : start + FIT_BLOCK])
+                for start in range(0, len(split), FIT_BLOCK)
+            )
+            for split in splits
+        ]
+        return np.concatenate(
+            [s.numpy() / len(split) for s, split in zip(sums, splits, strict=True)]
+        )
 
     def watch(epoch):
         metrics = measured(member.data.train, member.data.validation)
@@ -576,7 +621,9 @@ def _fit(member, progress):
         def on_epoch_end(self, epoch, logs=None):
             watch(epoch + 1)
             progress(1)
-            self.model.stop_training = bool(record.stopped[0])
+            if record.stopped[0]:
+                self.model.stop_training = True
+                progress(member.epochs - epoch - 1)
 
     stacked = watch(0)
     model.fit(
@@ -585,33 +632,31 @@ def _fit(member, progress):
         steps_per_epoch=len(member.data.train) // min(member.batch_size, len(member.data.train)),
         verbose=0,
         shuffle=False,
-        class_weight=member.class_weight,
         callbacks=[Watch()],
     )
     stacked = record.restore([tf.constant(v.numpy()[None]) for v in model.weights])
     for variable, value in zip(model.weights, stacked, strict=True):
         variable.assign(value[0])
-    return record.results(1, stacked, measured(member.data.test)[:, None])[0]
+    return record.results(1, stacked, measured(member.data.test)[:, None])
 
 
-def _store_key(members):
+def _store_key(members, fitted):
     """Name a crew by what its results depend on, within one store."""
-    parts = [members[0].data.fingerprint]
+    parts = [fitted, members[0].data.fingerprint]
     for member in members:
         numbers = member.blueprint and (
             member.blueprint.hyperparameters,
             member.blueprint.signature,
+            member.blueprint.initializers,
         )
         rate = member.blueprint and member.blueprint.learning_rate
-        rate = rate.get_config() if callable(rate) else rate
+        rate = keras.optimizers.schedules.serialize(rate) if callable(rate) else rate
         plan = (member.epochs, member.batch_size, member.patience, member.class_weight)
         parts.append([member.label, member.seed, numbers, rate, plan, member.record])
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def _save(store, members, results):
-    if store is None:
-        return
+def _save(store, where, results):
     arrays = {
         "history": np.stack([[r.history[m] for m in METRICS] for r in results]),
         "test": np.array([[r.test["test_loss"], r.test["test_accuracy"]] for r in results]),
@@ -620,26 +665,26 @@ def _save(store, members, results):
     for n, result in enumerate(results):
         for epoch, weights in {"final": result.weights, **result.snapshots}.items():
             arrays |= {f"{n}/{epoch}/{i}": weight for i, weight in enumerate(weights)}
-    store.save(_store_key(members), arrays)
+    store.save(where, arrays)
 
 
-def _load(store, members):
-    arrays = store and store.load(_store_key(members))
+def _load(store, where):
+    arrays = store.load(where)
     if arrays is None:
         return None
-    weights = collections.defaultdict(dict)
+    weights = [collections.defaultdict(dict) for _ in arrays["epoch"]]
     for name in arrays:
         if name.count("/") == 2:
             n, epoch, i = name.split("/")
-            weights[int(n), epoch][int(i)] = arrays[name]
-    in_order = {where: [by[i] for i in range(len(by))] for where, by in weights.items()}
+            weights[int(n)][epoch][int(i)] = arrays[name]
+    in_order = [{e: [by[i] for i in range(len(by))] for e, by in of.items()} for of in weights]
     return [
         Result(
             history={m: arrays["history"][n, i] for i, m in enumerate(METRICS)},
             test=dict(zip(("test_loss", "test_accuracy"), arrays["test"][n].tolist(), strict=True)),
             epoch=int(arrays["epoch"][n]),
-            weights=in_order[n, "final"],
-            snapshots={epoch: in_order[n, str(epoch)] for epoch in member.record},
+            weights=of.pop("final"),
+            snapshots={int(epoch): weights for epoch, weights in of.items()},
         )
-        for n, member in enumerate(members)
+        for n, of in enumerate(in_order)
     ]

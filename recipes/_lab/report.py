@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-# Okabe and Ito 2008: eight colours that colour-blind readers can tell apart; line styles differ
-# too, for print and for lines that cross.
+# Okabe and Ito 2008, without the yellow: colours that colour-blind readers can tell apart; line
+# styles differ too, for print and for lines that cross.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":")
 THRESHOLD = 0.9
@@ -77,6 +77,7 @@ def panels(
     for ax in axes.flat[len(layout) :]:
         ax.set_visible(False)
     seeds = len(histories.seeds(histories.variants[0]))
+    legend = f"line: mean over {seeds} seeds; band: its 95 % interval" if seeds > 1 else "one seed"
     if limits:
         axes[0, 0].set_ylim(*limits)
     figure.supxlabel("epoch (0 = before training)", fontsize=10, y=0.12 / height)
@@ -87,7 +88,7 @@ def panels(
         loc="upper center",
         ncols=len(drawn),
         frameon=False,
-        title=f"line: mean over {seeds} seeds; band: its 95 % interval",
+        title=legend,
         title_fontsize=9,
     )
     return figure
@@ -96,18 +97,22 @@ def panels(
 def rows(histories, variants):
     """Return a table row for each variant: name, accuracy, epochs to the threshold, diverged.
 
-    Accuracy is on test, in per cent, with the half-width of its 95 % interval; epochs are the
-    median over seeds of the first with training accuracy of `THRESHOLD`.
+    Accuracy is on test, in per cent, with the half-width of its 95 % interval, unless all seeds
+    agree; epochs are the median over seeds of the first with training accuracy of `THRESHOLD`.
     """
     table = []
     for variant in variants:
-        mean, half = interval(100 * histories.final("test_accuracy", variant))
+        accuracies = 100 * histories.final("test_accuracy", variant)
+        mean, half = interval(accuracies)
+        accuracy = f"{mean:.1f} ± {half:.1f}"
+        if np.ptp(accuracies) == 0:  # also of one seed: no spread, no interval
+            accuracy = f"{mean:.1f}"
         epochs = np.median(histories.epochs_to(THRESHOLD, variant))
         diverged = histories.diverged(variant)
         table.append(
             (
                 variant,
-                f"{mean:.1f} ± {half:.1f}" if np.isfinite(half) else f"{mean:.1f}",
+                accuracy,
                 f"{epochs:g}" if np.isfinite(epochs) else "never",
                 f"{diverged.sum()} of {len(diverged)}",
             )

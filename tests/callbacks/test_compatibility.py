@@ -1,0 +1,295 @@
+"""Both callbacks with all kinds of models and ways to train, and pasted alone."""
+
+import ast
+import copy
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from callbacks.distribution_logger import DistributionLogger, Probe
+from callbacks.training_monitor import TrainingMonitor
+
+layers = keras.layers
+FOLDER = Path(__file__).parents[2] / "callbacks"
+FILES = [FOLDER / "distribution_logger.py", FOLDER / "training_monitor.py"]
+
+
+def data(examples=64):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(examples, 6)).astype("float32"), rng.integers(0, 3, examples)
+
+
+def stack():
+    return [
+        layers.Dense(5, name="h1"),
+        layers.BatchNormalization(name="h1_bn"),
+        layers.Activation("relu", name="h1_act"),
+        layers.Dropout(0.3, name="h1_drop"),
+        layers.Dense(3, activation="softmax", name="out"),
+    ]
+
+
+def sequential(*, with_input=True, **kwargs):
+    model = keras.Sequential([*([keras.Input((6,))] if with_input else []), *stack()])
+    model.compile("adam", "sparse_categorical_crossentropy", **kwargs)
+    return model
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.h1, self.out = layers.Dense(5, name="h1"), layers.Dense(3, name="out")
+
+    def call(self, x):  # without a training argument
+        return keras.ops.softmax(self.out(keras.ops.relu(self.h1(x))))
+
+
+def subclassed():
+    model = Subclassed()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def nested():
+    innermost = keras.Sequential([layers.Dense(4, activation="relu", name="h2")], name="innermost")
+    inner = keras.Sequential([layers.Dense(5, name="h1"), innermost], name="inner")
+    model = keras.Sequential([keras.Input((6,)), inner, layers.Dense(3, name="out")])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def functional():
+    x = keras.Input((6,))
+    shared = layers.Dense(6, activation="tanh", name="shared")
+    h = layers.Add(name="add")([shared(x), shared(shared(x))])
+    model = keras.Model(x, layers.Dense(3, activation="softmax", name="out")(h))
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    return model
+
+
+MODELS = {
+    "sequential": (sequential, {"h1/kernel", "h1_bn/gamma", "out/bias"}),
+    "without Input": (lambda: sequential(with_input=False), {"h1/kernel", "h1_bn/moving_mean"}),
+    "subclassed": (subclassed, {"h1/kernel", "out/kernel"}),
+    "nested": (nested, {"inner/h1/kernel", "inner/innermost/h2/kernel", "out/kernel"}),
+    "functional, shared layer": (functional, {"shared/kernel", "out/kernel"}),
+    "jit_compile": (lambda: sequential(jit_compile=True), {"h1/kernel"}),
+    "steps_per_execution": (lambda: sequential(steps_per_execution=3), {"h1/kernel"}),
+}
+
+
+def callbacks_for(log_dir, x, y):
+    return [DistributionLogger(log_dir, x, y), TrainingMonitor(x, y, log_dir=log_dir)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models(name, tmp_path, read_logs):
+    build, names = MODELS[name]
+    x, y = data()
+    model = build()
+    history = model.fit(
+        x, y, epochs=2, batch_size=16, verbose=0, callbacks=callbacks_for(tmp_path, x, y)
+    )
+    assert len(history.history["loss"]) == 2
+    assert not any("call" in vars(layer) for layer in model.layers)  # nothing is left behind
+    logs = read_logs(tmp_path)
+    for step in (0, 1, 2):
+        assert {(f"weights/{each}", step) for each in names} <= set(logs)
+        kernels = {each for each in names if each.endswith("kernel")}
+        assert {(f"gradients/{each}", step) for each in kernels} <= set(logs)
+        assert {(f"activations/{each.rpartition('/')[0]}", step) for each in kernels} <= set(logs)
+        assert logs["gradient_norm/global", step] > 0
+    assert ("update_ratio/" + min(kernels), 2) in logs
+
+
+def test_several_inputs_and_outputs(tmp_path, read_logs):
+    a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
+    h = layers.Concatenate(name="join")([a, b])
+    outputs = [layers.Dense(3, activation="softmax", name="c")(h), layers.Dense(1, name="r")(h)]
+    model = keras.Model({"a": a, "b": b}, outputs)
+    model.compile(
+        "sgd", ["sparse_categorical_crossentropy", "mse"], metrics=[["accuracy"], ["mae"]]
+    )
+    x, y = data()
+    x, y = {"a": x, "b": -x}, [y, x[:, :1]]
+    model.fit(x, y, epochs=1, verbose=0, callbacks=callbacks_for(tmp_path, x, y))
+    logs = read_logs(tmp_path)
+    assert logs["gradient_norm/c/kernel", 1] > 0
+    assert logs["gradient_norm/r/kernel", 1] > 0
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy, tmp_path, read_logs):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = sequential()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    x, y = data()
+    monitor = TrainingMonitor(x, y)
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[DistributionLogger(tmp_path, x, y), monitor])
+    logs = read_logs(tmp_path)
+    assert monitor.findings == {}
+    assert logs["non_finite/gradients", 0] == logs["non_finite/activations", 2] == 0
+    # In float32 the same weights have nearly the same gradients.
+    single = sequential()
+    single.set_weights(model.get_weights())
+    _, outputs, gradients = Probe(model, x, y, training=False)()
+    _, _, expected = Probe(single, x, y, training=False)()
+    assert outputs["h1"].dtype == gradients["h1/kernel"].dtype == np.float32
+    for name, gradient in gradients.items():
+        scale = np.abs(expected[name]).max()
+        np.testing.assert_allclose(gradient, expected[name], atol=0.03 * scale)
+
+
+# keras-tuner 1.4 calls old thread functions; Keras 3.15 saves weights with NumPy 1's __array__.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_keras_tuner_gives_each_trial_its_directory(tmp_path, read_logs):
+    keras_tuner = pytest.importorskip("keras_tuner")
+
+    def build(hp):
+        model = sequential()
+        model.optimizer.learning_rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")
+        return model
+
+    x, y = data()
+    logger, monitor = callbacks_for(tmp_path / "logs", x, y)
+    sequential().fit(x, y, verbose=0, callbacks=[logger])  # it may have been used before
+    tuner = keras_tuner.RandomSearch(
+        build, "val_loss", max_trials=2, executions_per_trial=1, directory=tmp_path / "tuner"
+    )
+    tuner.search(x, y, epochs=2, validation_data=(x, y), verbose=0, callbacks=[logger, monitor])
+    for trial in ("fit-0", "fit-1"):
+        assert {step for _, step in read_logs(tmp_path / "logs" / trial)} == {0, 1, 2}
+        assert (tmp_path / "logs" / "monitor" / trial).is_dir()
+    first, second = (read_logs(tmp_path / "logs" / trial) for trial in ("fit-0", "fit-1"))
+    tag = "update_ratio/h1/kernel", 2
+    assert first[tag] != second[tag]
+
+
+def test_a_loop_that_calls_only_the_epoch_hooks(tmp_path, read_logs):
+    x, y = data()
+    model = sequential()
+    for callback in callbacks_for(tmp_path, x, y):
+        callback.set_model(model)
+        callback.on_train_begin()
+        for epoch in range(2):
+            callback.on_epoch_begin(epoch)
+            callback.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 1.0})
+        callback.on_train_end()
+    logs = read_logs(tmp_path)
+    assert {step for _, step in logs} == {0, 1, 2}
+    assert not any(tag.startswith("update_ratio") for tag, _ in logs)  # it saw no step
+
+
+def test_a_copy_made_while_training_is_a_fresh_callback(tmp_path):
+    x, y = data()
+    originals, copies = callbacks_for(tmp_path, x, y), []
+    make = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: copies.extend(copy.deepcopy(originals))
+    )
+    sequential().fit(x, y, verbose=0, callbacks=[*originals, make])
+    sequential().fit(x, y, verbose=0, callbacks=copies)
+    assert list((tmp_path / "fit-0").glob("events*"))
+    assert copies[0].x is originals[0].x
+
+
+# Keras's TensorBoard reads the learning rate with NumPy 1's __array__.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+def test_one_directory_for_all_three_callbacks(tensorboard):
+    log_dir = tensorboard.root / "shared"
+    x, y = data()
+    callbacks = [keras.callbacks.TensorBoard(log_dir), *callbacks_for(log_dir, x, y)]
+    callbacks[-1].findings["ours"] = "forgotten at the start of a fit"
+    model = sequential()
+    model.optimizer.learning_rate = 1e-9  # gives the monitor something to say
+    model.fit(x, y, epochs=3, verbose=0, callbacks=callbacks)
+    tensorboard.get("scalars/scalars", "shared/train", "epoch_loss", points=3)
+    tensorboard.get("histograms/histograms", "shared", "activations/h1", points=4)
+    said = tensorboard.get(
+        "text/text", "shared/monitor", "training_monitor/small updates", points=1
+    )
+    assert callbacks[-1].findings.keys() == {"small updates"}
+    assert "higher learning rate" in said[0]["text"]
+
+
+MIRRORED = """
+    import keras, numpy as np, sys, tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    from callbacks.distribution_logger import DistributionLogger, Probe
+    from callbacks.training_monitor import TrainingMonitor
+
+    def build():
+        layers = keras.layers
+        output = layers.Dense(3, "softmax", kernel_regularizer="l2")
+        model = keras.Sequential([layers.Dense(5, "relu"), layers.BatchNormalization(), output])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    x, y = np.random.rand(64, 6).astype("float32"), np.random.randint(0, 3, 64)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = build()
+    callbacks = [DistributionLogger(sys.argv[1], x, y), TrainingMonitor(x, y)]
+    model.fit(x, y, epochs=2, verbose=0, callbacks=callbacks)
+    with strategy.scope():
+        model.fit(x, y, initial_epoch=2, epochs=3, verbose=0, callbacks=callbacks)
+        inside = Probe(model, x, y)()
+    outside = Probe(model, x, y)()
+    single = build()
+    single.build(x.shape)
+    single.set_weights(model.get_weights())
+    expected = Probe(single, x, y)()
+    for found in (inside, outside):
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+        for gradient, other in zip(found[2].values(), expected[2].values(), strict=True):
+            np.testing.assert_allclose(gradient, other, rtol=1e-5, atol=1e-7)
+"""
+
+
+def test_mirrored_strategy_with_two_replicas(tmp_path, read_logs):
+    """In a process of its own: the devices must be there before TensorFlow starts."""
+    script = textwrap.dedent(MIRRORED)
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    subprocess.run(command, cwd=FOLDER.parent, check=True, capture_output=True)
+    assert {step for _, step in read_logs(tmp_path)} == {0, 1, 2, 3}
+
+
+# --- pasted alone ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_imports_only_keras_tensorflow_and_numpy(path):
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[0] for alias in node.names}
+        assert not isinstance(node, ast.ImportFrom)
+    assert modules - set(sys.stdlib_module_names) == {"keras", "tensorflow", "numpy"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_example_in_the_docstring_runs_in_a_bare_namespace(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    source = path.read_text()
+    example = source.split("```python\n")[1].split("```")[0]
+    namespace = {"__name__": "__main__"}
+    exec(source, namespace)
+    exec(textwrap.dedent(example), namespace)
+    if path.stem == "distribution_logger":
+        assert list(tmp_path.glob("logs/relu/events*"))
+    else:
+        assert "TrainingMonitor: " in capsys.readouterr().out
+
+
+def test_what_the_files_share_is_the_same():
+    """Each file can be pasted alone, so each has its own copy of these lines."""
+    shared = [path.read_text().partition("# From here on ")[2] for path in FILES]
+    assert shared[0] == shared[1]
+    assert "class Probe" in shared[0]

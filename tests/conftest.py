@@ -1,0 +1,90 @@
+"""What many tests share: a quiet TensorFlow, recipes run as users run them, one quick run each."""
+
+import csv
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from recipes._lab import cli
+
+ROOT = Path(__file__).parent.parent
+
+# The importing of TensorFlow changes what a process started from here would inherit.
+ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+cli.import_tensorflow_quietly()
+
+
+class Recipes:
+    """`python -m recipes` in a process of its own, as a user starts it."""
+
+    def start(self, *arguments, module="recipes", **options):
+        """Start a command and return its Popen; it runs in the root of the project."""
+        options = {"cwd": ROOT, "env": ENVIRONMENT, "text": True, "encoding": "utf-8"} | options
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        return subprocess.Popen(command, **pipes, **options)
+
+    def run(self, *arguments, **options):
+        """Run a command to its end and return its exit code, stdout and stderr."""
+        with self.start(*arguments, **options) as process:
+            try:
+                out, err = process.communicate(timeout=300)
+            finally:
+                process.kill()
+        return process.returncode, out, err
+
+
+@pytest.fixture(scope="session")
+def recipes():
+    return Recipes()
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def environment():
+    return ENVIRONMENT
+
+
+@pytest.fixture(scope="session")
+def quick_run(recipes, tmp_path_factory):
+    """`quick_run(name)` runs a recipe with --quick, once a session, and returns what came of it."""
+    runs = {}
+
+    def run(name="bn_vs_nobn"):
+        if name not in runs:
+            out = tmp_path_factory.mktemp(f"quick-{name}")
+            arguments = ("run", name, "--quick", "--out", out, "--save-model", out / "best.keras")
+            code, stdout, stderr = recipes.run(*arguments)
+            folder = out / name / "digits"
+            runs[name] = types.SimpleNamespace(
+                code=code, stdout=stdout, stderr=stderr, out=out, folder=folder
+            )
+        return runs[name]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def read_results():
+    return results_of
+
+
+def results_of(folder):
+    """Return {(variant, seed, metric): values by epoch} from a results.csv."""
+    curves = {}
+    with open(folder / "results.csv", newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            by_epoch = curves.setdefault((row["variant"], int(row["seed"]), row["metric"]), {})
+            assert int(row["epoch"]) not in by_epoch
+            by_epoch[int(row["epoch"])] = float(row["value"])
+    return {
+        key: [by_epoch[epoch] for epoch in sorted(by_epoch)] for key, by_epoch in curves.items()
+    }

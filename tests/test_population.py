@@ -1,0 +1,796 @@
+"""Members of a population train as plain Keras models do, and none of them sees the others."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recipes._lab import architecture, layers, population
+from recipes._lab.architecture import read
+from recipes._lab.data import Dataset, Split
+from recipes._lab.population import Member, batch_order, built, model_of, train
+
+# Keras copies TensorFlow's variables in a way that NumPy 2 will stop to support.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
+
+L = keras.layers
+FEATURES, CLASSES = 6, 3
+LABELS = tuple("abc")
+LOSS = "sparse_categorical_crossentropy"
+
+
+def blobs(sizes=(41, 23, 19), shape=(FEATURES,), classes=CLASSES, seed=0):
+    """Overlapping clouds, one for each class, as a Dataset of train, validation and test."""
+    random = np.random.default_rng(seed)
+    centers = random.normal(size=(classes, *shape))
+    parts = []
+    for size in sizes:
+        y = random.permutation(np.arange(size) % classes).astype(np.int32)
+        x = centers[y] + random.normal(size=(size, *shape))
+        parts.append(Split(x.astype(np.float32), y))
+    return Dataset("blobs", LABELS[:classes], *parts)
+
+
+DATA = blobs()
+
+
+def classifier(*layers, optimizer=None, loss=LOSS, activation="softmax", units=CLASSES):
+    model = keras.Sequential([*layers, L.Dense(units, activation=activation)])
+    model.compile(optimizer or keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
+    return model
+
+
+def dense(units=5, activation="tanh", **arguments):
+    return classifier(keras.Input((FEATURES,)), L.Dense(units, activation), **arguments)
+
+
+def everything(rate=0.2, std=0.5, learning_rate=0.1, **arguments):
+    """Dense, BatchNormalization, Dropout: what recipes are made of."""
+    normal = keras.initializers.RandomNormal(stddev=std)
+    return classifier(
+        keras.Input((FEATURES,)),
+        L.Dense(12, kernel_initializer=normal),
+        L.BatchNormalization(),
+        L.Activation("relu"),
+        L.Dropout(rate),
+        **{"optimizer": keras.optimizers.SGD(learning_rate, momentum=0.9)} | arguments,
+    )
+
+
+def member(build, seed=0, **plan):
+    """A member with a plan that takes two or three steps an epoch."""
+    plan = {"data": DATA, "epochs": 3, "batch_size": 16} | plan
+    label = plan.pop("label", "variant")
+    blueprint = plan.pop("blueprint", "read")
+    return Member(label, build, read(build) if blueprint == "read" else blueprint, seed, **plan)
+
+
+def batches(member):
+    data = member.data.train
+    for epoch in range(member.epochs):
+        for rows in batch_order(member.seed, epoch, len(data), member.batch_size):
+            yield data.x[rows], data.y[rows]
+
+
+def one_by_one(member, start, **weights):
+    """The weights that Keras's own `train_on_batch` makes of the given ones, batch by batch."""
+    model = model_of(member, start)
+    model.run_eagerly = True  # a few steps: not worth a graph
+    for x, y in batches(member):
+        model.train_on_batch(x, y, **weights)
+    return [weight.numpy() for weight in model.weights]
+
+
+def assert_like_keras(members, tolerance=1e-6, **weights):
+    """Train the members together and each by itself, from the same weights on the same batches."""
+    members = [functools.partial(Member, **vars(m) | {"record": (0,)})() for m in members]
+    results = train(members)
+    for one, result in zip(members, results, strict=True):
+        start = result.snapshots[0]
+        expected = one_by_one(one, start, **weights)
+        assert max(np.abs(a - b).max() for a, b in zip(start, expected, strict=True)) > 0.01
+        for ours, theirs in zip(result.weights, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+    return results
+
+
+def assert_same_bits(one, other):
+    """Two results are equal in every bit, NaN included."""
+    for name, values in one.history.items():
+        np.testing.assert_array_equal(values, other.history[name])
+    assert one.test == pytest.approx(other.test, rel=0, abs=0, nan_ok=True)
+    assert one.epoch == other.epoch
+    assert one.snapshots.keys() == other.snapshots.keys()
+    pairs = [(one.weights, other.weights)]
+    pairs += [(one.snapshots[epoch], other.snapshots[epoch]) for epoch in one.snapshots]
+    for a, b in pairs:
+        for left, right in zip(a, b, strict=True):
+            assert left.dtype == right.dtype == np.float32
+            np.testing.assert_array_equal(left, right)
+
+
+# As plain Keras
+
+SGD, Adam, AdamW = keras.optimizers.SGD, keras.optimizers.Adam, keras.optimizers.AdamW
+RMSprop, Adagrad = keras.optimizers.RMSprop, keras.optimizers.Adagrad
+Decay = keras.optimizers.schedules.ExponentialDecay
+# The optimizers of the members of one population, and what the weights may differ by.
+OPTIMIZERS = {
+    "sgd": ([lambda: SGD(0.1), lambda: SGD(0.5)], 1e-6),
+    "momentum": ([lambda: SGD(0.1, momentum=0.9), lambda: SGD(0.1, momentum=0.0)], 1e-6),
+    "nesterov": ([lambda m=m: SGD(0.1, momentum=m, nesterov=True) for m in (0.9, 0.5)], 1e-6),
+    "weight_decay": ([lambda w=w: SGD(0.1, weight_decay=w) for w in (0.1, None)], 1e-6),
+    "rmsprop": ([lambda r=r: RMSprop(0.01, rho=r) for r in (0.9, 0.5)], 2e-6),
+    "rmsprop_momentum": ([lambda m=m: RMSprop(0.01, momentum=m) for m in (0.9, 0.0)], 2e-6),
+    "adagrad": ([lambda a=a: Adagrad(0.1, initial_accumulator_value=a) for a in (0.1, 0.5)], 1e-6),
+    "adam": ([lambda b=b: Adam(0.01, beta_1=b, beta_2=b) for b in (0.9, 0.8)], 2e-6),
+    "adamw": ([lambda w=w: AdamW(0.01, weight_decay=w) for w in (0.1, 0.5)], 2e-6),
+    "schedule": ([lambda: SGD(Decay(0.5, 2, 0.8)), lambda: SGD(0.1)], 1e-6),
+    "adam_schedule": ([lambda s=s: Adam(Decay(0.1, s, 0.5)) for s in (1, 3)], 2e-6),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_move_weights_as_train_on_batch_does(name):
+    makers, tolerance = OPTIMIZERS[name]
+    builds = [lambda make=make: dense(optimizer=make()) for make in makers]
+    assert len({read(build).signature for build in builds}) == 1
+    assert_like_keras([member(b, seed) for seed, b in enumerate(builds)], tolerance)
+
+
+def images(*layers):
+    return classifier(keras.Input((6, 5, 2)), *layers, L.Flatten(), optimizer=SGD(0.05))
+
+
+def saturated(softmax):
+    model = keras.Sequential([L.Rescaling(30.0), L.Dense(CLASSES), softmax])
+    model.compile(SGD(1e-3), LOSS)
+    return model
+
+
+NETWORKS = {
+    "normalized": lambda: everything(rate=0.0),
+    "no_input_layer": lambda: classifier(L.Dense(5, "tanh"), L.Dense(4, "elu")),
+    "layer_normalization": lambda: classifier(L.Dense(5), L.LayerNormalization(), L.ReLU()),
+    "no_bias": lambda: classifier(L.Dense(5, "relu", use_bias=False)),
+    "frozen": lambda: classifier(L.Dense(5, "relu", trainable=False), L.BatchNormalization()),
+    "frozen_normalization": lambda: classifier(L.Dense(5), L.BatchNormalization(trainable=False)),
+    "penalties": lambda: classifier(
+        L.Dense(5, "tanh", kernel_regularizer=keras.regularizers.L1L2(0.01, 0.02)),
+        L.BatchNormalization(gamma_regularizer=keras.regularizers.L2(0.1)),
+    ),
+    "logits": lambda: classifier(
+        L.Dense(5, "tanh"),
+        activation=None,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    ),
+    # Keras looks through a softmax for the logits: the loss of a sure mistake isn't cut off.
+    "saturated": lambda: classifier(L.Dense(5), L.Rescaling(30.0), optimizer=SGD(1e-4)),
+    "saturated_layer": lambda: saturated(L.Softmax()),
+    "saturated_activation": lambda: saturated(L.Activation("softmax")),
+    "mean_squared_error": lambda: classifier(
+        L.Dense(5, "tanh"), activation="linear", loss="mean_squared_error", units=1
+    ),
+}
+IMAGES = {
+    "conv_2d": lambda: images(L.Conv2D(3, 3, activation="relu"), L.MaxPooling2D()),
+    "conv_2d_normalized": lambda: images(
+        L.Conv2D(3, 2), L.BatchNormalization(), L.Activation("tanh"), L.GlobalAveragePooling2D()
+    ),
+    "depthwise_and_separable": lambda: images(
+        L.ZeroPadding2D(), L.DepthwiseConv2D(2), L.SeparableConv2D(3, 2, activation="tanh")
+    ),
+    "frozen_conv_2d": lambda: images(L.Conv2D(3, 3, activation="tanh", trainable=False)),
+    "rnn": lambda: images(
+        L.Reshape((6, 10)),
+        L.SimpleRNN(4, return_sequences=True, recurrent_regularizer=keras.regularizers.L2(0.1)),
+        L.Conv1D(3, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_train_as_with_train_on_batch(name):
+    results = assert_like_keras([member(NETWORKS[name], seed, epochs=2) for seed in (0, 1)])
+    if "saturated" in name:
+        assert results[0].history["loss"][0] > -np.log(1e-7)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_image_networks_train_as_with_train_on_batch(name):
+    data = blobs(sizes=(33, 9, 9), shape=(6, 5, 2))
+    plan = {"data": data, "epochs": 1}
+    assert_like_keras([member(IMAGES[name], seed, **plan) for seed in (0, 1)], 3e-6)
+
+
+def test_penalties_are_each_members_own_and_left_out_of_losses():
+    def build(regularizer):
+        return (
+            dense(optimizer=SGD(0.1))
+            if regularizer is None
+            else classifier(
+                keras.Input((FEATURES,)), L.Dense(5, "tanh", kernel_regularizer=regularizer)
+            )
+        )
+
+    kinds = [
+        None,
+        keras.regularizers.L1(0.05),
+        keras.regularizers.L2(0.1),
+        keras.regularizers.L1L2(0.01, 0.2),
+    ]
+    results = assert_like_keras([member(functools.partial(build, k)) for k in kinds])
+    # The same weights before training, hence the same loss if penalties stay out of it.
+    assert len({result.history["loss"][0] for result in results}) == 1
+    shrunk = [np.square(result.weights[0]).sum() for result in results]
+    assert shrunk[0] > max(shrunk[1:])
+
+
+def test_history_and_test_are_what_evaluate_says():
+    one = member(everything, record=(0, 2))
+    (result,) = train([one])
+    for epoch, weights in [*result.snapshots.items(), (3, result.weights)]:
+        model = model_of(one, weights)
+        for split, prefix in [(DATA.train, ""), (DATA.validation, "val_")]:
+            loss, accuracy = model.evaluate(split.x, split.y, verbose=0)
+            assert result.history[f"{prefix}loss"][epoch] == pytest.approx(loss, rel=1e-5)
+            assert result.history[f"{prefix}accuracy"][epoch] == pytest.approx(accuracy, abs=1e-6)
+    loss, accuracy = model.evaluate(DATA.test.x, DATA.test.y, verbose=0)
+    assert result.test["test_loss"] == pytest.approx(loss, rel=1e-5)
+    assert result.test["test_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert result.epoch == 3
+
+
+def test_a_model_survives_saving(tmp_path):
+    one = member(everything)
+    (result,) = train([one])
+    model = model_of(one, result.weights)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.momentum == 0.9
+    np.testing.assert_array_equal(
+        model.predict(DATA.test.x, verbose=0), loaded.predict(DATA.test.x, verbose=0)
+    )
+    assert loaded.evaluate(DATA.test.x, DATA.test.y, verbose=0)[0] == pytest.approx(
+        result.test["test_loss"], rel=1e-5
+    )
+
+
+TWO = blobs(classes=2)
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    [
+        ("sigmoid", "binary_crossentropy"),
+        (None, keras.losses.BinaryCrossentropy(from_logits=True)),
+        ("sigmoid", keras.losses.BinaryCrossentropy(label_smoothing=0.2)),
+        ("tanh", "hinge"),
+    ],
+    ids=["probability", "logit", "smoothed", "hinge"],
+)
+def test_one_output_for_two_classes(activation, loss):
+    def build():
+        return dense(activation=activation, loss=loss, units=1)
+
+    def output():
+        return classifier(
+            keras.Input((FEATURES,)), L.Dense(5), activation=activation, loss=loss, units=1
+        )
+
+    members = [member(output, seed, data=TWO) for seed in (0, 1)]
+    (result, _) = assert_like_keras(members)
+    model = model_of(members[0], result.weights)
+    threshold = 0.0 if activation is None else 0.5
+    hits = (model.predict(TWO.test.x, verbose=0)[:, 0] > threshold) == TWO.test.y
+    assert result.test["test_accuracy"] == pytest.approx(hits.mean())
+    assert hits.mean() > 0.6
+    loss, _ = model.evaluate(TWO.test.x, TWO.test.y, verbose=0)
+    assert result.test["test_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_classes_are_weighted_as_in_fit():
+    weights = [None, {0: 5.0, 1: 0.5, 2: 1.0}, {2: 3.0}]
+    members = [member(dense, class_weight=weight, record=(0,)) for weight in weights]
+    results = train(members)
+    finals = []
+    for one, result in zip(members, results, strict=True):
+        model = model_of(one, result.snapshots[0])
+        model.run_eagerly = True
+        for x, y in batches(one):
+            # All of one batch: fit's own weighting of the classes, in fit's own order.
+            model.fit(x, y, batch_size=16, shuffle=False, class_weight=one.class_weight, verbose=0)
+        finals.append(model.get_weights())
+        for ours, theirs in zip(result.weights, finals[-1], strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+    assert abs(finals[0][0] - finals[1][0]).max() > 0.01
+    (fitted,) = train(members[1:2], engine="keras")
+    np.testing.assert_allclose(results[1].history["loss"], fitted.history["loss"], rtol=1e-5)
+
+
+def test_early_stopping_is_that_of_keras():
+    # Wide networks on few noisy examples soon overfit.
+    def build():
+        return dense(30, optimizer=SGD(0.5, momentum=0.9))
+
+    plan = {"epochs": 25, "record": (0, 24)}
+    members = [
+        member(build, seed, patience=patience, **plan)
+        for seed, patience in [(0, 1), (0, 3), (1, 2), (2, None), (1, 0)]
+    ]
+    results = train(members)
+    stops = []
+    for one, result in zip(members, results, strict=True):
+        history = result.history["val_loss"]
+        stop = int(np.isfinite(history).sum()) - 1
+        stops.append(stop)
+        assert all(np.isnan(values[stop + 1 :]).all() for values in result.history.values())
+        assert (24 in result.snapshots) == (stop >= 24)
+        if one.patience is None:
+            assert (stop, result.epoch) == (25, 25)
+            continue
+        callback = keras.callbacks.EarlyStopping(
+            "val_loss", patience=one.patience, restore_best_weights=True
+        )
+        model = model_of(one, result.snapshots[0])
+        fitted = model.fit(
+            batches(one),
+            epochs=25,
+            steps_per_epoch=len(DATA.train) // 16,
+            shuffle=False,
+            validation_data=(DATA.validation.x, DATA.validation.y),
+            callbacks=[callback],
+            verbose=0,
+        )
+        assert stop == len(fitted.history["val_loss"]) < 25
+        assert result.epoch == callback.best_epoch + 1 == np.nanargmin(history[1:]) + 1
+        np.testing.assert_allclose(history[1 : stop + 1], fitted.history["val_loss"], rtol=1e-4)
+        for ours, theirs in zip(result.weights, model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert len(set(stops)) > 2
+
+
+def test_early_stopping_of_who_never_has_a_finite_loss():
+    results = train(
+        [member(functools.partial(everything, learning_rate=1e20), patience=2, epochs=6)],
+    )
+    assert results[0].epoch == 1  # as Keras: the weights after the first epoch
+    assert np.isfinite(results[0].history["val_loss"]).sum() < 4
+
+
+@pytest.mark.parametrize("build", [functools.partial(everything, 0.0), dense])
+def test_both_engines_agree(build):
+    members = [
+        member(build, 0, record=(0, 2)),
+        member(build, 1, patience=1, epochs=6, record=(0, 5), label="early"),
+    ]
+    done = []
+    together = train(members)
+    fitted = train(members, engine="keras", progress=done.append)
+    assert sum(done) == 9
+    for one, other in zip(together, fitted, strict=True):
+        for name, values in one.history.items():
+            np.testing.assert_allclose(values, other.history[name], rtol=2e-5, atol=1e-6)
+        assert one.test == pytest.approx(other.test, rel=2e-5)
+        assert one.epoch == other.epoch
+        assert one.snapshots.keys() == other.snapshots.keys()
+        for weights, own in [(one.weights, other.weights), (one.snapshots[0], other.snapshots[0])]:
+            for a, b in zip(weights, own, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5, atol=3e-6)
+
+
+# Dropout
+
+
+def test_dropout_trains_as_a_plain_loop_with_the_same_masks():
+    rate = 0.4
+    (result,) = train([one := member(functools.partial(everything, rate), 5, record=(0,))])
+    model = model_of(one, result.snapshots[0])
+    momentum, step = [tf.zeros_like(w.value) for w in model.trainable_weights], 0
+    hidden, normalize, bend, _, output = model.layers
+    for x, y in batches(one):
+        seed = [architecture.key(5, "dropout", "noise"), step]
+        keep = population._bits(seed, (16, 12)).numpy() >= round(rate * 65536)
+        with tf.GradientTape() as tape:
+            activations = bend(normalize(hidden(x), training=True))
+            activations = tf.where(keep, activations / (1 - rate), 0.0)
+            loss = tf.reduce_mean(keras.losses.get(LOSS)(y, output(activations)))
+        gradients = tape.gradient(loss, [w.value for w in model.trainable_weights])
+        for i, weight in enumerate(model.trainable_weights):
+            momentum[i] = 0.9 * momentum[i] - 0.1 * gradients[i]
+            weight.assign_add(momentum[i])
+        step += 1
+    assert step == 6
+    for ours, theirs in zip(result.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
+
+
+def test_masks_are_keyed_by_seed_layer_and_step():
+    def build():
+        return classifier(
+            keras.Input((FEATURES,)), L.Dropout(0.5, name="one"), L.Dropout(0.5, name="two")
+        )
+
+    asked = {}
+    members = [member(build, seed, epochs=1) for seed in (0, 1)]
+    graph = population._Graph(members, 2, 2)
+    plan = graph._plan(members, [0, 1])
+    for seed in (0, 1):
+        for row, name in enumerate(("one", "two")):
+            key = plan["noise_keys"][row, seed]
+            for step in (0, 1):
+                bits = population._bits(tf.stack([key, step]), (50, 7)).numpy()
+                assert bits.dtype == np.uint16
+                assert bits.shape == (50, 7)
+                asked[seed, name, step] = bits >= 2**15
+    masks = list(asked.values())
+    for i, mask in enumerate(masks):
+        assert abs(mask.mean() - 0.5) < 0.15
+        for other in masks[:i]:  # independent: half of the places agree
+            assert abs((mask == other).mean() - 0.5) < 0.15
+
+
+def test_members_of_a_seed_share_masks_and_batches():
+    builds = [functools.partial(everything, rate) for rate in (0.0, 0.3, 0.3)]
+    none, one, same = train([member(build, 4) for build in builds])
+    assert_same_bits(one, same)
+    assert not np.array_equal(none.weights[0], one.weights[0])
+    (other,) = train([member(builds[1], 5)])
+    assert abs(one.weights[0] - other.weights[0]).min() > 0
+
+
+def test_a_rate_of_zero_is_no_dropout():
+    def build(*dropout):
+        return classifier(keras.Input((FEATURES,)), L.Dense(5, "relu"), *dropout)
+
+    with_it, without = train([member(lambda: build(L.Dropout(0.0))), member(lambda: build())])
+    assert_same_bits(with_it, without)
+
+
+def test_noise_changes_the_training_and_not_the_measuring():
+    def build(stddev):
+        return classifier(keras.Input((FEATURES,)), L.GaussianNoise(stddev), L.Dense(5, "relu"))
+
+    members = [member(functools.partial(build, stddev), record=(0,)) for stddev in (0.0, 0.5, 1.0)]
+    results = train(members)
+    assert len({result.history["loss"][0] for result in results}) == 1
+    moved = [abs(r.weights[0] - results[0].weights[0]).max() for r in results]
+    assert moved[0] == 0 < moved[1] < moved[2]
+    one = members[1]
+    model = model_of(one, results[1].snapshots[0])
+    for step, (x, y) in enumerate(batches(one)):
+        noise = population._normal([architecture.key(0, "gaussian_noise", "noise"), step], x.shape)
+        with tf.GradientTape() as tape:
+            tape.watch(trained := [w.value for w in model.trainable_weights])
+            outputs = model(x + 0.5 * noise, training=False)
+            loss = tf.reduce_mean(keras.losses.get(LOSS)(y, outputs))
+        for weight, gradient in zip(
+            model.trainable_weights, tape.gradient(loss, trained), strict=True
+        ):
+            weight.assign_sub(0.1 * gradient)
+    for ours, theirs in zip(results[1].weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6)
+
+
+# Nobody sees the others
+
+
+def grid(count):
+    """Plans for many members of one architecture that differ in everything that may differ."""
+    return [
+        functools.partial(everything, rate=0.01 * i, std=0.1 + 0.05 * i, learning_rate=0.02 * i)
+        for i in range(1, count + 1)
+    ]
+
+
+@pytest.mark.parametrize("batch_size", [16, 13])
+def test_a_member_is_the_same_in_any_company(batch_size):
+    plan = {"batch_size": batch_size, "record": (1,)}
+    one = member(grid(1)[0], 3, **plan)
+    (alone,) = train([one])
+    assert np.isfinite(alone.history["loss"]).all()
+    others = [member(b, s, **plan) for s, b in zip([3, 1, 2, 3, 0] * 6, grid(31)[1:], strict=True)]
+    companies = [
+        [*others[2:0:-1], one],
+        [*others[:11], one, *others[11:]],
+        [one, *[o for o in others if o.seed == 3]],
+        [one, one, one],
+    ]
+    for company in companies:
+        result = train(company)[company.index(one)]
+        assert_same_bits(result, alone)
+
+
+# Layers and optimizers of which TensorFlow rounds some numbers by their place in a tensor.
+HIDDEN = [
+    lambda: [L.Dense(10, "tanh"), L.LayerNormalization(), L.Dense(7, "gelu")],
+    lambda: [L.Dense(9, "sigmoid"), L.BatchNormalization(), L.ELU(), L.Dense(12, "softplus")],
+    lambda: [L.Dense(20, "silu"), L.BatchNormalization(), L.GaussianNoise(0.1)],
+    lambda: [L.Reshape((3, 2)), L.SimpleRNN(5, return_sequences=True), L.Dense(9), L.Flatten()],
+    lambda: [
+        L.Reshape((3, 2, 1)),
+        L.Conv2D(9, 2, activation="elu"),
+        L.BatchNormalization(),
+        L.Flatten(),
+    ],
+]
+COMPANY = [
+    lambda: {"optimizer": Adam(0.01)},
+    lambda: {"optimizer": RMSprop(0.01, momentum=0.5)},
+    lambda: {"optimizer": Adagrad(0.1)},
+    lambda: {"loss": keras.losses.SparseCategoricalCrossentropy(True), "activation": None},
+    lambda: {"optimizer": AdamW(0.01, weight_decay=0.1)},
+]
+
+
+@pytest.mark.parametrize("case", range(len(HIDDEN)))
+def test_no_kernel_lets_the_company_in(case):
+    def build():
+        return classifier(L.Dropout(0.1), *HIDDEN[case](), L.Dropout(0.1), **COMPANY[case]())
+
+    plan = {"batch_size": 18, "epochs": 2}
+    members = [member(build, seed, **plan) for seed in range(7)]
+    everyone = train(members)
+    for result, one in zip(everyone[1::4], members[1::4], strict=True):
+        assert_same_bits(result, train([one])[0])
+
+
+def test_the_number_of_cores_changes_no_bit(monkeypatch):
+    members = [member(b, s, epochs=2) for s, b in zip([0, 1, 0, 1, 2], grid(5), strict=True)]
+    results = []
+    for cores in (1, 5):
+        monkeypatch.setattr(population, "cores", lambda cores=cores: cores)
+        results.append(train(members))
+    for one, same in zip(*results, strict=True):
+        assert_same_bits(one, same)
+
+
+def test_crews_are_filled_and_cover_everybody():
+    seeds = [0, 1, 2] * 30
+    crews, size, distinct = population._crews(seeds, 2)
+    assert sorted(index for crew in crews for index in crew) == list(range(90))
+    assert len({len(crew) for crew in crews}) > 0
+    assert size % 2 == 0
+    assert max(map(len, crews)) <= size <= population.CREW
+    assert distinct == max(len({seeds[i] for i in crew}) for crew in crews) == 1
+    crews, size, distinct = population._crews(list(range(27)), 8)
+    assert sorted(index for crew in crews for index in crew) == list(range(27))
+    assert (size, distinct) == (16, max(map(len, crews)))
+    assert [layers.multiple(batch) for batch in (1, 12, 100, 128)] == [8, 2, 2, 1]
+
+
+def test_a_crew_that_is_not_full_trains_its_members(monkeypatch):
+    monkeypatch.setattr(population, "CREW", 4)
+    members = [member(b, 0, epochs=1) for b in grid(9)]  # crews of three, on four places
+    results = train(members)
+    assert len(results) == 9
+    for one, result in list(zip(members, results, strict=True))[2::6]:
+        assert_same_bits(result, train([one])[0])
+
+
+def test_a_diverging_member_touches_nobody():
+    builds = grid(4)
+    planted = member(functools.partial(everything, learning_rate=1e6), 1, label="planted")
+    worse = member(functools.partial(everything, learning_rate=1e30), 0, label="worse")
+    calm = [member(build, seed) for seed, build in enumerate(builds)]
+    without = train(calm)
+    results = train([planted, *calm, worse])
+    for one, other in zip(without, results[1:-1], strict=True):
+        assert_same_bits(one, other)
+    assert np.isnan(results[-1].history["loss"][-1])
+    assert np.isnan(results[-1].weights[0]).any()
+    assert not np.isfinite(results[0].history["loss"][-1]) or results[0].history["loss"][-1] > 1e3
+
+
+def test_the_same_run_gives_the_same_bits():
+    members = [member(b, s, record=(0, 3)) for s, b in enumerate(grid(5))]
+    first = train(members)
+    built(members[0])  # names that Keras gives move on
+    for one, other in zip(first, train(members), strict=True):
+        assert_same_bits(one, other)
+
+
+def test_results_come_in_the_order_of_the_members():
+    fitted = member(dense, blueprint=None, epochs=1)
+    mixed = [
+        member(dense, 1, epochs=1),
+        fitted,
+        member(everything, 2, epochs=2),
+        member(dense, 3, epochs=2),
+        member(dense, 1, epochs=1, data=blobs(seed=1)),
+    ]
+    results = train(mixed)
+    assert [len(r.history["loss"]) for r in results] == [2, 2, 3, 3, 2]
+    assert_same_bits(results[3], train([mixed[3]])[0])
+    assert_same_bits(results[4], train([mixed[4]])[0])
+
+
+# What is random is keyed
+
+
+def test_batch_orders_are_keyed_by_seed_and_epoch():
+    orders = {
+        (seed, epoch): batch_order(seed, epoch, 41, 10) for seed in (0, 1) for epoch in (0, 1)
+    }
+    for order in orders.values():
+        assert order.shape == (4, 10)
+        assert order.dtype == np.int32
+        assert len(set(order.ravel())) == 40  # nobody twice
+        assert set(order.ravel()) <= set(range(41))
+    flat = [order.tobytes() for order in orders.values()]
+    assert len(set(flat)) == 4
+    np.testing.assert_array_equal(batch_order(1, 1, 41, 10), orders[1, 1])
+    assert len(set(np.concatenate([batch_order(0, e, 41, 10).ravel() for e in range(9)]))) == 41
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it():
+    large, exact = train([member(dense, batch_size=size) for size in (1000, 41)])
+    assert_same_bits(large, exact)
+
+
+def test_schedules_become_rates():
+    np.testing.assert_array_equal(population.rates(0.25, 3), np.float32([0.25] * 3))
+    schedule = Decay(1.0, 1, 0.5)
+    np.testing.assert_array_equal(population.rates(schedule, 3), np.float32([1, 0.5, 0.25]))
+
+
+# Recording and storing
+
+
+class Store:
+    """Keeps crews in memory; counts what is asked for."""
+
+    def __init__(self):
+        self.kept, self.saved = {}, 0
+
+    def __len__(self):  # an empty store is one, too
+        return len(self.kept)
+
+    def load(self, key):
+        return self.kept.get(key)
+
+    def save(self, key, arrays):
+        self.saved += 1
+        self.kept[key] = {name: np.array(values) for name, values in arrays.items()}
+
+
+def test_a_finished_crew_is_loaded_bit_by_bit(monkeypatch):
+    diverging = functools.partial(everything, learning_rate=1e30)
+    members = [
+        member(everything, 0, record=(0, 2, 99)),
+        member(everything, 1, patience=1, epochs=12, record=(0, 11)),
+        member(diverging, 1),
+        member(dense, 0, blueprint=None, record=(1,)),
+    ]
+    store, done = Store(), []
+    trained = train(members, store=store, progress=done.append)
+    assert sum(done) == 3 + 12 + 3 + 3
+    saved = store.saved
+    assert saved > 1
+    assert sorted(trained[0].snapshots) == [0, 2]
+
+    def forbidden(*_):
+        raise AssertionError("trained once more")
+
+    monkeypatch.setattr(population, "_Graph", forbidden)
+    monkeypatch.setattr(population, "model_of", forbidden)
+    monkeypatch.setattr(keras.Sequential, "fit", forbidden)
+    done.clear()
+    loaded = train(members, store=store, progress=done.append)
+    assert sum(done) == 3 + 12 + 3 + 3
+    assert store.saved == saved
+    for one, other in zip(trained, loaded, strict=True):
+        assert_same_bits(one, other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 2},
+        {"batch_size": 8},
+        {"patience": 2},
+        {"class_weight": {0: 2.0}},
+        {"record": (1,)},
+        {"data": blobs(seed=1)},
+        {"seed": 1},
+        {"label": "other"},
+        {"build": functools.partial(everything, rate=0.3)},
+        {"build": functools.partial(everything, std=0.3)},
+        {"build": functools.partial(everything, learning_rate=0.3)},
+        {"build": functools.partial(everything, optimizer=SGD(Decay(0.1, 5, 0.5)))},
+        {"blueprint": None},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_plan_is_not_taken_from_the_store(change):
+    def key(engine="population", **arguments):
+        arguments = {"build": everything, "seed": 0, "epochs": 3} | arguments
+        one = member(**arguments)
+        return population._store_key([one], engine == "keras" or one.blueprint is None)
+
+    assert key() == key()
+    assert key(**change) != key()
+    assert key("keras") != key()
+
+
+def test_schedules_with_equal_arguments_are_told_apart():
+    def key(schedule):
+        build = functools.partial(dense, optimizer=SGD(schedule(0.1, 10, 0.5, name="decay")))
+        return population._store_key([member(build)], False)
+
+    assert key(Decay) != key(keras.optimizers.schedules.InverseTimeDecay)
+
+
+def test_no_epochs_measure_what_was_drawn():
+    results = train([member(dense, epochs=0, patience=patience) for patience in (None, 2)])
+    for result in results:
+        assert result.history["loss"].shape == (1,)
+        assert np.isfinite(result.history["loss"][0])
+        assert result.epoch == 0
+
+
+# The fallback
+
+
+def own_loss(labels, outputs):
+    return keras.ops.mean(
+        keras.ops.sparse_categorical_crossentropy(labels, outputs)
+    )  # one number for the batch
+
+
+def functional():
+    inputs = keras.Input((FEATURES,))
+    outputs = L.Dense(CLASSES, activation="softmax")(L.Dense(5, activation="tanh")(inputs))
+    model = keras.Model(inputs, outputs)
+    model.compile(SGD(0.1), LOSS)
+    return model
+
+
+FALLBACKS = {
+    "functional": functional,
+    "own_loss": lambda: dense(loss=own_loss),
+    "clipnorm": lambda: dense(optimizer=SGD(0.1, clipnorm=0.5)),
+    "nadam": lambda: dense(optimizer="nadam"),
+    "nested": lambda: classifier(keras.Sequential([L.Dense(5, "tanh")])),
+    "ema": lambda: dense(optimizer=SGD(0.1, use_ema=True)),
+}
+
+
+@pytest.mark.parametrize("name", FALLBACKS)
+def test_what_cannot_be_stacked_is_fitted(name):
+    build = FALLBACKS[name]
+    with pytest.raises(architecture.NotStackableError):
+        read(build)
+    one = member(build, blueprint=None, record=(0, 1), epochs=8)
+    (result,) = train([one])
+    assert result.history["loss"].shape == (9,)
+    assert result.history["loss"][8] < result.history["loss"][0]
+    assert result.epoch == 8
+    assert sorted(result.snapshots) == [0, 1]
+    model = model_of(one, result.weights)
+    outputs = model.predict(DATA.test.x, verbose=0)
+    assert result.test["test_accuracy"] == pytest.approx(
+        (outputs.argmax(axis=1) == DATA.test.y).mean()
+    )
+    losses = -np.log(outputs[np.arange(len(outputs)), DATA.test.y])
+    assert result.test["test_loss"] == pytest.approx(losses.mean(), rel=1e-4)
+
+
+def test_the_fallback_is_seeded():
+    members = [member(functional, seed, blueprint=None, epochs=1) for seed in (0, 0, 1)]
+    one, same, other = train(members)
+    assert_same_bits(one, same)
+    assert abs(one.weights[0] - other.weights[0]).min() > 0
+
+
+def test_fitting_measures_large_data_in_blocks(monkeypatch):
+    one = member(functional, blueprint=None, epochs=1)
+    (whole,) = train([one])
+    monkeypatch.setattr(population, "FIT_BLOCK", 7)
+    (blocks,) = train([one])
+    for name, values in whole.history.items():
+        np.testing.assert_allclose(values, blocks.history[name], rtol=1e-6)
