@@ -182,10 +182,14 @@ def summarize(
         summary.value.add(tag=tag, simple_value=value)
 
     def add_histogram(tag, values):
-        counts, edges = np.histogram(values, bins)
-        rows = np.stack([edges[:-1], edges[1:], counts], axis=1)
-        metadata = {"plugin_data": {"plugin_name": "histograms"}, "data_class": "DATA_CLASS_TENSOR"}
-        summary.value.add(tag=tag, metadata=metadata, tensor=tf.make_tensor_proto(rows))
+        value = summary.value.add(tag=tag)
+        value.metadata.plugin_data.plugin_name = "histograms"
+        value.metadata.data_class = 2  # tensor
+        rows = histogram(values, bins)
+        value.tensor.dtype = tf.float64.as_datatype_enum
+        for size in rows.shape:
+            value.tensor.tensor_shape.dim.add(size=size)
+        value.tensor.tensor_content = rows.tobytes()
 
     def add_kind(kind, arrays):
         """Add the histograms and non-finite counts; return {name: finite values}."""
@@ -228,6 +232,20 @@ def summarize(
         add_scalar("gradient_norm/global", l2_norm(norms))
 
     return summary
+
+
+def histogram(values, bins):
+    """Return [left, right, count] of bins of equal width, (bins, 3), like `np.histogram`.
+
+    A third of its time: that a rounding error may put a value into the bin beside is no matter.
+    """
+    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    places = ((values - low) * (bins / (high - low))).astype(np.intp)
+    counts = np.bincount(np.minimum(places, bins - 1), minlength=bins)
+    edges = np.linspace(low, high, bins + 1)
+    return np.stack([edges[:-1], edges[1:], counts], axis=1)
 
 
 # From here on distribution_logger.py and training_monitor.py are the same, to be pasted one by one.

@@ -108,7 +108,8 @@ def run(lab):
     """Train 80 variants, count the scales that learn, compare at the best scale."""
     book, after = "Deep Learning from Scratch, 6.3.2", "after Deep Learning from Scratch, 6.3.2"
     data = lab.data(examples=1000)  # as many as in the book
-    histories = lab.train(build_model, VARIANTS, data, epochs=20)
+    watch = [at(rate, arm, scale) for rate, arm in RUNS for scale in SCALES[::5]]
+    histories = lab.train(build_model, VARIANTS, data, epochs=20, watch=watch)
 
     def scales_learned(rate, arm):
         """Count the scales that reach 90 % training accuracy, for each seed."""

@@ -7,6 +7,7 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from recipes._lab import cli
@@ -16,6 +17,11 @@ ROOT = Path(__file__).parent.parent
 # The importing of TensorFlow changes what a process started from here would inherit.
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
 cli.import_tensorflow_quietly()
+
+from recipes._lab import population  # noqa: E402
+from recipes._lab.histories import Histories  # noqa: E402
+
+METRICS = set(population.METRICS)
 
 
 class Recipes:
@@ -88,3 +94,41 @@ def results_of(folder):
     return {
         key: [by_epoch[epoch] for epoch in sorted(by_epoch)] for key, by_epoch in curves.items()
     }
+
+
+@pytest.fixture(scope="session")
+def hand_made():
+    return hand_made_histories
+
+
+def hand_made_histories(variants, *, chance=0.25, classes=4, first_seed=0):
+    """Return Histories of made-up numbers, without any training.
+
+    Args:
+        variants: `{name: [{metric: values by epoch}, ... one a seed]}`; what is not given follows
+            from the training accuracy: the same accuracies, losses of 1, the last epoch's weights.
+        chance: accuracy of the most frequent class.
+        classes: how many there are.
+        first_seed: seeds count from here.
+    """
+    data = types.SimpleNamespace(chance=chance, num_classes=classes)
+    members, results = {}, {}
+    for variant, runs in variants.items():
+        for seed, given in enumerate(runs, first_seed):
+            accuracy = np.array(given["accuracy"], float)
+            loss = np.where(np.isnan(accuracy), np.nan, 1.0)
+            history = {
+                "loss": loss,
+                "accuracy": accuracy,
+                "val_loss": loss,
+                "val_accuracy": accuracy,
+            }
+            history |= {metric: np.array(given[metric], float) for metric in METRICS & given.keys()}
+            epoch = given.get("epoch", len(accuracy) - 1)
+            test = {
+                "test_loss": given.get("test_loss", history["val_loss"][epoch]),
+                "test_accuracy": given.get("test_accuracy", history["val_accuracy"][epoch]),
+            }
+            members[variant, seed] = types.SimpleNamespace(data=data, label=variant, seed=seed)
+            results[variant, seed] = population.Result(history, test, epoch, weights=[])
+    return Histories(members, results)

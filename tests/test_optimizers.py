@@ -130,5 +130,5 @@ def test_no_member_sees_who_else_is_there(name):
         return trained(*map(tf.constant, given), stacked)
 
     everyone = first(24)
-    for count in (1, 2, 5):
+    for count in (1, 5):
         np.testing.assert_array_equal(first(count), everyone[:count])

@@ -24,7 +24,7 @@ from recipes._lab.files import RunFolder, explained, slug, write
 from recipes._lab.histories import Difference, Histories
 
 SEEDS = 5
-QUICK = {"seeds": 2, "epochs": 3, "examples": 1000}
+QUICK = {"seeds": 2, "epochs": 2, "examples": 1000}
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 
 
@@ -121,6 +121,7 @@ class Lab:
         epochs,
         batch_size=100,
         record=(),
+        watch=None,
     ):
         """Train every variant with every seed, all together, and return their `Histories`.
 
@@ -133,9 +134,14 @@ class Lab:
             epochs: how long; the user's EPOCHS wins.
             batch_size: examples a step.
             record: epochs after which the weights are kept, of all members.
+            watch: variants whose first seed's weights, activations and gradients are logged for
+                TensorBoard, about ten times in a run; None for all. A quick run takes the last.
         """
         plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": tuple(record)}
         self._check_names(variants)
+        watch = list(variants) if watch is None else watch
+        if self.options.quick:
+            watch = watch[-1:]
         members = []
         reasons = {}
         for variant, arguments in variants.items():
@@ -152,7 +158,12 @@ class Lab:
             except architecture.NotStackableError as error:
                 blueprint, reasons[str(error)] = None, variant
             self.arguments[variant] = _arguments(build_model) | arguments
-            members += [population.Member(variant, build, blueprint, s, **own) for s in self.seeds]
+            for seed in self.seeds:
+                watched = seed == self.seeds[0] and variant in watch
+                moments = _moments(own["epochs"]) if watched else ()
+                members.append(
+                    population.Member(variant, build, blueprint, seed, watch=moments, **own)
+                )
         for reason, variant in reasons.items():
             self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
         total = sum(member.epochs for member in members)
@@ -227,6 +238,11 @@ class Lab:
         names = variants if isinstance(variants, Mapping) else {name: name for name in variants}
         cells = report.rows(self.histories, names.values())
         self.rows = [(name, *row[1:]) for name, row in zip(names, cells, strict=True)]
+
+
+def _moments(epochs):
+    """Return about ten epochs from 0 to the last, closest together at the start."""
+    return tuple(sorted({round(epochs * (n / 9) ** 1.5) for n in range(10)}))
 
 
 def _arguments(build_model):

@@ -26,7 +26,7 @@ def multiple(batch):
     return PACKET // math.gcd(PACKET, batch)
 
 
-def forward(layers, names, weights, x, numbers, noise, training):
+def forward(layers, names, weights, x, numbers, noise, training, kept=None):
     """Apply the layers of a `keras.Sequential` to N members.
 
     Args:
@@ -38,6 +38,7 @@ def forward(layers, names, weights, x, numbers, noise, training):
         noise: function (layer name, shape (batch, ...)) -> random values for each activation,
             (members or 1, batch, ...): uint16 for Dropout, standard normal for GaussianNoise.
         training: whether to normalize by batch statistics and to apply the noise.
+        kept: a list that gets the output of every layer, (members or 1, batch, ...), or None.
 
     Returns:
         The outputs, (members, batch, classes), and the weights after the pass (the moving
@@ -71,6 +72,8 @@ def forward(layers, names, weights, x, numbers, noise, training):
         else:
             raise NotImplementedError(f"{kind.__name__} has no stacked form")
         moved.append(own)
+        if kept is not None:
+            kept.append(x)
     return x, moved
 
 

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from callbacks.distribution_logger import Probe, activation_name, summarize
 from recipes._lab import layers, optimizers
 from recipes._lab.architecture import Blueprint, initial_weights, key, layer_names
 from recipes._lab.data import Dataset
@@ -36,6 +37,8 @@ METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 CREW = 24
 # Examples evaluated at once, for the same reason; FIT_BLOCK for one model by itself.
 BLOCK = 256
+# Training examples whose activations and gradients are looked at.
+PROBE = 96
 FIT_BLOCK = 1000
 
 
@@ -55,6 +58,7 @@ class Member:
             weights; None to train to the end.
         class_weight: factor of each class's loss, `{class: factor}`, or None.
         record: epochs after which the weights are kept (0 is before training).
+        watch: epochs after which distributions are kept, for TensorBoard.
     """
 
     label: str
@@ -67,6 +71,7 @@ class Member:
     patience: int | None = None
     class_weight: dict | None = None
     record: tuple[int, ...] = ()
+    watch: tuple[int, ...] = ()
 
 
 @dataclass
@@ -259,9 +264,11 @@ class _Graph:
         ]
         self.class_weighted = any(member.class_weight for member in members)
         self.x, self.y = tf.constant(self.data.train.x), tf.constant(self.data.train.y)
+        self.probe_x, self.probe_y = self.x[:PROBE], self.y[:PROBE]
         self._lay_out_evaluation()
         self.run_epoch = tf.function(self._run_epoch, autograph=False)
         self.measure = tf.function(self._measure, autograph=False)
+        self.look = tf.function(self._look, autograph=False)
 
     def _lay_out_evaluation(self):
         """Cut train, validation and test into blocks of equal size, the last of each padded."""
@@ -317,19 +324,10 @@ class _Graph:
             The weights and states after the epoch.
         """
 
-        # With one seed, the inputs are shared: (1, batch, ...), broadcast by the first product.
-        def spread(values):
-            return values if self.seeds == 1 else tf.gather(values, plan["seed_of_member"])
-
         def step(s, weights, states):
-            x, y = spread(tf.gather(self.x, batches[s])), spread(tf.gather(self.y, batches[s]))
+            x, y = (self._spread(tf.gather(part, batches[s]), plan) for part in (self.x, self.y))
 
-            def noise(name, shape):
-                keys = plan["noise_keys"][self.noisy.index(name)]
-                draw = _normal if self.kinds[name] is keras.layers.GaussianNoise else _bits
-                seeds = [tf.stack([keys[k], first_step + s]) for k in range(self.seeds)]
-                return spread(tf.stack([draw(seed, shape) for seed in seeds]))
-
+            noise = self._noise(plan, first_step + s)
             trainable = [w for w, t in zip(weights, self.trainable, strict=True) if t]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(trainable)
@@ -362,6 +360,85 @@ class _Graph:
             lambda s, *_: s < self.steps, step, (0, list(weights), states), parallel_iterations=1
         )
         return weights, states
+
+    def _spread(self, values, plan):
+        """Turn values by seed into values by member; with one seed, they are shared: (1, ...)."""
+        return values if self.seeds == 1 else tf.gather(values, plan["seed_of_member"])
+
+    def _noise(self, plan, step):
+        """Return the function that `layers.forward` asks for noise, at one step."""
+
+        def noise(name, shape):
+            keys = plan["noise_keys"][self.noisy.index(name)]
+            draw = _normal if self.kinds[name] is keras.layers.GaussianNoise else _bits
+            seeds = [tf.stack([keys[k], step]) for k in range(self.seeds)]
+            return self._spread(tf.stack([draw(seed, shape) for seed in seeds]), plan)
+
+        return noise
+
+    def _look(self, weights, states, numbers, plan, rate, step):
+        """Take one training step on a fixed batch, but only to look at it.
+
+        Returns:
+            The output of each layer, the gradient of each kernel, and for each kernel the ratio
+            ‖update‖ / ‖kernel‖; all with the members in front.
+        """
+        shape = [self.size if self.seeds > 1 else 1, *self.probe_y.shape]
+        x = tf.broadcast_to(self.probe_x, [shape[0], *self.probe_x.shape])
+        kernels = [w for w, t in zip(weights, self.trainable, strict=True) if t]
+        outputs = []
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(kernels)
+            predictions, _ = layers.forward(
+                self.layers,
+                self.names,
+                self._by_layer(weights),
+                x,
+                numbers,
+                self._noise(plan, step),
+                training=True,
+                kept=outputs,
+            )
+            losses = self._losses(tf.broadcast_to(self.probe_y, shape), predictions)
+            objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
+            objective += self._penalty(weights, numbers)
+        gradients = tape.gradient(objective, kernels, unconnected_gradients="zero")
+        found, ratios = [], []
+        for kernel, gradient, state in zip(kernels, gradients, states, strict=True):
+            if len(kernel.shape) > 2:
+                new, _ = optimizers.update(self.rule, kernel, gradient, state, rate, numbers, step)
+                axes = list(range(1, len(kernel.shape)))
+                ratios.append(tf.norm(new - kernel, axis=axes) / tf.norm(kernel, axis=axes))
+                found.append(gradient)
+        outputs = [tf.broadcast_to(o, [self.size, *o.shape[1:]]) for o in outputs]
+        return outputs, found, ratios
+
+    def _distributions(self, watched, weights, *arguments):
+        """Return a serialized Summary of weights, activations and gradients by watched position."""
+        outputs, gradients, ratios = (
+            [tensor.numpy() for tensor in part] for part in self.look(weights, *arguments)
+        )
+        weights = [weight.numpy() for weight in weights]
+        kernels = [
+            name
+            for (name, shape), trainable in zip(self.shapes.items(), self.trainable, strict=True)
+            if trainable and len(shape) > 1
+        ]
+
+        def of(names, stacked, n):
+            return dict(zip(names, (array[n] for array in stacked), strict=True))
+
+        functions = dict(zip(self.names, map(activation_name, self.layers), strict=True))
+        return {
+            n: summarize(
+                of(self.shapes, weights, n),
+                of(self.names, outputs, n),
+                of(kernels, gradients, n),
+                update_ratios=of(kernels, ratios, n),
+                activation_names=functions,
+            ).SerializeToString()
+            for n in watched
+        }
 
     def _penalty(self, weights, numbers):
         """Return the sum of all members' L1 and L2 penalties."""
@@ -411,7 +488,18 @@ class _Graph:
             if is_trainable
         ]
         record = _Record(crew, epochs)
-        record.epoch(0, self._metrics(weights, numbers), weights)
+
+        def watch(epoch):
+            record.epoch(epoch, self._metrics(weights, numbers), weights)
+            watched = record.watched(epoch, len(members))
+            if watched:
+                step = min(epoch * self.steps, len(table) - 1)
+                rate, step = tf.constant(table[step]), tf.constant(step)
+                record.distributions[epoch] = self._distributions(
+                    watched, weights, states, numbers, plan, rate, step
+                )
+
+        watch(0)
         for epoch in range(epochs):
             batches = [
                 batch_order(seed, epoch, len(self.data.train), self.batch_size) for seed in seeds
@@ -426,7 +514,7 @@ class _Graph:
                 tf.constant(table[first : first + self.steps]),
                 tf.constant(first),
             )
-            record.epoch(epoch + 1, self._metrics(weights, numbers), weights)
+            watch(epoch + 1)
             progress(len(members))
             if record.stopped.all():
                 progress(len(members) * (epochs - epoch - 1))
@@ -472,6 +560,12 @@ class _Record:
         self.stopped = np.zeros(len(crew), bool)
         self.best = None
         self.snapshots = [{} for _ in crew]
+        self.distributions = {}
+
+    def watched(self, epoch, count):
+        """Return which of the first `count` members' distributions are asked for."""
+        members = enumerate(self.crew[:count])
+        return [n for n, m in members if epoch in m.watch and not self.stopped[n]]
 
     def epoch(self, epoch, metrics, weights):
         """Keep the METRICS, (4, members), and what is asked for of the weights after an epoch."""
@@ -515,6 +609,7 @@ class _Record:
                 # A copy, so that one member doesn't keep the whole crew in memory.
                 weights=[weight[n].copy() for weight in weights],
                 snapshots=self.snapshots[n],
+                distributions={e: by[n] for e, by in self.distributions.items() if n in by},
             )
             for n in range(count)
         ]
@@ -611,10 +706,17 @@ def _fit(members, progress):
             [s.numpy() / len(split) for s, split in zip(sums, splits, strict=True)]
         )
 
+    probe = member.watch and Probe(model, member.data.train.x[:PROBE], member.data.train.y[:PROBE])
+
     def watch(epoch):
         metrics = measured(member.data.train, member.data.validation)
         stacked = [tf.constant(variable.numpy()[None]) for variable in model.weights]
         record.epoch(epoch, metrics[:, None], stacked)
+        if record.watched(epoch, 1):
+            _, outputs, gradients = probe()
+            values = {name: weight.numpy() for name, weight in probe.weights.items()}
+            summary = summarize(values, outputs, gradients, activation_names=probe.activation_names)
+            record.distributions[epoch] = {0: summary.SerializeToString()}
         return stacked
 
     class Watch(keras.callbacks.Callback):
@@ -651,7 +753,13 @@ def _store_key(members, fitted):
         )
         rate = member.blueprint and member.blueprint.learning_rate
         rate = keras.optimizers.schedules.serialize(rate) if callable(rate) else rate
-        plan = (member.epochs, member.batch_size, member.patience, member.class_weight)
+        plan = (
+            member.epochs,
+            member.batch_size,
+            member.patience,
+            member.class_weight,
+            member.watch,
+        )
         parts.append([member.label, member.seed, numbers, rate, plan, member.record])
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
@@ -665,6 +773,8 @@ def _save(store, where, results):
     for n, result in enumerate(results):
         for epoch, weights in {"final": result.weights, **result.snapshots}.items():
             arrays |= {f"{n}/{epoch}/{i}": weight for i, weight in enumerate(weights)}
+        for epoch, summary in result.distributions.items():
+            arrays[f"distributions/{n}/{epoch}"] = np.frombuffer(summary, np.uint8)
     store.save(where, arrays)
 
 
@@ -673,10 +783,14 @@ def _load(store, where):
     if arrays is None:
         return None
     weights = [collections.defaultdict(dict) for _ in arrays["epoch"]]
-    for name in arrays:
-        if name.count("/") == 2:
+    distributions = [{} for _ in arrays["epoch"]]
+    for name, values in arrays.items():
+        if name.startswith("distributions/"):
+            _, n, epoch = name.split("/")
+            distributions[int(n)][int(epoch)] = values.tobytes()
+        elif name.count("/") == 2:
             n, epoch, i = name.split("/")
-            weights[int(n)][epoch][int(i)] = arrays[name]
+            weights[int(n)][epoch][int(i)] = values
     in_order = [{e: [by[i] for i in range(len(by))] for e, by in of.items()} for of in weights]
     return [
         Result(
@@ -685,6 +799,7 @@ def _load(store, where):
             epoch=int(arrays["epoch"][n]),
             weights=of.pop("final"),
             snapshots={int(epoch): weights for epoch, weights in of.items()},
+            distributions=distributions[n],
         )
         for n, of in enumerate(in_order)
     ]

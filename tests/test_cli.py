@@ -1,0 +1,305 @@
+"""What a user types, right or wrong: messages of one line, exit codes, and the Makefile."""
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from recipes._lab import cli
+
+
+@pytest.fixture
+def refused(capsys, monkeypatch, tmp_path):
+    """`refused(*arguments)` returns the one line with which a command is refused."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        before = sorted(tmp_path.rglob("*"))
+        monkeypatch.setattr(sys, "argv", ["__main__.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert (caught.value.code, out) == (2, "")
+        assert err.startswith("error: ")
+        assert err.endswith("\n")
+        message = err[:-1]
+        assert message.isprintable(), "more than one line"
+        assert sorted(tmp_path.rglob("*")) == before, "something was written"
+        return message
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["bn_vs_nobm", "bn-vs-nobn", "BN_vs_nobn", "bn_vs_nobn.py"])
+def test_an_unknown_recipe_gets_the_nearest_name(name, refused):
+    message = refused("run", name)
+    assert f"no recipe is called {name!r} (did you mean 'bn_vs_nobn'?); `make list`" in message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../x", "../recipes/bn_vs_nobn", "/etc/passwd", "_lab", "__init__", "results"]
+    + ["os", "*", "digits", "recipes.bn_vs_nobn", "bn_vs_nobn\n\x1b[31m"],  # noqa: RUF005
+)
+def test_what_is_no_recipe_is_refused(name, refused):
+    assert f"no recipe is called {name!r}" in refused("run", name)
+    if name:
+        assert f"no recipe is called {name!r}" in refused("tensorboard", name)
+
+
+@pytest.mark.parametrize("option", ["--seeds", "--epochs"])
+@pytest.mark.parametrize(
+    "value",
+    ["0", "-1", "1.5", "1e3", "five", "", " ", "1000001", "9" * 5000, "0x10", "1_000", "٣", "²"],
+)
+def test_seeds_and_epochs_are_whole_numbers_from_one(option, value, refused):
+    message = refused("run", "bn_vs_nobn", option, value)
+    assert f"argument {option}: {value!r} is not a whole number from 1 to 1000000; see" in message
+
+
+def test_a_port_is_a_port(refused):
+    for value in ("0", "65536", "http"):
+        message = refused("tensorboard", "--port", value)
+        assert f"{value!r} is not a whole number from 1 to 65535" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "required: COMMAND"),
+        (["train"], "'train' (choose from"),
+        (["run"], "required: NAME"),
+        (["run", "bn_vs_nobn", "another"], "unrecognized arguments: another"),
+        (["run", "bn_vs_nobn", "--learning-rate", "1"], "unrecognized arguments: --learning-rate"),
+        (["run", "bn_vs_nobn", "--seeds"], "argument --seeds: expected one argument"),
+        (["run", "bn_vs_nobn", "--quick=yes"], "argument --quick: ignored explicit argument 'yes'"),
+        (["list", "all"], "unrecognized arguments: all"),
+    ],
+)
+def test_unknown_commands_and_options_are_refused(arguments, words, refused):
+    message = refused(*arguments)
+    assert words in message
+    assert re.search(r"; see python -m recipes( run)? --help$", message)
+
+
+@pytest.mark.parametrize("path", ["best.h5", "best", "best.keras/", ".kera", "x.KERAS"])
+def test_a_model_is_saved_as_keras_only(path, refused):
+    message = refused("run", "bn_vs_nobn", "--save-model", path)
+    assert f"--save-model {path!r} must end in .keras" in message
+
+
+@pytest.mark.parametrize("option", ["--out", "--save-model"])
+def test_an_empty_path_is_refused(option, refused):
+    assert f"argument {option}: '' is no path" in refused("run", "bn_vs_nobn", option, "")
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "file/far/below"])
+def test_an_out_that_cannot_be_written_is_explained(out, refused, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    message = refused("run", "bn_vs_nobn", "--quick", "--out", out)
+    assert message.startswith(f"error: can't write '{out}/bn_vs_nobn/digits': ")
+    assert message.endswith("give another folder (OUT=... or --out ...)")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("digit", "no data is called 'digit' (did you mean 'digits'?)"),
+        ("", "is a folder"),
+        ("nowhere.csv", "the file 'nowhere.csv' does not exist"),
+        ("notes.txt", "ends in '.txt'"),
+        ("empty.csv", "is empty"),
+        ("constant.csv", "has only the class 'a'"),
+        ("text.npz", "is no .npz archive"),
+        ("keys.npz", "holds the arrays 'a'"),
+        ("nan.npz", "has 1 of 20 values that are NaN"),
+    ],
+)
+def test_bad_data_is_explained(data, words, refused, tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "constant.csv").write_text("x,y\n" + "1,a\n" * 9)
+    (tmp_path / "text.npz").write_text("x")
+    np.savez(tmp_path / "keys.npz", a=np.ones(2))
+    x = np.ones((10, 2))
+    x[0, 0] = np.nan
+    np.savez(tmp_path / "nan.npz", x=x, y=np.arange(10) % 2)
+    assert words in refused("run", "bn_vs_nobn", "--data", data)
+
+
+def test_data_that_needs_a_download_says_what_works_offline(refused, monkeypatch):
+    def load_data():
+        raise Exception("URL fetch failure on https://...: None -- no route\nto host")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
+    message = refused("run", "bn_vs_nobn", "--data", "mnist")
+    assert "'mnist' is not in Keras's cache and could not be downloaded" in message
+    assert "offline, give 'digits' or a path" in message
+
+
+def test_a_target_needs_a_csv_that_has_it(refused, tmp_path):
+    arguments = ("run", "bn_vs_nobn", "--target", "species")
+    assert "'species' is a column of a .csv file, which 'digits' is not" in refused(*arguments)
+    (tmp_path / "flowers.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 9)
+    message = refused(*arguments, "--data", "flowers.csv")
+    assert "has no column 'species'" in message
+    assert "its columns are 'size', 'kind'" in message
+
+
+def test_there_is_nothing_to_show_before_a_run(refused):
+    assert "no logs in 'runs/bn_vs_nobn'; run a recipe first" in refused(
+        "tensorboard", "bn_vs_nobn"
+    )
+
+
+def test_a_tilde_that_the_shell_left_is_the_home_folder(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").write_text("a file")
+    message = refused("run", "bn_vs_nobn", "--out", "~/runs")
+    assert f"can't write '{tmp_path}/home/runs/bn_vs_nobn/digits'" in message
+
+
+def test_ctrl_c_is_one_line(capsys, monkeypatch):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "list_recipes", stop)
+    monkeypatch.setattr(sys, "argv", ["__main__.py", "list"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 130
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "stopped; the same command goes on from here\n")
+
+
+# In processes of their own, as a user starts them.
+
+
+def test_a_mistake_in_a_real_process_is_one_line(recipes):
+    code, out, err = recipes.run("run", "bn_vs_nobm")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "did you mean 'bn_vs_nobn'?" in err
+
+
+def test_a_mistake_found_after_the_imports_is_one_line(recipes, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    arguments = ("--out", tmp_path / "file" / "below")
+    code, out, err = recipes.run(*arguments, module="recipes.bn_vs_nobn")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: can't write '{tmp_path}/file/below/bn_vs_nobn/digits': ")
+
+
+def test_a_quick_run_tells_everything_on_stdout_and_nothing_on_stderr(quick_run):
+    run = quick_run()
+    assert (run.code, run.stderr) == (0, "")
+    first, *rest = run.stdout.splitlines()
+    assert first == "training 160 models: 80 variants x 2 seeds"
+    assert "Traceback" not in run.stdout
+    assert "\x1b" not in run.stdout, "colours in a pipe"
+    told = {line.split()[0]: line.split(maxsplit=1)[1] for line in rest[-7:] if " " in line}
+    assert re.fullmatch(r"\d+\.\d s", told["took"])
+    assert told["page"] == str(run.folder / "report.html")
+    assert told["model"] == str(run.out / "best.keras")
+    figures = [line.split(maxsplit=1)[1] for line in rest if line.startswith("figure ")]
+    assert figures == [str(run.folder / "figure.png"), str(run.folder / "figure-book-rate.png")]
+    program, *options = shlex.split(told["TensorBoard"])
+    assert Path(program).name == "tensorboard"
+    assert options == ["--host", "127.0.0.1", "--logdir", str(run.folder / "tensorboard")]
+    assert "QUICK: few seeds, epochs and examples; for trying, not for judging." in rest
+
+
+def test_the_list_shows_every_recipe_with_its_question_and_imports_nothing_slow(root, environment):
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['__main__.py', 'list']\n"
+        "runpy.run_module('recipes', run_name='__main__')\n"
+        "slow = {'tensorflow', 'keras', 'numpy', 'scipy', 'sklearn', 'matplotlib', 'rich'}\n"
+        "print(sorted(slow & set(sys.modules)), file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    files = [path for path in (root / "recipes").glob("*.py") if not path.name.startswith("_")]
+    shown = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert list(shown) == sorted(path.stem for path in files)
+    for path in files:
+        question = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
+        assert shown[path.stem] == question
+        assert question.endswith("?")
+
+
+# The Makefile
+
+
+@pytest.fixture
+def make(root, environment):
+    """Run make as a user would, without touching .venv."""
+    inherited = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+    clean = {name: value for name, value in environment.items() if name not in inherited}
+
+    def run(*arguments, **variables):
+        command = [shutil.which("make"), "-o", ".venv/installed", *arguments]
+        return subprocess.run(
+            command, cwd=root, env=clean | variables, capture_output=True, text=True
+        )
+
+    return run
+
+
+def test_make_alone_shows_every_target(make, root):
+    makefile = (root / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.M)
+    described = dict(re.findall(r"^([a-z]+):.*## (.*)$", makefile, flags=re.M))
+    assert list(described) == phony.split()
+    alone, asked = make(), make("help")
+    assert alone.returncode == asked.returncode == 0
+    assert alone.stdout == asked.stdout
+    for target, description in described.items():
+        assert re.search(rf"^  make {target} +{re.escape(description)}$", alone.stdout, flags=re.M)
+
+
+def test_make_recipe_without_a_name_says_what_to_give(make):
+    done = make("recipe", NAME="desktop")  # in the environment, as on WSL
+    assert done.returncode == 2
+    assert done.stdout == ""
+    first, second = done.stderr.splitlines()
+    assert first.startswith("error: no recipe given; say for example make recipe NAME=bn_vs_nobn")
+    assert "Error 2" in second  # make's own
+
+
+def command_of(done):
+    """The arguments of the one `python -m recipes` that `make -n` shows."""
+    assert done.returncode == 0, done.stderr
+    (command,) = re.findall(r"-m recipes (.*)$", done.stdout.replace("\\\n", " "), flags=re.M)
+    return shlex.split(command)
+
+
+def test_make_recipe_passes_every_option(make):
+    options = ("DATA=my data.csv", "TARGET=a b", "SEEDS=3", "EPOCHS=7", "QUICK=1")
+    done = make("-n", "recipe", "NAME=bn_vs_nobn", *options, "OUT=my runs", "SAVE=my best.keras")
+    assert command_of(done) == [
+        *("run", "bn_vs_nobn", "--data", "my data.csv", "--out", "my runs", "--target", "a b"),
+        *("--seeds", "3", "--epochs", "7", "--quick", "--save-model", "my best.keras"),
+    ]
+
+
+def test_make_recipe_leaves_the_defaults_to_the_command(make):
+    for options in ((), ("QUICK=0",)):
+        done = make("-n", "recipe", "NAME=bn_vs_nobn", *options)
+        assert command_of(done) == ["run", "bn_vs_nobn", "--data", "digits", "--out", "runs"]
+
+
+def test_make_ends_with_the_exit_code_of_a_mistake(make):
+    python = f"VENV={os.path.dirname(sys.executable)}"
+    done = make(python, "recipe", "NAME=../x")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith("error: no recipe is called '../x'")
