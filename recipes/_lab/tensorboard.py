@@ -43,7 +43,7 @@ def write_logs(histories, arguments, folder, *, question, claims, figures):
     _write_events(folder, now, [(0, _hparams_config(arguments))])
     for (variant, seed), result in histories.results.items():
         run = folder / slug(variant) / f"seed-{seed}"
-        _write_events(run, now, [(0, _session(variant, seed, arguments[variant]))])
+        _write_events(run, now, [(0, _session(variant, arguments[variant]))])
         for part in ("train", "validation"):
             curves = {
                 tag: result.history[metric] for metric, (of, tag) in TAGS.items() if of == part
@@ -89,28 +89,37 @@ def _hparams_config(arguments):
     """Return the serialized Summary that declares hyperparameters and metrics of all sessions."""
     from tensorboard.plugins.hparams import api
 
-    names = dict.fromkeys(name for given in arguments.values() for name in given)
+    seen = {"variant": dict.fromkeys(arguments)}
+    for given in arguments.values():
+        for name, value in given.items():
+            seen.setdefault(name, {})[_shown(value)] = None
     metrics = [
         api.Metric(tag, group=part, display_name=f"{part} {tag.removeprefix('epoch_')}")
         for part, tag in TAGS.values()
     ]
-    hparams = [api.HParam("variant"), *map(api.HParam, names)]
+    hparams = []
+    for name, values in seen.items():
+        # A domain needs values of one type; a mixture is shown without one.
+        domain = api.Discrete(list(values)) if len(set(map(type, values))) == 1 else None
+        hparams.append(api.HParam(name, domain))
     return api.hparams_config_pb(hparams, metrics).SerializeToString()
 
 
-def _session(variant, seed, arguments):
+def _session(variant, arguments):
     """Return the serialized Summary that says with which hyperparameters a run was trained.
 
-    The seed is left out of them: seeds of a variant form one group of sessions.
+    The seed is left out of them: the seeds of a variant form one group of sessions.
     """
     from tensorboard.plugins.hparams import api
 
-    shown = {
-        name: value if isinstance(value, bool | int | float) else str(value)
-        for name, value in arguments.items()
-    }
-    trial = f"{slug(variant)}/seed-{seed}"
-    return api.hparams_pb({"variant": variant, **shown}, trial_id=trial).SerializeToString()
+    shown = {name: _shown(value) for name, value in arguments.items()}
+    return api.hparams_pb({"variant": variant, **shown}, slug(variant)).SerializeToString()
+
+
+def _shown(value):
+    """Return a value that HPARAMS can show."""
+    value = getattr(value, "item", lambda: value)()  # of a NumPy scalar
+    return value if isinstance(value, bool | int | float) else str(value)
 
 
 def _write_report(folder, question, claims, figures):
