@@ -69,10 +69,9 @@ def quick_run(recipes, tmp_path_factory):
             out = tmp_path_factory.mktemp(f"quick-{name}")
             arguments = ("run", name, "--quick", "--out", out, "--save-model", out / "best.keras")
             code, stdout, stderr = recipes.run(*arguments)
+            assert code == 0, stderr
             folder = out / name / "digits"
-            runs[name] = types.SimpleNamespace(
-                code=code, stdout=stdout, stderr=stderr, out=out, folder=folder
-            )
+            runs[name] = types.SimpleNamespace(stdout=stdout, stderr=stderr, out=out, folder=folder)
         return runs[name]
 
     return run
@@ -126,8 +125,8 @@ def hand_made_histories(variants, *, chance=0.25, classes=4, first_seed=0):
             history |= {metric: np.array(given[metric], float) for metric in METRICS & given.keys()}
             epoch = given.get("epoch", len(accuracy) - 1)
             test = {
-                "test_loss": given.get("test_loss", history["val_loss"][epoch]),
-                "test_accuracy": given.get("test_accuracy", history["val_accuracy"][epoch]),
+                "test_loss": float(given.get("test_loss", history["val_loss"][epoch])),
+                "test_accuracy": float(given.get("test_accuracy", history["val_accuracy"][epoch])),
             }
             members[variant, seed] = types.SimpleNamespace(data=data, label=variant, seed=seed)
             results[variant, seed] = population.Result(history, test, epoch, weights=[])

@@ -312,14 +312,14 @@ def test_classes_are_weighted_as_in_fit():
     np.testing.assert_allclose(results[1].history["loss"], fitted.history["loss"], rtol=1e-5)
 
 
-def test_early_stopping_is_that_of_keras():
-    # Wide networks on few noisy examples soon overfit.
-    def build():
-        return dense(30, optimizer=SGD(0.5, momentum=0.9))
+def overfitting():
+    return dense(30, optimizer=SGD(0.5, momentum=0.9))
 
+
+def test_early_stopping_is_that_of_keras():
     plan = {"epochs": 25, "record": (0, 24)}
     members = [
-        member(build, seed, patience=patience, **plan)
+        member(overfitting, seed, patience=patience, **plan)
         for seed, patience in [(0, 1), (0, 3), (1, 2), (2, None), (1, 0)]
     ]
     results = train(members)
@@ -378,16 +378,16 @@ def test_early_stopping_of_who_never_has_a_finite_loss():
     assert np.isfinite(results[0].history["val_loss"]).sum() < 4
 
 
-@pytest.mark.parametrize("build", [functools.partial(everything, 0.0), dense])
-def test_both_engines_agree(build):
+def test_both_engines_agree():
     members = [
-        member(build, 0, record=(0, 2)),
-        member(build, 1, patience=1, epochs=6, record=(0, 5), label="early"),
+        member(functools.partial(everything, 0.0), 0, record=(0, 2)),
+        member(overfitting, 1, patience=0, epochs=6, record=(0, 6)),
     ]
     done = []
     together = train(members)
     fitted = train(members, engine="keras", progress=done.append)
     assert sum(done) == 9
+    assert np.isnan(fitted[1].history["loss"][6])  # stopped early
     for one, other in zip(together, fitted, strict=True):
         for name, values in one.history.items():
             np.testing.assert_allclose(values, other.history[name], rtol=2e-5, atol=1e-6)
@@ -560,6 +560,15 @@ def test_the_number_of_cores_changes_no_bit(monkeypatch):
         results.append(train(members))
     for one, same in zip(*results, strict=True):
         assert_same_bits(one, same)
+
+
+def test_examples_are_measured_in_whole_packets():
+    graph = population._Graph([member(dense)], 1, 1)
+    _, labels, real = graph.blocks
+    assert labels.shape[1] % layers.PACKET == 0
+    for number, split in enumerate((DATA.train, DATA.validation, DATA.test)):
+        own = graph.owner.numpy() == number
+        np.testing.assert_array_equal(labels.numpy()[own][real.numpy()[own] == 1], split.y)
 
 
 def test_crews_are_filled_and_cover_everybody():

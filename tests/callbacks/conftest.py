@@ -1,9 +1,3 @@
-import json
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-import warnings
 from pathlib import Path
 
 import keras
@@ -11,38 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.datasets import load_digits
-from tensorboard import program
 
-
-class TensorBoardServer:
-    """TensorBoard itself, serving everything under `root`, which it rereads every second."""
-
-    def __init__(self, root):
-        self.root = Path(root)
-        flags = ["--logdir", str(root), "--host", "127.0.0.1", "--port", "0"]
-        flags += ["--load_fast=false", "--reload_multifile=true", "--reload_interval=1"]
-        with warnings.catch_warnings():  # from the libraries that TensorBoard bundles
-            warnings.simplefilter("ignore", DeprecationWarning)
-            server = program.TensorBoard()
-            server.configure(argv=["tensorboard", *flags])
-            self._url = server.launch()
-
-    def get(self, plugin, run, tag, *, points, deadline=30):
-        """Return the [wall time, step, value] rows of a tag as soon as there are so many."""
-        query = urllib.parse.urlencode({"run": run, "tag": tag})
-        url = f"{self._url}data/plugin/{plugin}?{query}"
-        rows = None
-        end = time.monotonic() + deadline
-        while time.monotonic() < end:
-            try:
-                with urllib.request.urlopen(url) as response:
-                    rows = json.load(response)
-                if len(rows) >= points:
-                    return rows
-            except urllib.error.HTTPError as error:  # not loaded yet
-                rows = error
-            time.sleep(0.2)
-        raise TimeoutError(f"{url} gave {rows}, not {points} points, for {deadline} s")
+from tests.server import TensorBoardServer
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,133 @@
+"""Headless Chromium, spoken to over a pipe: what a page shows, and what its console says."""
+
+import base64
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--remote-debugging-pipe",
+    "--window-size=1400,900",
+)
+
+# Text of the page and of all its shadow trees, in which TensorBoard's dashboards live.
+ALL_TEXT = """(function text(node) {
+  if (node.nodeType === 3) return node.nodeValue + "\\n";
+  if (["SCRIPT", "STYLE", "TEMPLATE"].includes(node.nodeName)) return "";
+  return [node.shadowRoot, ...node.childNodes].map(n => n ? text(n) : "").join("");
+})(document.documentElement)"""
+
+
+def find():
+    """Return the path of an installed browser, or None."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Browser:
+    """One page of a browser; `errors` gathers what its console complains of.
+
+    Args:
+        profile: an empty folder.
+    """
+
+    def __init__(self, profile):
+        # The protocol: JSON messages, each ended by a zero byte, read from descriptor 3 and
+        # written to 4.
+        to_browser, self._out = os.pipe()
+        self._in, from_browser = os.pipe()
+        command = [find(), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        script = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
+        self._process = subprocess.Popen(
+            ["bash", "-c", script, "bash", *command],
+            pass_fds=(to_browser, from_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self.errors, self._buffer, self._number, self._session = [], b"", 0, None
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self._call(f"{domain}.enable")
+
+    def open(self, url):
+        """Go to a page."""
+        self._call("Page.navigate", url="about:blank")
+        self._call("Page.navigate", url=url)
+
+    def wait_for(self, *texts, deadline=60):
+        """Wait until the page shows all these texts; return all of its text."""
+        end = time.monotonic() + deadline
+        while True:
+            found = self._call("Runtime.evaluate", expression=ALL_TEXT)["result"].get("value", "")
+            missing = [text for text in texts if text not in found]
+            if not missing:
+                return found
+            if time.monotonic() > end:
+                raise TimeoutError(
+                    f"the page shows no {missing}, but {' '.join(found.split())[-2000:]}"
+                )
+            time.sleep(0.3)
+
+    def screenshot(self, path):
+        """Write what the window shows as a PNG file."""
+        data = self._call("Page.captureScreenshot")["data"]
+        path.write_bytes(base64.b64decode(data))
+
+    def close(self):
+        """End the browser."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self._session = None
+            self._call("Browser.close")
+        self._process.kill()
+        self._process.wait()
+        os.close(self._in)
+        os.close(self._out)
+
+    def _call(self, method, **parameters):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return answer["result"]
+            self._note(answer)
+
+    def _read(self):
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._in], [], [], 60)
+            chunk = os.read(self._in, 1 << 20) if ready else b""
+            if not chunk:
+                raise RuntimeError("the browser does not answer")
+            self._buffer += chunk
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+    def _note(self, event):
+        parameters = event.get("params", {})
+        if event["method"] == "Runtime.exceptionThrown":
+            self.errors.append(json.dumps(parameters["exceptionDetails"]))
+        elif event["method"] == "Runtime.consoleAPICalled" and parameters["type"] == "error":
+            self.errors.append(json.dumps(parameters["args"]))
+        elif event["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.errors.append(json.dumps(parameters["entry"]))

@@ -1,0 +1,89 @@
+"""A recipe's logs, as TensorBoard's own server and its pages show them."""
+
+import shutil
+
+import pytest
+
+from tests.browser import Browser, find
+from tests.server import TensorBoardServer
+
+WATCHED = "BN_Keras_s_defaults_lr_0.05_std_0.0001"
+TRAIN = f"{WATCHED}/seed-0/train"
+PAGES = {
+    "timeseries": ["epoch_accuracy", "update_ratio"],
+    "scalars": ["epoch_loss", "dead_units"],
+    "histograms": ["activations/h1_act", "gradients", "weights"],
+    "distributions": ["activations/h2_act"],
+    "hparams": ["init_std", "learning_rate", "validation accuracy"],
+    "text": ["Does batch normalization make training robust", "verdict"],
+    "images": ["figure-book-rate"],
+}
+
+
+@pytest.fixture(scope="module")
+def served(quick_run, tmp_path_factory):
+    """A server of a few of the runs: of more than forty, TensorBoard selects none by itself."""
+    logs = quick_run().folder / "tensorboard"
+    root = tmp_path_factory.mktemp("few")
+    for variant in (WATCHED, "with_BN_lr_0.05_std_0.0001", "without_BN_lr_0.05_std_0.0001"):
+        shutil.copytree(logs / variant, root / variant)
+    shutil.copytree(logs / "report", root / "report")
+    for file in logs.glob("events.out.tfevents.*"):
+        shutil.copy(file, root)
+    return TensorBoardServer(root)
+
+
+def test_all_three_kinds_of_distributions_are_there(served):
+    sizes = {
+        "weights/h1/kernel": 64 * 100,
+        "weights/h3_bn/moving_variance": 100,
+        "activations/h2_act": 96 * 100,
+        "gradients/softmax/kernel": 100 * 10,
+    }
+    for tag, size in sizes.items():
+        snapshots = served.get("histograms/histograms", TRAIN, tag, points=3)
+        assert [step for _, step, _ in snapshots] == [0, 1, 2]
+        for _, _, bins in snapshots:
+            assert sum(count for _, _, count in bins) == size
+
+
+def test_the_initial_kernel_has_the_spread_that_the_variant_asks_for(served):
+    (_, _, bins), *_ = served.get("histograms/histograms", TRAIN, "weights/h2/kernel", points=3)
+    total = sum(count for _, _, count in bins)
+    variance = sum(((left + right) / 2) ** 2 * count for left, right, count in bins) / total
+    assert variance**0.5 == pytest.approx(1e-4, rel=0.05)
+
+
+def test_hyperparameters_are_grouped_by_variant_over_seeds(served):
+    served.get("histograms/histograms", TRAIN, "weights/h1/kernel", points=3)  # all is loaded
+    metric = {"name": {"tag": "epoch_accuracy", "group": "validation"}}
+    answer = served.ask(
+        "plugin/hparams/session_groups",
+        {
+            "experimentName": "",
+            "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_RUNNING"],
+            "colParams": [{"metric": metric["name"]}],
+            "startIndex": 0,
+            "sliceSize": 100,
+        },
+    )
+    groups = {group["hparams"]["variant"]: group for group in answer["sessionGroups"]}
+    assert len(groups) == 3
+    group = groups["with BN, lr 0.05, std 0.0001"]
+    assert len(group["sessions"]) == 2
+    assert group["hparams"]["init_std"] == pytest.approx(1e-4)
+    assert group["hparams"]["batch_norm"] is True
+    assert groups["without BN, lr 0.05, std 0.0001"]["hparams"]["batch_norm"] is False
+
+
+def test_the_pages_show_the_recipe_without_an_error(served, tmp_path):
+    if find() is None:
+        pytest.skip("no Chromium is installed, in which the pages could be opened")
+    browser = Browser(tmp_path)
+    try:
+        for page, texts in PAGES.items():
+            browser.open(f"{served.url}#{page}")
+            browser.wait_for(*texts)
+        assert browser.errors == []
+    finally:
+        browser.close()

@@ -1,0 +1,209 @@
+"""Every recipe: its order and manners, its template pasted alone, and a quick run of it."""
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from sklearn.datasets import load_digits
+
+FILES = {path.stem: path for path in Path("recipes").resolve().glob("[a-z]*.py")}
+assert FILES, "these tests are run from the root of the project"
+
+pytestmark = pytest.mark.parametrize("name", sorted(FILES))
+
+
+def parts_of(name):
+    """Return the text of a recipe, its syntax tree and its functions and constants by name."""
+    text = FILES[name].read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    parts = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            parts[node.name] = node
+        elif isinstance(node, ast.Assign):
+            parts |= {n.id: node for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name)}
+    return text, tree, parts
+
+
+def imports_in(nodes):
+    """Return the top-level packages that syntax trees import, wherever in them."""
+    found = set()
+    for node in ast.walk(ast.Module(list(nodes), [])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+# Order and manners
+
+
+def test_the_docstring_asks_a_question_and_says_what_is_claimed_and_where_to_look(name):
+    _, tree, _ = parts_of(name)
+    question, blank, *rest = ast.get_docstring(tree).splitlines()
+    assert question.endswith("?")
+    assert blank == ""
+    assert any(line.startswith("Claim: ") for line in rest)
+    assert any(line.startswith("Look for: ") for line in rest)
+
+
+def test_the_order_is_that_of_all_recipes(name):
+    _, tree, parts = parts_of(name)
+    order = [parts[part].lineno for part in ("build_model", "build_tunable", "VARIANTS", "run")]
+    assert order == sorted(order)
+    docstring, *body = tree.body
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert body[: len(imports)] == imports, "imports come first"
+    assert isinstance(docstring, ast.Expr)
+    assert body[-2] is parts["run"]
+    assert ast.unparse(body[-1]) == (
+        "if __name__ == '__main__':\n    from recipes._lab.cli import main\n    main(__name__)"
+    )
+
+
+def test_only_keras_and_numpy_are_imported(name):
+    _, tree, _ = parts_of(name)
+    assert imports_in(tree.body[:-1]) <= {"keras", "numpy"}
+
+
+def test_the_file_is_short(name):
+    text, _, _ = parts_of(name)
+    assert len(text.splitlines()) <= 200
+
+
+def test_functions_of_the_template_are_documented(name):
+    _, _, parts = parts_of(name)
+    for function in ("build_model", "build_tunable", "run"):
+        assert ast.get_docstring(parts[function]), function
+    arguments = parts["build_model"].args
+    documented = ast.get_docstring(parts["build_model"]).partition("Args:")[2]
+    for argument in (*arguments.args, *arguments.kwonlyargs):
+        assert f"{argument.arg}:" in documented, argument.arg
+    assert [argument.arg for argument in arguments.args] == ["input_shape", "num_classes"]
+    assert len(arguments.kw_defaults) == len(arguments.kwonlyargs)
+
+
+# The template, pasted into a file of one's own
+
+
+@pytest.fixture
+def pasted(name, monkeypatch):
+    """What the text down to the end of build_tunable defines where no recipes can be imported."""
+    text, _, parts = parts_of(name)
+    lines = text.splitlines(keepends=True)[: parts["build_tunable"].end_lineno]
+    for module in [module for module in sys.modules if module.partition(".")[0] == "recipes"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "recipes", None)
+    namespace = {"__name__": "pasted"}
+    exec(compile("".join(lines), "pasted.py", "exec"), namespace)
+    return namespace
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """x in 0..1 of shape (1797, 64) and y from 0 to 9, in random order."""
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    return (data.data[order] / 16).astype("float32"), data.target[order]
+
+
+def test_the_pasted_model_learns_with_plain_fit(name, pasted, digits):
+    x, y = digits
+    keras.utils.set_random_seed(0)
+    model = pasted["build_model"]()
+    assert type(model) is keras.Sequential
+    assert model.compiled
+    kinds = {type(layer) for layer in model.layers}
+    assert keras.layers.BatchNormalization in kinds
+    assert keras.layers.Dropout in kinds
+    assert model.layers[-1].activation is keras.activations.softmax
+    history = model.fit(x, y, validation_split=0.2, epochs=2, verbose=0).history
+    assert history["loss"][1] < history["loss"][0] < 3
+    assert history["accuracy"][1] > 0.2  # twice chance
+    assert 0 <= history["val_accuracy"][1] <= 1
+    np.testing.assert_allclose(model.predict(x[:9], verbose=0).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_pasted_model_fits_other_data(name, pasted):
+    model = pasted["build_model"]((7,), 3)
+    assert (model.input_shape, model.output_shape) == ((None, 7), (None, 3))
+
+
+def test_every_layer_has_a_name_of_its_own(name, pasted):
+    """Keras numbers the names that it gives itself; TensorBoard shows them."""
+    one, two = ([layer.name for layer in pasted["build_model"]().layers] for _ in range(2))
+    assert one == two
+    assert len(set(one)) == len(one)
+
+
+# Keras, where the tuner saves a model's variables, and the tuner itself.
+@pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+def test_the_pasted_search_space_works_with_plain_keras_tuner(name, pasted, digits, tmp_path):
+    x, y = digits
+    tuner = keras_tuner.RandomSearch(
+        pasted["build_tunable"],
+        objective="val_accuracy",
+        max_trials=2,
+        seed=0,
+        directory=tmp_path,
+        project_name="search",
+    )
+    tuner.search(x, y, validation_split=0.2, epochs=1, verbose=0)
+    space = {parameter.name: parameter for parameter in tuner.oracle.get_space().space}
+    rate = space["learning_rate"]
+    assert rate.sampling == "log"
+    assert rate.max_value / rate.min_value >= 100
+    trials = tuner.oracle.get_best_trials(2)
+    assert len({trial.hyperparameters.get("learning_rate") for trial in trials}) == 2
+    for trial in trials:
+        assert trial.status == "COMPLETED"
+        assert 0 <= trial.score <= 1
+        values = trial.hyperparameters.values
+        assert set(values) == set(space)
+        for parameter in space.values():
+            assert parameter.min_value <= values[parameter.name] <= parameter.max_value
+    (best,) = tuner.get_best_models(1)
+    accuracy = best.evaluate(x[-360:], y[-360:], verbose=0)[1]
+    assert 0 <= accuracy <= 1
+    assert float(best.optimizer.learning_rate.numpy()) == pytest.approx(
+        trials[0].hyperparameters.get("learning_rate")
+    )
+
+
+# The experiment
+
+
+def test_a_quick_run_answers_the_question(name, quick_run, read_results):
+    run = quick_run(name)
+    assert run.stderr == ""
+    claims = json.loads((run.folder / "claims.json").read_text(encoding="utf-8"))
+    assert [claim["primary"] for claim in claims] == [True] + [False] * (len(claims) - 1)
+    for claim in claims:
+        assert claim["verdict"] in ("holds", "does not hold", "not detected")
+        assert f"{claim['verdict']}  {claim['claim']}" in run.stdout
+        assert f"[{claim['source']}]" in run.stdout
+        assert claim["finding"] in run.stdout
+    figure = imread(run.folder / "figure.png")
+    assert min(figure.shape[:2]) > 300
+    assert np.ptp(figure) == 1  # not blank
+    question = ast.get_docstring(parts_of(name)[1]).splitlines()[0]
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert f"<h1>{question}</h1>" in page
+    assert json.loads((run.folder / "run.json").read_text())["question"] == question
+    curves = read_results(run.folder)
+    for (_, _, metric), values in curves.items():
+        if metric.endswith("accuracy"):
+            assert all(0 <= value <= 1 or np.isnan(value) for value in values)
+    seeds = {}
+    for variant, seed, _ in curves:
+        seeds.setdefault(variant, set()).add(seed)
+    assert set(map(frozenset, seeds.values())) == {frozenset({0, 1})}
