@@ -662,6 +662,15 @@ def test_schedules_become_rates():
 # Recording and storing
 
 
+@pytest.mark.parametrize("name", ["conv_2d", "depthwise_and_separable", "rnn"])
+def test_networks_of_all_ranks_can_be_watched(name):
+    plan = {"data": blobs(sizes=(33, 9, 9), shape=(6, 5, 2)), "epochs": 1}
+    watched, blind = member(IMAGES[name], watch=(0, 1), **plan), member(IMAGES[name], **plan)
+    results = train([watched, blind])
+    assert [list(result.distributions) for result in results] == [[0, 1], []]
+    assert_same_bits(*results)
+
+
 class Store:
     """Keeps crews in memory; counts what is asked for."""
 

@@ -407,8 +407,9 @@ class _Graph:
         for kernel, gradient, state in zip(kernels, gradients, states, strict=True):
             if len(kernel.shape) > 2:
                 new, _ = optimizers.update(self.rule, kernel, gradient, state, rate, numbers, step)
-                axes = list(range(1, len(kernel.shape)))
-                ratios.append(tf.norm(new - kernel, axis=axes) / tf.norm(kernel, axis=axes))
+                axes = list(range(1, len(kernel.shape)))  # up to four, tf.norm takes two
+                squares = (tf.reduce_sum(tf.square(w), axes) for w in (new - kernel, kernel))
+                ratios.append(tf.sqrt(tf.divide(*squares)))
                 found.append(gradient)
         outputs = [tf.broadcast_to(o, [self.size, *o.shape[1:]]) for o in outputs]
         return outputs, found, ratios
