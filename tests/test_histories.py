@@ -137,9 +137,9 @@ def test_differences_are_paired_by_seed_and_count_collapsed_runs(hand_made):
 
 def test_variants_of_different_seeds_are_not_compared(hand_made):
     runs = [{"accuracy": [0.2, 0.9]}] * 3
-    first, second = hand_made({"first": runs}), hand_made({"second": runs[:2]}, first_seed=1)
+    first, second = hand_made({"first": runs}), hand_made({"second": runs}, first_seed=1)
     histories = first | second
-    assert (histories.seeds("first"), histories.seeds("second")) == ([0, 1, 2], [1, 2])
+    assert (histories.seeds("first"), histories.seeds("second")) == ([0, 1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="'first' and 'second' have different seeds"):
         histories.difference("accuracy", "first", "second")
 

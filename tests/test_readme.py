@@ -12,7 +12,7 @@ import pytest
 from callbacks.distribution_logger import DistributionLogger
 from callbacks.training_monitor import TrainingMonitor
 from recipes import bn_vs_nobn
-from recipes._lab import cli, evidence, experiment
+from recipes._lab import cli, evidence, experiment, gallery
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -103,3 +103,11 @@ def test_the_level_of_the_intervals():
     assert f"{1 - evidence.LEVEL:.0%}".replace("%", " %") == "95 %"
     assert "the 95 % interval" in README
     assert "with 80 % power" in README
+
+
+def test_the_gallery_is_what_the_committed_results_say():
+    assert gallery.with_gallery(README) == README
+    for path in gallery.RESULTS.glob("*.json"):
+        assert path.with_suffix(".png").exists()
+        assert path.stem in cli.recipe_names()
+        assert f"make recipe NAME={path.stem}" in README

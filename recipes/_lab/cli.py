@@ -67,7 +67,8 @@ def _parser():
     add("name", metavar="NAME", help="the recipe, as `list` shows it")
     add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
     add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
-    add("--seeds", type=_count(10**6), metavar="N", help="how many seeds (if not 5)")
+    # Seeds from 1000 on are the gallery's.
+    add("--seeds", type=_count(1000), metavar="N", help="how many seeds (if not 5)")
     add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
     add("--quick", action="store_true", help="seconds; for trying, not for judging")
     add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")

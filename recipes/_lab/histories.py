@@ -99,9 +99,9 @@ class Histories:
         return np.array([_diverged(result).any() for _, result in self._of(variant)])
 
     def collapsed(self, variant):
-        """Return which runs diverged or learned nothing, (seeds,)."""
+        """Return which runs diverged, which count at chance, or learned nothing, (seeds,)."""
         chance = np.array([member.data.chance for member, _ in self._of(variant)])
-        return self.diverged(variant) | (self.final("accuracy", variant) <= COLLAPSED * chance)
+        return self.final("accuracy", variant) <= COLLAPSED * chance
 
     def difference(self, metric, first, second, scale=1.0):
         """Return first minus second in a final metric, paired by seed.

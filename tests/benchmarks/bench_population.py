@@ -24,7 +24,7 @@ EPOCHS = 20
 EXAMPLES = 1000
 BATCH_SIZE = 100
 STEPS = EXAMPLES // BATCH_SIZE  # of an epoch
-FITTED = 3  # models that are fitted one after another
+FITTED = 2  # models that are fitted one after another
 POPULATIONS = (16, 80)
 
 
