@@ -18,10 +18,10 @@ ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
 cli.import_tensorflow_quietly()
 
-from recipes._lab import population  # noqa: E402
+from recipes._lab import members as members_module  # noqa: E402
 from recipes._lab.histories import Histories  # noqa: E402
 
-METRICS = set(population.METRICS)
+METRICS = set(members_module.METRICS)
 
 
 class Recipes:
@@ -129,5 +129,5 @@ def hand_made_histories(variants, *, chance=0.25, classes=4, first_seed=0):
                 "test_accuracy": float(given.get("test_accuracy", history["val_accuracy"][epoch])),
             }
             members[variant, seed] = types.SimpleNamespace(data=data, label=variant, seed=seed)
-            results[variant, seed] = population.Result(history, test, epoch, weights=[])
+            results[variant, seed] = members_module.Result(history, test, epoch, weights=[])
     return Histories(members, results)

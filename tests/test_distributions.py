@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from callbacks.distribution_logger import Probe, summarize
-from recipes._lab import architecture, population
+from recipes._lab import architecture, graph, population
+from recipes._lab import members as members_module
 from recipes._lab.data import Dataset, Split
 
 RATES = (0.01, 0.2)
@@ -42,7 +43,9 @@ def trained():
 
         blueprint = architecture.read(make)
         members += [
-            population.Member(f"{rate}", make, blueprint, seed, data, 2, 50, None, None, (0, 2), at)
+            members_module.Member(
+                f"{rate}", make, blueprint, seed, data, 2, 50, None, None, (0, 2), at
+            )
             for seed, at in ((0, (0, 2)), (1, ()))
         ]
     return members, population.train(members)
@@ -68,9 +71,9 @@ def test_only_watched_members_are_looked_at(trained):
 def test_they_are_those_of_plain_keras(trained, which, epoch):
     members, results = trained
     member, result = members[which], results[which]
-    model = population.model_of(member, result.snapshots[epoch])
+    model = members_module.model_of(member, result.snapshots[epoch])
     train = member.data.train
-    probe = Probe(model, train.x[: population.PROBE], train.y[: population.PROBE])
+    probe = Probe(model, train.x[: graph.PROBE], train.y[: graph.PROBE])
     _, outputs, gradients = probe()
     weights = {name: weight.numpy() for name, weight in probe.weights.items()}
     rate = RATES[which // 2]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from recipes._lab import population
+from recipes._lab import members as members_module
 from recipes._lab.histories import Histories
 
 NAN, INF = math.nan, math.inf
@@ -188,8 +188,8 @@ def test_a_member_comes_back_as_a_keras_model_with_its_weights_of_any_recorded_e
         for epoch in (1, 2)
     }
     data = types.SimpleNamespace(input_shape=(3,))
-    member = population.Member("v", build, None, 5, data, epochs=2)
-    result = population.Result({}, {}, 2, weights[2], snapshots={1: weights[1]})
+    member = members_module.Member("v", build, None, 5, data, epochs=2)
+    result = members_module.Result({}, {}, 2, weights[2], snapshots={1: weights[1]})
     histories = Histories({("v", 5): member}, {("v", 5): result})
     for epoch, expected in ((None, 2), (1, 1)):
         model = histories.model("v", 5, epoch)

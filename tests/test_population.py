@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes._lab import architecture, layers, population
+from recipes._lab import architecture, fitting, layers, population
+from recipes._lab import graph as graph_module
+from recipes._lab import members as members_module
 from recipes._lab.architecture import read
 from recipes._lab.data import Dataset, Split
-from recipes._lab.population import Member, batch_order, built, model_of, train
+from recipes._lab.members import Member, batch_order, built, model_of
+from recipes._lab.population import train
 
 # Keras copies TensorFlow's variables in a way that NumPy 2 will stop to support.
 pytestmark = pytest.mark.filterwarnings(
@@ -356,7 +359,7 @@ def test_early_stopping_is_that_of_keras():
 
 def test_who_has_stopped_is_not_looked_at_again():
     members = [member(dense, patience=patience, record=(4,)) for patience in (1, 2, None)]
-    record = population._Record(members, 5)
+    record = members_module.Record(members, 5)
     losses = [1.0, 0.8, 0.9, 0.85, 0.5, 0.6]
     for epoch, loss in enumerate(losses):
         record.epoch(epoch, np.full((4, 3), loss), [tf.fill([3, 2], float(epoch))])
@@ -410,7 +413,7 @@ def test_dropout_trains_as_a_plain_loop_with_the_same_masks():
     hidden, normalize, bend, _, output = model.layers
     for x, y in batches(one):
         seed = [architecture.key(5, "dropout", "noise"), step]
-        keep = population._bits(seed, (16, 12)).numpy() >= round(rate * 65536)
+        keep = graph_module._bits(seed, (16, 12)).numpy() >= round(rate * 65536)
         with tf.GradientTape() as tape:
             activations = bend(normalize(hidden(x), training=True))
             activations = tf.where(keep, activations / (1 - rate), 0.0)
@@ -433,13 +436,13 @@ def test_masks_are_keyed_by_seed_layer_and_step():
 
     asked = {}
     members = [member(build, seed, epochs=1) for seed in (0, 1)]
-    graph = population._Graph(members, 2, 2)
+    graph = graph_module.Graph(members, 2, 2)
     plan = graph._plan(members, [0, 1])
     for seed in (0, 1):
         for row, name in enumerate(("one", "two")):
             key = plan["noise_keys"][row, seed]
             for step in (0, 1):
-                bits = population._bits(tf.stack([key, step]), (50, 7)).numpy()
+                bits = graph_module._bits(tf.stack([key, step]), (50, 7)).numpy()
                 assert bits.dtype == np.uint16
                 assert bits.shape == (50, 7)
                 asked[seed, name, step] = bits >= 2**15
@@ -479,7 +482,9 @@ def test_noise_changes_the_training_and_not_the_measuring():
     one = members[1]
     model = model_of(one, results[1].snapshots[0])
     for step, (x, y) in enumerate(batches(one)):
-        noise = population._normal([architecture.key(0, "gaussian_noise", "noise"), step], x.shape)
+        noise = graph_module._normal(
+            [architecture.key(0, "gaussian_noise", "noise"), step], x.shape
+        )
         with tf.GradientTape() as tape:
             tape.watch(trained := [w.value for w in model.trainable_weights])
             outputs = model(x + 0.5 * noise, training=False)
@@ -563,7 +568,7 @@ def test_the_number_of_cores_changes_no_bit(monkeypatch):
 
 
 def test_examples_are_measured_in_whole_packets():
-    graph = population._Graph([member(dense)], 1, 1)
+    graph = graph_module.Graph([member(dense)], 1, 1)
     _, labels, real = graph.blocks
     assert labels.shape[1] % layers.PACKET == 0
     for number, split in enumerate((DATA.train, DATA.validation, DATA.test)):
@@ -654,9 +659,9 @@ def test_a_batch_larger_than_the_data_is_all_of_it():
 
 
 def test_schedules_become_rates():
-    np.testing.assert_array_equal(population.rates(0.25, 3), np.float32([0.25] * 3))
+    np.testing.assert_array_equal(members_module.rates(0.25, 3), np.float32([0.25] * 3))
     schedule = Decay(1.0, 1, 0.5)
-    np.testing.assert_array_equal(population.rates(schedule, 3), np.float32([1, 0.5, 0.25]))
+    np.testing.assert_array_equal(members_module.rates(schedule, 3), np.float32([1, 0.5, 0.25]))
 
 
 # Recording and storing
@@ -706,8 +711,8 @@ def test_a_finished_crew_is_loaded_bit_by_bit(monkeypatch):
     def forbidden(*_):
         raise AssertionError("trained once more")
 
-    monkeypatch.setattr(population, "_Graph", forbidden)
-    monkeypatch.setattr(population, "model_of", forbidden)
+    monkeypatch.setattr(population, "Graph", forbidden)
+    monkeypatch.setattr(population, "fit", forbidden)
     monkeypatch.setattr(keras.Sequential, "fit", forbidden)
     done.clear()
     loaded = train(members, store=store, progress=done.append)
@@ -820,7 +825,7 @@ def test_the_fallback_is_seeded():
 def test_fitting_measures_large_data_in_blocks(monkeypatch):
     one = member(functional, blueprint=None, epochs=1)
     (whole,) = train([one])
-    monkeypatch.setattr(population, "FIT_BLOCK", 7)
+    monkeypatch.setattr(fitting, "BLOCK", 7)
     (blocks,) = train([one])
     for name, values in whole.history.items():
         np.testing.assert_allclose(values, blocks.history[name], rtol=1e-6)

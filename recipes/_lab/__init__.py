@@ -7,6 +7,9 @@ report        histories and claims -> table, figures, page
 tensorboard   histories -> event files
 histories     results of many members, asked by variant and seed
 population    compiled Sequentials -> trained together, one graph per architecture
+  graph         one architecture as one graph
+  fitting       one member at a time, with plain fit
+  members       what is trained, and what comes of it
   architecture  what must be equal to train together, what may vary
   layers        the forward pass of many models at once
   optimizers    their update rules

@@ -22,6 +22,7 @@ from recipes._lab import data as data_module
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, explained, slug, write
 from recipes._lab.histories import Difference, Histories
+from recipes._lab.members import Member
 
 SEEDS = 5
 QUICK = {"seeds": 2, "epochs": 2, "examples": 1000}
@@ -161,9 +162,7 @@ class Lab:
             for seed in self.seeds:
                 watched = seed == self.seeds[0] and variant in watch
                 moments = _moments(own["epochs"]) if watched else ()
-                members.append(
-                    population.Member(variant, build, blueprint, seed, watch=moments, **own)
-                )
+                members.append(Member(variant, build, blueprint, seed, watch=moments, **own))
         for reason, variant in reasons.items():
             self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
         total = sum(member.epochs for member in members)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recipes._lab import population
+from recipes._lab.members import Member, Result, model_of
 
 # A run whose training accuracy ends below this multiple of chance has learned nothing.
 COLLAPSED = 1.1
@@ -28,8 +28,8 @@ class Histories:
         results: their results, likewise.
     """
 
-    members: dict[tuple[str, int], population.Member]
-    results: dict[tuple[str, int], population.Result]
+    members: dict[tuple[str, int], Member]
+    results: dict[tuple[str, int], Result]
 
     def __or__(self, other):
         return Histories(self.members | other.members, self.results | other.results)
@@ -132,7 +132,7 @@ class Histories:
         """
         result = self.results[variant, seed]
         weights = result.weights if epoch is None else result.snapshots[epoch]
-        return population.model_of(self.members[variant, seed], weights)
+        return model_of(self.members[variant, seed], weights)
 
 
 def _chance(member, metric):

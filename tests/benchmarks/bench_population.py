@@ -18,7 +18,8 @@ from rich.table import Table
 
 from recipes._lab import data
 from recipes._lab.architecture import read
-from recipes._lab.population import Member, train
+from recipes._lab.members import Member
+from recipes._lab.population import train
 
 EPOCHS = 20
 EXAMPLES = 1000
