@@ -164,7 +164,8 @@ def run(lab):
         scales_learned(RATE, WITH) - scales_learned(RATE, DEFAULTS),
         unit="scales",
     )
-    lab.table({f"{arm}, lr {rate:g}, best scale": best(rate, arm) for rate, arm in RUNS})
+    # One row an arm, at the scale that is best on validation.
+    lab.table({f"{arm}, lr {rate:g} (best)": best(rate, arm) for rate, arm in RUNS})
     for rate, name in ((RATE, None), (BOOK_RATE, "book-rate")):
         arms = [arm for of, arm in RUNS if of == rate]
         layout = {f"std {s:.2g}": {arm: at(rate, arm, s) for arm in arms} for s in SCALES}

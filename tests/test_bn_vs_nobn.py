@@ -250,7 +250,7 @@ def test_the_questions_asked(made_up_lab):
 def test_the_table_and_figures_show_every_arm(made_up, made_up_lab):
     rows = [row[0] for row in made_up_lab.rows]
     runs = [(0.01, WITHOUT), (0.01, WITH), (0.05, WITHOUT), (0.05, WITH), (0.05, DEFAULTS)]
-    assert rows == [f"{arm}, lr {rate:g}, best scale" for rate, arm in runs]
+    assert rows == [f"{arm}, lr {rate:g} (best)" for rate, arm in runs]
     for (rate, arm), row in zip(runs, made_up_lab.rows, strict=True):
         variants = [name_of(rate, arm, scale) for scale in SCALES]
         best = max(variants, key=lambda v: made_up.final("val_accuracy", v).mean())

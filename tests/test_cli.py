@@ -82,6 +82,7 @@ def test_a_port_is_a_port(refused):
         (["train"], "'train' (choose from"),
         (["run"], "required: NAME"),
         (["run", "bn_vs_nobn", "another"], "unrecognized arguments: another"),
+        (["run", "bn_vs_nobn", "two\nlines"], "unrecognized arguments: two lines"),
         (["run", "bn_vs_nobn", "--learning-rate", "1"], "unrecognized arguments: --learning-rate"),
         (["run", "bn_vs_nobn", "--seeds"], "argument --seeds: expected one argument"),
         (["run", "bn_vs_nobn", "--quick=yes"], "argument --quick: ignored explicit argument 'yes'"),
@@ -94,7 +95,7 @@ def test_unknown_commands_and_options_are_refused(arguments, words, refused):
     assert re.search(r"; see python -m recipes( run)? --help$", message)
 
 
-@pytest.mark.parametrize("path", ["best.h5", "best", "best.keras/", ".kera", "x.KERAS"])
+@pytest.mark.parametrize("path", ["best.h5", "best", "best.keras/", "best_keras", "x.KERAS"])
 def test_a_model_is_saved_as_keras_only(path, refused):
     message = refused("run", "bn_vs_nobn", "--save-model", path)
     assert f"--save-model {path!r} must end in .keras" in message
@@ -103,6 +104,13 @@ def test_a_model_is_saved_as_keras_only(path, refused):
 @pytest.mark.parametrize("option", ["--out", "--save-model"])
 def test_an_empty_path_is_refused(option, refused):
     assert f"argument {option}: '' is no path" in refused("run", "bn_vs_nobn", option, "")
+
+
+@pytest.mark.parametrize("option", ["--out", "--save-model"])
+@pytest.mark.parametrize("path", ["a\nb.keras", "\udcff.keras", "\x1b[31m.keras"])
+def test_a_path_that_cannot_be_shown_is_refused(option, path, refused):
+    message = refused("run", "bn_vs_nobn", option, path)
+    assert f"argument {option}: {path!r} holds what is no letter, digit or sign" in message
 
 
 @pytest.mark.parametrize("out", ["file", "file/below", "file/far/below"])
@@ -239,6 +247,27 @@ def test_the_list_shows_every_recipe_with_its_question_and_imports_nothing_slow(
         question = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
         assert shown[path.stem] == question
         assert question.endswith("?")
+
+
+def test_a_terminal_without_the_sign_shows_a_question_mark(root, environment):
+    code = (
+        "import sys\n"
+        "from recipes._lab import cli\n"
+        "cli.list_recipes = lambda _: print('80 ± 1')\n"
+        "sys.argv = ['__main__.py', 'list']\n"
+        "cli.main()\n"
+    )
+    command = [sys.executable, "-c", code]
+    ascii_only = environment | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=root, env=ascii_only, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "80 ? 1\n", "")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(recipes):
+    with recipes.start("list") as process:
+        process.stdout.close()  # as `| head -0` does
+        err = process.stderr.read()
+    assert (process.returncode, err) == (1, "")
 
 
 # The Makefile

@@ -163,7 +163,7 @@ def test_columns_name_what_rows_hold():
     assert report.COLUMNS == (
         "variant",
         "test accuracy (%)",
-        "epochs to 90% training",
+        "epochs to 90%",
         "diverged",
     )
 

@@ -28,8 +28,11 @@ class Run:
 
     def crews(self):
         """Return the finished crews in the store: what tells one writing of a file from another."""
-        files = self.cache.glob("*/*.npz")
-        return {path.name: (path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
+        try:
+            files = {path.name: path.stat() for path in self.cache.glob("*/*.npz")}
+        except FileNotFoundError:  # something else has just gone
+            return {}
+        return {name: (stat.st_mtime_ns, stat.st_ino) for name, stat in files.items()}
 
     def stop(self, condition, number):
         """Start the run, send it a signal as soon as the condition holds, return what it said."""

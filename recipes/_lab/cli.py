@@ -25,15 +25,20 @@ def main(module=None):
     arguments = sys.argv[1:]
     if module is not None:
         arguments = ["run", Path(sys.argv[0]).stem, *arguments]
+    sys.stdout.reconfigure(errors="replace")  # a terminal that knows no ± shows ?
     try:
         options = _parser().parse_args(arguments)
         options.command(options)
+        sys.stdout.flush()
     except UserError as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # who reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -92,6 +97,8 @@ def _path(text):
     """Return a path; make leaves the ~ of OUT=~/runs to us."""
     if not text:
         raise argparse.ArgumentTypeError("'' is no path")
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} holds what is no letter, digit or sign")
     return os.path.expanduser(text)
 
 

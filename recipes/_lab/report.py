@@ -120,7 +120,7 @@ def rows(histories, variants):
     return table
 
 
-COLUMNS = ("variant", "test accuracy (%)", f"epochs to {THRESHOLD:.0%} training", "diverged")
+COLUMNS = ("variant", "test accuracy (%)", f"epochs to {THRESHOLD:.0%}", "diverged")
 
 PAGE = string.Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
