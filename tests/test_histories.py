@@ -118,8 +118,8 @@ def test_the_mean_over_epochs_leaves_out_the_untrained_model(hand_made):
 
 
 def test_runs_below_a_tenth_above_chance_have_collapsed(hand_made):
-    runs = [{"accuracy": [0.2, a]} for a in (0.1, 0.275, 0.276)] + [DIVERGED]
-    histories = hand_made({"v": runs[:3], "w": runs[3:]})
+    runs = [{"accuracy": [0.2, a], "val_accuracy": [0.2, 0.5]} for a in (0.1, 0.275, 0.276)]
+    histories = hand_made({"v": runs, "w": [DIVERGED]})
     np.testing.assert_array_equal(histories.collapsed("v"), [True, True, False])
     np.testing.assert_array_equal(histories.collapsed("w"), [True])
 
