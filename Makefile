@@ -13,6 +13,8 @@ PORT   = 6006
 PYTHON ?= python3
 
 VENV := .venv/bin
+# Quotes a value for the shell, also one with a quote in it.
+q = '$(subst ','\'',$(1))'
 # Python 3.11 to 3.13; the newest of them that is installed, unless python3 already is one.
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
@@ -20,22 +22,24 @@ FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 .PHONY: help recipe list tensorboard gallery bench test lint clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|file.csv]'
 	@echo '              [TARGET=column] [SEEDS=5] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
 
 recipe: .venv/installed  ## run a recipe: NAME=..., see below
-	@test -n '$(NAME)' || { echo 'error: no recipe given; say for example make recipe NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
-	@$(VENV)/python -m recipes run '$(NAME)' --data '$(DATA)' --out '$(OUT)' \
-	  $(if $(TARGET),--target '$(TARGET)') $(if $(SEEDS),--seeds '$(SEEDS)') \
-	  $(if $(EPOCHS),--epochs '$(EPOCHS)') $(if $(filter-out 0,$(QUICK)),--quick) $(if $(SAVE),--save-model '$(SAVE)')
+	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make recipe NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
+	@$(VENV)/python -m recipes run $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
+	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
+	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick) \
+	  $(if $(SAVE),--save-model $(call q,$(SAVE)))
 
 list: .venv/installed  ## the recipes with their questions
 	@$(VENV)/python -m recipes list
 
 tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
-	@$(VENV)/python -m recipes tensorboard $(if $(NAME),'$(NAME)') --port '$(PORT)' --out '$(OUT)'
+	@$(VENV)/python -m recipes tensorboard $(if $(NAME),$(call q,$(NAME))) \
+	  --port $(call q,$(PORT)) --out $(call q,$(OUT))
 
 gallery: .venv/installed  ## make the reference results: 20 seeds of everything, minutes a recipe
 	@$(VENV)/python -m recipes gallery

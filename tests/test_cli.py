@@ -317,10 +317,10 @@ def command_of(done):
 
 
 def test_make_recipe_passes_every_option(make):
-    options = ("DATA=my data.csv", "TARGET=a b", "SEEDS=3", "EPOCHS=7", "QUICK=1")
+    options = ("DATA=Bob's data.csv", "TARGET=a b", "SEEDS=3", "EPOCHS=7", "QUICK=1")
     done = make("-n", "recipe", "NAME=bn_vs_nobn", *options, "OUT=my runs", "SAVE=my best.keras")
     assert command_of(done) == [
-        *("run", "bn_vs_nobn", "--data", "my data.csv", "--out", "my runs", "--target", "a b"),
+        *("run", "bn_vs_nobn", "--data", "Bob's data.csv", "--out", "my runs", "--target", "a b"),
         *("--seeds", "3", "--epochs", "7", "--quick", "--save-model", "my best.keras"),
     ]
 
@@ -329,6 +329,14 @@ def test_make_recipe_leaves_the_defaults_to_the_command(make):
     for options in ((), ("QUICK=0",)):
         done = make("-n", "recipe", "NAME=bn_vs_nobn", *options)
         assert command_of(done) == ["run", "bn_vs_nobn", "--data", "digits", "--out", "runs"]
+
+
+def test_make_tensorboard_passes_every_option(make):
+    done = make("-n", "tensorboard")
+    assert command_of(done) == ["tensorboard", "--port", "6006", "--out", "runs"]
+    done = make("-n", "tensorboard", "NAME=bn_vs_nobn", "PORT=7000", "OUT=my runs")
+    options = ["--port", "7000", "--out", "my runs"]
+    assert command_of(done) == ["tensorboard", "bn_vs_nobn", *options]
 
 
 def test_make_ends_with_the_exit_code_of_a_mistake(make):

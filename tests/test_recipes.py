@@ -12,8 +12,8 @@ import pytest
 from matplotlib.image import imread
 from sklearn.datasets import load_digits
 
-FILES = {path.stem: path for path in Path("recipes").resolve().glob("[a-z]*.py")}
-assert FILES, "these tests are run from the root of the project"
+RECIPES = Path(__file__).parent.parent / "recipes"
+FILES = {path.stem: path for path in RECIPES.glob("[a-z]*.py")}
 
 pytestmark = pytest.mark.parametrize("name", sorted(FILES))
 
