@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes._lab import architecture, fitting, layers, population
+from recipes._lab import architecture, fitting, layers, population, stack
 from recipes._lab import graph as graph_module
 from recipes._lab import members as members_module
 from recipes._lab.architecture import read
@@ -413,7 +413,7 @@ def test_dropout_trains_as_a_plain_loop_with_the_same_masks():
     hidden, normalize, bend, _, output = model.layers
     for x, y in batches(one):
         seed = [architecture.key(5, "dropout", "noise"), step]
-        keep = graph_module._bits(seed, (16, 12)).numpy() >= round(rate * 65536)
+        keep = stack._bits(seed, (16, 12)).numpy() >= round(rate * 65536)
         with tf.GradientTape() as tape:
             activations = bend(normalize(hidden(x), training=True))
             activations = tf.where(keep, activations / (1 - rate), 0.0)
@@ -442,7 +442,7 @@ def test_masks_are_keyed_by_seed_layer_and_step():
         for row, name in enumerate(("one", "two")):
             key = plan["noise_keys"][row, seed]
             for step in (0, 1):
-                bits = graph_module._bits(tf.stack([key, step]), (50, 7)).numpy()
+                bits = stack._bits(tf.stack([key, step]), (50, 7)).numpy()
                 assert bits.dtype == np.uint16
                 assert bits.shape == (50, 7)
                 asked[seed, name, step] = bits >= 2**15
@@ -482,9 +482,7 @@ def test_noise_changes_the_training_and_not_the_measuring():
     one = members[1]
     model = model_of(one, results[1].snapshots[0])
     for step, (x, y) in enumerate(batches(one)):
-        noise = graph_module._normal(
-            [architecture.key(0, "gaussian_noise", "noise"), step], x.shape
-        )
+        noise = stack._normal([architecture.key(0, "gaussian_noise", "noise"), step], x.shape)
         with tf.GradientTape() as tape:
             tape.watch(trained := [w.value for w in model.trainable_weights])
             outputs = model(x + 0.5 * noise, training=False)

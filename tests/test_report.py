@@ -12,13 +12,13 @@ import pytest
 from matplotlib import image
 from scipy import stats
 
-from recipes._lab import evidence, report
+from recipes._lab import evidence, figures, report
 from recipes._lab.experiment import Claim
 
 
 def test_the_interval_is_that_of_a_t_test():
     values = np.random.default_rng(0).normal(size=(5, 3))
-    mean, half = report.interval(values)
+    mean, half = figures.interval(values)
     for column in range(3):
         low, high = stats.ttest_1samp(values[:, column], 0).confidence_interval(0.95)
         assert (mean - half)[column] == pytest.approx(low)
@@ -27,13 +27,13 @@ def test_the_interval_is_that_of_a_t_test():
 
 def test_an_interval_worked_out_by_hand():
     # Mean 3, variance 2.5, standard error .70711; t is 2.77645 at 4 degrees of freedom.
-    mean, half = report.interval([1, 2, 3, 4, 5])
+    mean, half = figures.interval([1, 2, 3, 4, 5])
     assert mean == 3
     assert half == pytest.approx(1.96324, abs=1e-5)
 
 
 def test_one_seed_has_no_interval():
-    mean, half = report.interval([[0.25, 0.5]])
+    mean, half = figures.interval([[0.25, 0.5]])
     np.testing.assert_array_equal(mean, [0.25, 0.5])
     assert np.isnan(half).all()
 
@@ -48,7 +48,7 @@ def figure_of(hand_made):
         names = dict.fromkeys(variant for lines in layout.values() for variant in lines.values())
         runs = {name: [{"accuracy": rng.random(4)} for _ in range(seeds)] for name in names}
         histories = hand_made(runs)
-        return report.panels(histories, layout, **options), histories
+        return figures.panels(histories, layout, **options), histories
 
     return draw
 
@@ -224,6 +224,7 @@ def hostile_page(png):
             "seeds": [0, 1, 2],
             "arguments": {"quick": True},
             "versions": {"keras": f"version {HOSTILE}"},
+            "tuned": [{"variant": f"variant {HOSTILE}", "argument": HOSTILE, "value": 0.1}],
             "seconds": {"total": 1.5},
         },
     )

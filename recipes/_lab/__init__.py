@@ -3,11 +3,14 @@
 cli           arguments, messages, exit codes
 gallery       reference runs -> recipes/results/ and the generated parts of README.md
 experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
-report        histories and claims -> table, figures, page
+report        histories and claims -> table and page
+figures       numbers by seed -> lines with bands, dots, histograms
 tensorboard   histories -> event files
 histories     results of many members, asked by variant and seed
+  models        the trained models side by side: outputs of every layer, gradients, weights
 population    compiled Sequentials -> trained together, one graph per architecture
   graph         one architecture as one graph
+  stack         its outputs, losses and gradients
   fitting       one member at a time, with plain fit
   members       what is trained, and what comes of it
   architecture  what must be equal to train together, what may vary

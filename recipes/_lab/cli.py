@@ -232,6 +232,8 @@ def _show(console, lab, folder, seconds):
             f"    {escape(finding)}  [dim]{escape(f'[{claim.source}]')}[/]", soft_wrap=True
         )
     console.print()
+    for argument, chosen in report.tuned(lab.tuned).items():
+        console.print(f"{argument} chosen on validation: {escape(chosen)}", soft_wrap=True)
     if lab.options.quick:
         console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
     console.print(f"took        {seconds:.1f} s")

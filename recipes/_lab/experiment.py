@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes._lab import architecture, evidence, population, report, tensorboard
+from recipes._lab import architecture, evidence, figures, population, report, tensorboard
 from recipes._lab import data as data_module
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, explained, slug, write
@@ -25,6 +25,9 @@ from recipes._lab.histories import Difference, Histories
 from recipes._lab.members import Member
 
 SEEDS = 5
+# By which `Lab.tune` chooses; no verdict rests on them.
+TUNING_SEEDS = (-1, -2)
+LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 QUICK = {"seeds": 2, "epochs": 2, "examples": 1000}
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 
@@ -82,13 +85,16 @@ class Lab:
         track: context manager `track(description, total)` that yields `advance(steps)`.
     """
 
-    panels = staticmethod(report.panels)
+    panels = staticmethod(figures.panels)
+    lines = staticmethod(figures.lines)
+    dots = staticmethod(figures.dots)
+    histograms = staticmethod(figures.histograms)
 
     def __init__(self, options, folder, identity, tell, track):
         self.options = options
         count = options.seeds or (QUICK["seeds"] if options.quick else SEEDS)
         self.seeds = list(range(options.first_seed, options.first_seed + count))
-        self.claims, self.figures, self.rows, self.arguments = [], {}, None, {}
+        self.claims, self.figures, self.rows, self.arguments, self.tuned = [], {}, None, {}, []
         self.histories = Histories({}, {})
         self._folder, self._tell, self._track = folder, tell, track
         self.store = folder.store(*identity)
@@ -138,11 +144,85 @@ class Lab:
             watch: variants whose first seed's weights, activations and gradients are logged for
                 TensorBoard, about ten times in a run; None for all. A quick run takes the last.
         """
-        plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": tuple(record)}
         self._check_names(variants)
         watch = list(variants) if watch is None else watch
         if self.options.quick:
             watch = watch[-1:]
+        plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": tuple(record)}
+        histories = self._train(build_model, variants, plan, self.seeds, watch)
+        for variant, arguments in variants.items():
+            given = {name: value for name, value in arguments.items() if name != "fit"}
+            self.arguments[variant] = _arguments(build_model) | given
+        self.histories |= histories
+        return histories
+
+    def tune(
+        self,
+        build_model,
+        variants,
+        data,
+        *,
+        epochs,
+        batch_size=100,
+        argument="learning_rate",
+        values=LEARNING_RATES,
+        extend=True,
+    ):
+        """Choose one argument for each variant by validation accuracy, on seeds of their own.
+
+        Every variant gets the same budget. What `train` then measures rests on other seeds, so it
+        carries no luck of the choice (but the split is the same).
+
+        Args:
+            build_model: as in `train`.
+            variants: as in `train`; the argument in question is left to us.
+            data: as in `train`.
+            epochs: as in `train`; as long as it will be trained afterwards.
+            batch_size: as in `train`.
+            argument: its name.
+            values: to try, in order. A quick run tries three of them.
+            extend: whether to go on beyond an end where the best value lies, two values at a time
+                and twice at the most.
+
+        Returns:
+            The variants with the chosen value among their arguments, to be given to `train`.
+        """
+        plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": ()}
+        values = [float(value) for value in values]
+        if self.options.quick:
+            values, extend = values[:: max(1, (len(values) - 1) // 2)], False
+        seeds = TUNING_SEEDS[:1] if self.options.quick else TUNING_SEEDS
+        scores = {variant: {} for variant in variants}
+        due = {variant: list(values) for variant in variants}
+        for _ in range(3 if extend else 1):
+            asked = {
+                (variant, value): variants[variant] | {argument: value}
+                for variant, new in due.items()
+                for value in new
+            }
+            named = {f"{variant}, {argument} {v:g}": a for (variant, v), a in asked.items()}
+            trained = self._train(build_model, named, plan, seeds, (), f"tuning {argument}")
+            for (variant, value), name in zip(asked, named, strict=True):
+                accuracy, loss = (trained.final(m, name) for m in ("val_accuracy", "val_loss"))
+                scores[variant][value] = (accuracy.mean(), -loss.mean())
+            due = {variant: _beyond(of) for variant, of in scores.items()}
+            due = {variant: new for variant, new in due.items() if new}
+            if not due:
+                break
+        best = {variant: max(of, key=of.get) for variant, of in scores.items()}
+        self.tuned += [
+            {
+                "variant": variant,
+                "argument": argument,
+                "value": value,
+                "val_accuracy": {f"{v:g}": float(s[0]) for v, s in sorted(scores[variant].items())},
+            }
+            for variant, value in best.items()
+        ]
+        return {variant: variants[variant] | {argument: best[variant]} for variant in variants}
+
+    def _train(self, build_model, variants, plan, seeds, watch, doing="training"):
+        """Train variants x seeds and return their `Histories`."""
         members = []
         reasons = {}
         for variant, arguments in variants.items():
@@ -158,8 +238,7 @@ class Lab:
                 blueprint = architecture.read(build)
             except architecture.NotStackableError as error:
                 blueprint, reasons[str(error)] = None, variant
-            self.arguments[variant] = _arguments(build_model) | arguments
-            for seed in self.seeds:
+            for seed in seeds:
                 watched = seed == self.seeds[0] and variant in watch
                 moments = _moments(own["epochs"]) if watched else ()
                 members.append(Member(variant, build, blueprint, seed, watch=moments, **own))
@@ -167,16 +246,14 @@ class Lab:
             self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
         total = sum(member.epochs for member in members)
         description = (
-            f"training {len(members)} models: {len(variants)} variants x {len(self.seeds)} seeds"
+            f"{doing} {len(members)} models: {len(variants)} variants x {len(seeds)} seeds"
         )
         with self._track(description, total) as advance:
             results = population.train(members, store=self.store, progress=advance)
         keys = [(member.label, member.seed) for member in members]
-        histories = Histories(
+        return Histories(
             dict(zip(keys, members, strict=True)), dict(zip(keys, results, strict=True))
         )
-        self.histories |= histories
-        return histories
 
     def _check_names(self, variants):
         """Raise a ValueError if two variants would share a folder: one would hide the other."""
@@ -239,6 +316,15 @@ class Lab:
         self.rows = [(name, *row[1:]) for name, row in zip(names, cells, strict=True)]
 
 
+def _beyond(scores):
+    """Return two more values beyond the end at which the best of `{value: score}` lies, if any."""
+    values, best = sorted(scores), max(scores, key=scores.get)
+    if len(values) < 3 or best not in (values[0], values[-1]):
+        return []
+    end, next_to, third = values[:3] if best == values[0] else values[:-4:-1]
+    return [next_to * end / third, end * end / third]  # 0.1, 0.3, 1 goes on with 3, 10
+
+
 def _moments(epochs):
     """Return about ten epochs from 0 to the last, closest together at the start."""
     return tuple(sorted({round(epochs * (n / 9) ** 1.5) for n in range(10)}))
@@ -285,6 +371,7 @@ def run(name, options, tell, track):
             "arguments": arguments | {"data": dataset.name},
             "seeds": lab.seeds,
             "versions": versions,
+            "tuned": lab.tuned,
             "seconds": {"total": round(time.perf_counter() - start, 1)},
         }
         _write(lab, folder.work, source, run_json)

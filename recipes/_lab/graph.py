@@ -2,14 +2,14 @@
 
 import json
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from callbacks.distribution_logger import activation_name, summarize
 from recipes._lab import layers, optimizers
-from recipes._lab.architecture import initial_weights, key, layer_names
+from recipes._lab.architecture import initial_weights, key
 from recipes._lab.members import Record, answered_right, batch_order, built, rates
+from recipes._lab.stack import Stack
 
 # Examples evaluated at once: fewer waste time between operations, more fall out of cache.
 BLOCK = 256
@@ -31,23 +31,8 @@ class Graph:
         self.size, self.seeds = size, seeds
         self.data, self.batch_size = first.data, min(first.batch_size, len(first.data.train))
         self.steps = len(self.data.train) // self.batch_size  # of one epoch
-        model = built(first)
-        self.layers, self.names = model.layers, layer_names(model)
-        self.loss = keras.losses.get(model.loss)
+        self.stack = Stack(built(first))
         self.rule = json.loads(first.blueprint.signature)[-2]
-        self.kinds = dict(zip(self.names, map(type, self.layers), strict=True))
-        self.noisy = [
-            name
-            for name, layer in zip(self.names, self.layers, strict=True)
-            if isinstance(layer, keras.layers.Dropout | keras.layers.GaussianNoise)
-        ]
-        self.shapes = {
-            f"{name}/{weight.name}": tuple(weight.shape)
-            for name, layer in zip(self.names, self.layers, strict=True)
-            for weight in layer.weights
-        }
-        self.counts = [len(layer.weights) for layer in self.layers]
-        self.trainable = [w.trainable for layer in self.layers for w in layer.weights]
         # Factors that are zero for everybody are left out: what nobody asked for costs nothing.
         numbers = first.blueprint.hyperparameters
         self.numbers = [
@@ -62,7 +47,6 @@ class Graph:
         self._lay_out_evaluation()
         self.run_epoch = tf.function(self._run_epoch, autograph=False)
         self.measure = tf.function(self._measure, autograph=False)
-        self.look = tf.function(self._look, autograph=False)
 
     def _lay_out_evaluation(self):
         """Cut train, validation and test into blocks of equal size, the last of each padded."""
@@ -82,24 +66,6 @@ class Graph:
         self.owner = tf.constant(owner)
         self.split_sizes = np.array([len(split) for split in splits])[:, None]
         self.until_test = len(owner) - owner.count(2)
-
-    def _by_layer(self, weights):
-        """Divide a flat list of weights into one list a layer."""
-        weights = iter(weights)
-        return [[next(weights) for _ in range(count)] for count in self.counts]
-
-    def _forward(self, x, weights, numbers, noise, training):
-        y, moved = layers.forward(
-            self.layers, self.names, self._by_layer(weights), x, numbers, noise, training
-        )
-        return y, [weight for layer in moved for weight in layer]
-
-    def _losses(self, y, outputs):
-        """Return each example's loss, (members, batch), by the compiled loss."""
-        loss = getattr(self.loss, "call", self.loss)
-        if outputs.shape[-1] == 1:
-            y = tf.cast(y[..., None], tf.float32)
-        return loss(tf.broadcast_to(y, [*outputs.shape[:2], *y.shape[2:]]), outputs)
 
     def _run_epoch(self, weights, states, numbers, plan, batches, rates, first_step):
         """Train one epoch.
@@ -122,20 +88,20 @@ class Graph:
             x, y = (self._spread(tf.gather(part, batches[s]), plan) for part in (self.x, self.y))
 
             noise = self._noise(plan, first_step + s)
-            trainable = [w for w, t in zip(weights, self.trainable, strict=True) if t]
+            trainable = [w for w, t in zip(weights, self.stack.trainable, strict=True) if t]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(trainable)
-                outputs, moved = self._forward(x, weights, numbers, noise, training=True)
-                losses = self._losses(y, outputs)
+                outputs, moved = self.stack.forward(x, weights, numbers, noise, training=True)
+                losses = self.stack.losses(y, outputs)
                 if self.class_weighted:
                     y = tf.broadcast_to(y, losses.shape)
                     losses *= tf.gather(plan["class_weight"], y, batch_dims=1)
                 objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
-                objective += self._penalty(weights, numbers)
+                objective += self.stack.penalty(weights, numbers)
             gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
             gradients, states = iter(gradients), iter(states)
             new_weights, new_states = [], []
-            for weight, is_trainable in zip(moved, self.trainable, strict=True):
+            for weight, is_trainable in zip(moved, self.stack.trainable, strict=True):
                 if is_trainable:
                     weight, state = optimizers.update(
                         self.rule,
@@ -161,99 +127,70 @@ class Graph:
 
     def _noise(self, plan, step):
         """Return the function that `layers.forward` asks for noise, at one step."""
+        return self.stack.noise(plan["noise_keys"], step, lambda values: self._spread(values, plan))
 
-        def noise(name, shape):
-            keys = plan["noise_keys"][self.noisy.index(name)]
-            draw = _normal if self.kinds[name] is keras.layers.GaussianNoise else _bits
-            seeds = [tf.stack([keys[k], step]) for k in range(self.seeds)]
-            return self._spread(tf.stack([draw(seed, shape) for seed in seeds]), plan)
+    def _distributions(self, watched, weights, states, numbers, plan, rate, step):
+        """Take a training step on a fixed batch, but only to look at it.
 
-        return noise
-
-    def _look(self, weights, states, numbers, plan, rate, step):
-        """Take one training step on a fixed batch, but only to look at it.
+        A handful of passes: run as they stand, they take less time than to be made a graph.
 
         Returns:
-            The output of each layer, the gradient of each kernel, and for each kernel the ratio
-            ‖update‖ / ‖kernel‖; all with the members in front.
+            For each watched position a serialized Summary of weights, activations and gradients.
         """
-        shape = [self.size if self.seeds > 1 else 1, *self.probe_y.shape]
-        x = tf.broadcast_to(self.probe_x, [shape[0], *self.probe_x.shape])
-        kernels = [w for w, t in zip(weights, self.trainable, strict=True) if t]
-        outputs = []
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(kernels)
-            predictions, _ = layers.forward(
-                self.layers,
-                self.names,
-                self._by_layer(weights),
-                x,
-                numbers,
-                self._noise(plan, step),
-                training=True,
-                kept=outputs,
+        # The others are left out; see layers.py for the multiple.
+        multiple = layers.multiple(len(self.probe_y))
+        chosen = watched + watched[-1:] * (-len(watched) % multiple)
+
+        def of_chosen(tensors):
+            return [tf.gather(tensor, chosen) for tensor in tensors]
+
+        plan = plan | {"seed_of_member": tf.gather(plan["seed_of_member"], chosen)}
+        numbers = {name: tf.gather(values, chosen) for name, values in numbers.items()}
+        weights, rate = of_chosen(weights), tf.gather(rate, chosen)
+        x, y = (part[None] for part in (self.probe_x, self.probe_y))
+        if self.seeds > 1:  # inputs are the same, but the masks are not
+            x, y = tf.repeat(x, len(chosen), axis=0), tf.repeat(y, len(chosen), axis=0)
+        noise = self._noise(plan, step)
+        outputs, gradients = self.stack.look(x, y, weights, numbers, noise)
+        by_name = dict(zip(self.stack.shapes, weights, strict=True))
+        states = dict(zip(gradients, map(of_chosen, states), strict=True))
+        gradients = {name: gradients[name] for name in self.stack.kernels}
+        ratios = {}
+        for name, gradient in gradients.items():
+            kernel = by_name[name]
+            new, _ = optimizers.update(
+                self.rule, kernel, gradient, states[name], rate, numbers, step
             )
-            losses = self._losses(tf.broadcast_to(self.probe_y, shape), predictions)
-            objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
-            objective += self._penalty(weights, numbers)
-        gradients = tape.gradient(objective, kernels, unconnected_gradients="zero")
-        found, ratios = [], []
-        for kernel, gradient, state in zip(kernels, gradients, states, strict=True):
-            if len(kernel.shape) > 2:
-                new, _ = optimizers.update(self.rule, kernel, gradient, state, rate, numbers, step)
-                axes = list(range(1, len(kernel.shape)))  # up to four, tf.norm takes two
-                squares = (tf.reduce_sum(tf.square(w), axes) for w in (new - kernel, kernel))
-                ratios.append(tf.sqrt(tf.divide(*squares)))
-                found.append(gradient)
-        outputs = [tf.broadcast_to(o, [self.size, *o.shape[1:]]) for o in outputs]
-        return outputs, found, ratios
-
-    def _distributions(self, watched, weights, *arguments):
-        """Return a serialized Summary of weights, activations and gradients by watched position."""
-        outputs, gradients, ratios = (
-            [tensor.numpy() for tensor in part] for part in self.look(weights, *arguments)
-        )
-        weights = [weight.numpy() for weight in weights]
-        kernels = [
-            name
-            for (name, shape), trainable in zip(self.shapes.items(), self.trainable, strict=True)
-            if trainable and len(shape) > 1
+            axes = list(range(1, len(kernel.shape)))  # up to four, tf.norm takes two
+            squares = (tf.reduce_sum(tf.square(w), axes) for w in (new - kernel, kernel))
+            ratios[name] = tf.sqrt(tf.divide(*squares))
+        kinds = [
+            {name: tensor.numpy() for name, tensor in part.items()}
+            for part in (by_name, outputs, gradients, ratios)
         ]
+        functions = dict(
+            zip(self.stack.names, map(activation_name, self.stack.layers), strict=True)
+        )
 
-        def of(names, stacked, n):
-            return dict(zip(names, (array[n] for array in stacked), strict=True))
+        def summary(n):
+            arrays, activations, slopes, moves = (
+                {name: array[n] for name, array in part.items()} for part in kinds
+            )
+            return summarize(
+                arrays, activations, slopes, update_ratios=moves, activation_names=functions
+            )
 
-        functions = dict(zip(self.names, map(activation_name, self.layers), strict=True))
-        return {
-            n: summarize(
-                of(self.shapes, weights, n),
-                of(self.names, outputs, n),
-                of(kernels, gradients, n),
-                update_ratios=of(kernels, ratios, n),
-                activation_names=functions,
-            ).SerializeToString()
-            for n in watched
-        }
-
-    def _penalty(self, weights, numbers):
-        """Return the sum of all members' L1 and L2 penalties."""
-        total = 0.0
-        for name, weight in zip(self.shapes, weights, strict=True):
-            axes = list(range(1, len(weight.shape)))
-            for number, magnitude in (("l1", tf.abs), ("l2", tf.square)):
-                if f"{name}/{number}" in numbers:
-                    factor = tf.cast(numbers[f"{name}/{number}"], tf.float32)
-                    total += tf.reduce_sum(factor * tf.reduce_sum(magnitude(weight), axes))
-        return total
+        return {n: summary(k).SerializeToString() for k, n in enumerate(watched)}
 
     def _measure(self, weights, numbers, first, last):
         """Sum losses and hits over blocks first..last - 1: (2, splits, members), in inference."""
-        folded = layers.fold(self.layers, self.names, self._by_layer(weights), numbers)
+        predict = self.stack.inference(weights, numbers)
 
         def step(block, sums):
             x, y, real = (part[block][None] for part in self.blocks)
-            outputs, _ = layers.forward(*folded, x, numbers, None, training=False)
-            values = tf.stack([self._losses(y, outputs), answered_right(self.loss, y, outputs)])
+            outputs = predict(x)
+            hits = answered_right(self.stack.loss, y, outputs)
+            values = tf.stack([self.stack.losses(y, outputs), hits])
             values = tf.reduce_sum(values * real, axis=2)  # (2, members)
             owner = tf.one_hot(self.owner[block], 3)[None, :, None]
             return block + 1, sums + owner * values[:, None, :]
@@ -271,15 +208,14 @@ class Graph:
             for name in self.numbers
         }
         epochs = crew[0].epochs
-        table = np.stack(
-            [rates(m.blueprint.learning_rate, epochs * self.steps) for m in crew], axis=1
-        )
+        steps = max(1, epochs * self.steps)  # without training there is a first step to look at
+        table = np.stack([rates(m.blueprint.learning_rate, steps) for m in crew], axis=1)
         plan = self._plan(crew, seeds)
-        draws = [initial_weights(m.blueprint, m.seed, self.shapes) for m in crew]
+        draws = [initial_weights(m.blueprint, m.seed, self.stack.shapes) for m in crew]
         weights = [tf.constant(np.stack(values)) for values in zip(*draws, strict=True)]
         states = [
             optimizers.initial_state(self.rule, weight, numbers)
-            for weight, is_trainable in zip(weights, self.trainable, strict=True)
+            for weight, is_trainable in zip(weights, self.stack.trainable, strict=True)
             if is_trainable
         ]
         record = Record(crew, epochs)
@@ -323,9 +259,9 @@ class Graph:
         plan = {
             "seed_of_member": tf.constant([seeds.index(member.seed) for member in crew]),
             "noise_keys": tf.constant(
-                [[key(seed, name, "noise") for seed in seeds] for name in self.noisy],
+                [[key(seed, name, "noise") for seed in seeds] for name in self.stack.noisy],
                 tf.int32,
-                shape=(len(self.noisy), len(seeds)),
+                shape=(len(self.stack.noisy), len(seeds)),
             ),
         }
         if self.class_weighted:
@@ -340,16 +276,3 @@ class Graph:
         sums = self.measure(weights, numbers, tf.constant(0), tf.constant(self.until_test))
         loss, accuracy = sums.numpy() / self.split_sizes
         return np.stack([loss[0], accuracy[0], loss[1], accuracy[1]])
-
-
-def _bits(seed, shape):
-    """Draw uint16 uniformly, of any shape, two from each 32 random bits."""
-    count = 1
-    for size in shape:
-        count *= size
-    words = tf.random.stateless_uniform([-(-count // 2)], seed, None, None, tf.uint32)
-    return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
-
-
-def _normal(seed, shape):
-    return tf.random.stateless_normal(shape, seed)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recipes._lab.members import Member, Result, model_of
+from recipes._lab.models import Models
 
 # A run whose training accuracy ends below this multiple of chance has learned nothing.
 COLLAPSED = 1.1
@@ -133,6 +134,21 @@ class Histories:
         result = self.results[variant, seed]
         weights = result.weights if epoch is None else result.snapshots[epoch]
         return model_of(self.members[variant, seed], weights)
+
+    def recorded(self, variant):
+        """Return the epochs at which the weights of a variant were kept, in order."""
+        return sorted(self._of(variant)[0][1].snapshots)
+
+    def models(self, variant, epoch=None):
+        """Return the trained models of a variant side by side, as `Models`.
+
+        Args:
+            variant: its name.
+            epoch: a recorded epoch, or None for the final weights.
+        """
+        members, results = zip(*self._of(variant), strict=True)
+        weights = [r.weights if epoch is None else r.snapshots[epoch] for r in results]
+        return Models(members, weights)
 
 
 def _chance(member, metric):

@@ -1,97 +1,14 @@
-"""Histories and verdicts -> table, figures, page."""
+"""Histories and verdicts -> table and page."""
 
 import base64
 import html
 import string
 
 import numpy as np
-from matplotlib.figure import Figure
-from scipy import stats
 
-# Okabe and Ito 2008, without the yellow: colours that colour-blind readers can tell apart; line
-# styles differ too, for print and for lines that cross.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-STYLES = ("-", "--", "-.", ":")
+from recipes._lab.figures import interval
+
 THRESHOLD = 0.9
-
-
-def interval(values):
-    """Return mean and half-width of the 95 % t interval over axis 0 (seeds); NaN at one seed."""
-    values = np.asarray(values, float)
-    seeds = len(values)
-    if seeds < 2:
-        return values.mean(axis=0), np.full(values.shape[1:], np.nan)
-    error = values.std(axis=0, ddof=1) / np.sqrt(seeds)
-    return values.mean(axis=0), stats.t.ppf(0.975, seeds - 1) * error
-
-
-def panels(
-    histories,
-    layout,
-    *,
-    metric="accuracy",
-    label="training accuracy (%)",
-    scale=100.0,
-    limits=(0, 103),
-):
-    """Draw learning curves, one panel a setting, one line a variant, with bands over seeds.
-
-    Args:
-        histories: the results.
-        layout: `{panel title: {line label: variant}}`; a label has one colour in all panels.
-        metric: what to draw, as in `Histories.curve`.
-        label: of the y axis, with its unit.
-        scale: factor from the metric to the unit.
-        limits: of the y axis, in the unit, or None.
-
-    Returns:
-        A matplotlib figure.
-    """
-    columns = min(4, len(layout))
-    rows = -(-len(layout) // columns)
-    width, height = max(3.1 * columns, 6.2), 2.0 * rows + 1.5
-    figure = Figure(figsize=(width, height))
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    # Margins in inches: matplotlib's layout engines take longer than the drawing.
-    figure.subplots_adjust(
-        left=0.75 / width,
-        right=1 - 0.15 / width,
-        bottom=0.65 / height,
-        top=1 - 0.95 / height,
-        wspace=0.08,
-        hspace=0.3,
-    )
-    labels = list(dict.fromkeys(line for lines in layout.values() for line in lines))
-    drawn = {}
-    for ax, (title, lines) in zip(axes.flat, layout.items(), strict=False):
-        for line, variant in lines.items():
-            number = labels.index(line)
-            colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
-            mean, half = interval(scale * histories.curve(metric, variant))
-            epochs = np.arange(len(mean))
-            (drawn[line],) = ax.plot(epochs, mean, style, color=colour, linewidth=1.6)
-            ax.fill_between(epochs, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)
-        ax.set_title(title, fontsize=9)
-        ax.grid(alpha=0.25)
-        ax.spines[["top", "right"]].set_visible(False)
-    for ax in axes.flat[len(layout) :]:
-        ax.set_visible(False)
-    seeds = len(histories.seeds(histories.variants[0]))
-    legend = f"line: mean over {seeds} seeds; band: its 95 % interval" if seeds > 1 else "one seed"
-    if limits:
-        axes[0, 0].set_ylim(*limits)
-    figure.supxlabel("epoch (0 = before training)", fontsize=10, y=0.12 / height)
-    figure.supylabel(label, fontsize=10, x=0.12 / width)
-    figure.legend(
-        drawn.values(),
-        drawn.keys(),
-        loc="upper center",
-        ncols=len(drawn),
-        frameon=False,
-        title=legend,
-        title_fontsize=9,
-    )
-    return figure
 
 
 def rows(histories, variants):
@@ -120,6 +37,15 @@ def rows(histories, variants):
     return table
 
 
+def tuned(choices):
+    """Return the values that `Lab.tune` chose, in words, by argument."""
+    by_argument = {}
+    for choice in choices:
+        words = f"{choice['variant']} {choice['value']:g}"
+        by_argument.setdefault(choice["argument"], []).append(words)
+    return {argument: ", ".join(words) for argument, words in by_argument.items()}
+
+
 COLUMNS = ("variant", "test accuracy (%)", f"epochs to {THRESHOLD:.0%}", "diverged")
 
 PAGE = string.Template("""<!doctype html>
@@ -144,6 +70,7 @@ seeds at the same split of the data.</p>
 $figures
 <h2>Variants</h2>
 <table><thead><tr>$columns</tr></thead><tbody>$rows</tbody></table>
+$tuned
 <h2>The recipe</h2>
 <pre>$source</pre>
 <p><small>$versions. Made in $seconds s.</small></p>
@@ -190,6 +117,11 @@ def page(*, name, data, question, claims, figures, table, source, run):
         figures=images,
         columns=cells(COLUMNS, "th"),
         rows="".join(f"<tr>{cells(row)}</tr>" for row in table),
+        tuned="".join(
+            f"<p>{html.escape(argument)}, chosen on validation with seeds of its own: "
+            f"{html.escape(words)}.</p>"
+            for argument, words in tuned(run["tuned"]).items()
+        ),
         source=html.escape(source),
         versions=html.escape(", ".join(f"{k} {v}" for k, v in run["versions"].items())),
         seconds=run["seconds"]["total"],

@@ -23,6 +23,8 @@ TAGS = {
     "val_accuracy": ("validation", "epoch_accuracy"),
 }
 
+PNG_SIZE = (16, 20)  # where a PNG file holds width and height, four bytes each
+
 
 def write_logs(histories, arguments, folder, *, question, claims, figures):
     """Write everything that TensorBoard shows of a run.
@@ -52,7 +54,7 @@ def write_logs(histories, arguments, folder, *, question, claims, figures):
             if part == "train":
                 summaries += result.distributions.items()
             _write_events(run / part, now, summaries)
-    _write_report(folder / "report", question, claims, figures)
+    _write_report(folder / "report", now, question, claims, figures)
 
 
 def _write_events(folder, wall_time, summaries):
@@ -122,21 +124,29 @@ def _shown(value):
     return value if isinstance(value, bool | int | float) else str(value)
 
 
-def _write_report(folder, question, claims, figures):
+def _write_report(folder, now, question, claims, figures):
     """Write question, verdicts and figures."""
     rows = "".join(
         f"| **{claim.judgement.verdict}** | {claim.claim} | {claim.judgement.finding} "
         f"| {claim.source} |\n"
         for claim in claims
     )
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step=0):
-        tf.summary.text("question", question)
-        tf.summary.text("verdicts", f"| verdict | claim | measured | source |\n|-|-|-|-|\n{rows}")
-        for name, png in figures.items():
-            image = tf.io.decode_png(png, channels=3)
-            tf.summary.image(name.removesuffix(".png"), image[None])
-    writer.close()
+    table = f"| verdict | claim | measured | source |\n|-|-|-|-|\n{rows}"
+    summary = tf.compat.v1.Summary()
+    for tag, text in (("question", question), ("verdicts", table)):
+        _add_strings(summary, tag, "text", [text.encode()])
+    for name, png in figures.items():
+        size = [str(int.from_bytes(png[at : at + 4])).encode() for at in PNG_SIZE]
+        _add_strings(summary, name.removesuffix(".png"), "images", [*size, png])
+    _write_events(folder, now, [(0, summary)])
+
+
+def _add_strings(summary, tag, plugin, strings):
+    """Add a value of the plugin "text" (one text) or "images" (width, height and a PNG)."""
+    value = summary.value.add(tag=tag)
+    value.tensor.CopyFrom(tf.make_tensor_proto(strings, tf.string))
+    value.metadata.plugin_data.plugin_name = plugin
+    value.metadata.data_class = {"text": 2, "images": 3}[plugin]  # tensor, blob sequence
 
 
 def serve(folder, port):

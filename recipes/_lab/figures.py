@@ -1,0 +1,222 @@
+"""Numbers by seed -> figures: lines with bands, dots with intervals, histograms."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy import stats
+
+# Okabe and Ito 2008, without the yellow: colours that colour-blind readers can tell apart; line
+# styles differ too, for print and for lines that cross.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+
+
+def interval(values):
+    """Return mean and half-width of the 95 % t interval over axis 0 (seeds); NaN at one seed."""
+    values = np.asarray(values, float)
+    seeds = len(values)
+    if seeds < 2:
+        return values.mean(axis=0), np.full(values.shape[1:], np.nan)
+    error = values.std(axis=0, ddof=1) / np.sqrt(seeds)
+    return values.mean(axis=0), stats.t.ppf(0.975, seeds - 1) * error
+
+
+def panels(
+    histories,
+    layout,
+    *,
+    metric="accuracy",
+    label="training accuracy (%)",
+    scale=100.0,
+    limits=(0, 103),
+):
+    """Draw learning curves, one panel a setting, one line a variant, with bands over seeds.
+
+    Args:
+        histories: the results.
+        layout: `{panel title: {line label: variant}}`; a label has one colour in all panels.
+        metric: what to draw, as in `Histories.curve`.
+        label: of the y axis, with its unit.
+        scale: factor from the metric to the unit.
+        limits: of the y axis, in the unit, or None.
+
+    Returns:
+        A matplotlib figure.
+    """
+
+    def curve(variant):
+        values = scale * histories.curve(metric, variant)
+        return np.arange(values.shape[1]), values
+
+    values = {
+        title: {name: curve(variant) for name, variant in of.items()}
+        for title, of in layout.items()
+    }
+    return lines(values, x_label="epoch (0 = before training)", y_label=label, limits=limits)
+
+
+def lines(layout, *, x_label, y_label, x_scale="linear", y_scale="linear", limits=None):
+    """Draw lines with bands over seeds, one panel a setting.
+
+    Args:
+        layout: `{panel title: {line label: (x, values)}}` with x (points,) and values (seeds,
+            points), or (1, points) where there is no spread to show; NaN leaves a gap. A label
+            has one colour and style in all panels.
+        x_label: of the x axis, with its unit.
+        y_label: of the y axis, with its unit.
+        x_scale: "linear" or "log".
+        y_scale: "linear" or "log".
+        limits: of the y axis, in the unit, or None.
+
+    Returns:
+        A matplotlib figure.
+    """
+    labels = list(dict.fromkeys(line for of in layout.values() for line in of))
+    figure, axes = _grid(layout, len(labels), x_label, y_label)
+    drawn, seeds = {}, 1
+    for ax, of in zip(axes.flat, layout.values(), strict=False):
+        for line, (x, values) in of.items():
+            number = labels.index(line)
+            colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
+            seeds = max(seeds, len(values))
+            mean, half = interval(values)
+            points = {} if len(x) > 12 else {"marker": MARKERS[number % len(MARKERS)], "ms": 3.5}
+            (drawn[line],) = ax.plot(x, mean, style, color=colour, linewidth=1.6, **points)
+            ax.fill_between(x, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)
+        ax.set(xscale=x_scale, yscale=y_scale)
+    if limits:
+        axes[0, 0].set_ylim(*limits)
+    _legend(figure, drawn, f"line: mean over {seeds} seeds; band: its 95 % interval", seeds)
+    return figure
+
+
+def dots(layout, *, x_label, limits=None):
+    """Draw a row for every variant: each seed as a dot, the mean with its interval.
+
+    Args:
+        layout: `{panel title: {row label: values}}` with values (seeds,); or, for several in one
+            row, told apart by colour, `{panel title: {row label: {dot label: values}}}`.
+        x_label: of the x axis, with its unit.
+        limits: of the x axis, in the unit, or None.
+
+    Returns:
+        A matplotlib figure.
+    """
+    layout = {
+        title: {row: of if isinstance(of, dict) else {"": of} for row, of in by_row.items()}
+        for title, by_row in layout.items()
+    }
+    rows = list(dict.fromkeys(row for by_row in layout.values() for row in by_row))
+    labels = list(dict.fromkeys(k for r in layout.values() for of in r.values() for k in of))
+    longest = max(map(len, rows))
+    height = 0.3 * len(rows) * (1 + 0.35 * (len(labels) - 1)) + 0.4
+    figure, axes = _grid(
+        layout, len(labels), x_label, "", columns=3, panel=(3.1, height), left=0.075 * longest + 0.3
+    )
+    drawn, seeds = {}, 1
+    for ax, by_row in zip(axes.flat, layout.values(), strict=False):
+        for row, of in by_row.items():
+            for label, values in of.items():
+                number = labels.index(label)
+                seeds = max(seeds, len(values))
+                y = rows.index(row) + 0.7 * ((number + 0.5) / len(labels) - 0.5)
+                mean, half = interval(values)
+                colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+                ax.plot(values, np.full(len(values), y + 0.11), ".", color=colour, alpha=0.35, ms=4)
+                drawn[label] = ax.errorbar(
+                    mean, y, xerr=np.nan_to_num(half), fmt=marker, color=colour, ms=5, capsize=3
+                )
+        ax.set_yticks(range(len(rows)), rows, fontsize=9)
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+    if limits:
+        axes[0, 0].set_xlim(*limits)
+    drawn = drawn if labels != [""] else {}
+    legend = f"large: mean over {seeds} seeds with its 95 % interval; small: each seed"
+    _legend(figure, drawn, legend, seeds)
+    return figure
+
+
+def histograms(layout, *, x_label, limits=None, bins=40):
+    """Draw a grid of histograms, one row and one column a setting.
+
+    Args:
+        layout: `{row label: {column label: values}}`; of the values, any shape, the finite ones
+            are shown as shares of the whole panel's.
+        x_label: of the x axis of all panels, with its unit.
+        limits: of the x axis; or `{row label: limits}`; None for those of each panel's values.
+        bins: of a panel.
+
+    Returns:
+        A matplotlib figure.
+    """
+    columns = list(dict.fromkeys(column for of in layout.values() for column in of))
+    width, height = 1.55 * len(columns) + 1.9, 0.85 * len(layout) + 1.1
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots(len(layout), len(columns), squeeze=False)
+    figure.subplots_adjust(
+        left=1.6 / width, right=1 - 0.15 / width, bottom=0.62 / height, top=1 - 0.4 / height,
+        wspace=0.12, hspace=0.5,
+    )  # fmt: skip
+    for n, (row, of) in enumerate(layout.items()):
+        for k, column in enumerate(columns):
+            ax = axes[n, k]
+            ax.set_yticks([])
+            ax.tick_params(labelsize=7)
+            ax.spines[["top", "right", "left"]].set_visible(False)
+            if n == 0:
+                ax.set_title(column, fontsize=9)
+            if column in of:
+                values = np.asarray(of[column], float).ravel()
+                values = values[np.isfinite(values)]
+                between = limits.get(row) if isinstance(limits, dict) else limits
+                ax.hist(values, bins=bins, range=between, color=COLOURS[0], weights=None)
+            else:
+                ax.set_visible(False)
+        axes[n, 0].set_ylabel(row, fontsize=9, rotation=0, ha="right", va="center")
+    figure.supxlabel(x_label, fontsize=10, y=0.12 / height)
+    return figure
+
+
+def _grid(layout, labels, x_label, y_label, *, columns=4, panel=(3.1, 2.0), left=0.75):
+    """Return a figure with a panel for each title, in inches, and its axes."""
+    columns = min(columns, len(layout))
+    if len(layout) < 3 and panel[1] == 2.0:
+        panel = (4.2, 2.9)
+    rows = -(-len(layout) // columns)
+    legend = 0.2 * -(-labels // 4) + 0.4
+    width = max(panel[0] * columns + left, 6.2)
+    height = panel[1] * rows + 0.9 + legend
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    # Margins in inches: matplotlib's layout engines take longer than the drawing.
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - 0.15 / width,
+        bottom=0.65 / height,
+        top=1 - (legend + 0.25) / height,
+        wspace=0.08,
+        hspace=0.3,
+    )
+    for ax, title in zip(axes.flat, layout, strict=False):
+        ax.set_title(title, fontsize=9)
+        ax.grid(alpha=0.25)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes.flat[len(layout) :]:
+        ax.set_visible(False)
+    figure.supxlabel(x_label, fontsize=10, y=0.12 / height)
+    if y_label:
+        figure.supylabel(y_label, fontsize=10, x=0.12 / width)
+    return figure, axes
+
+
+def _legend(figure, drawn, text, seeds):
+    figure.legend(
+        drawn.values(),
+        drawn.keys(),
+        loc="upper center",
+        ncols=min(4, max(1, len(drawn))),
+        frameon=False,
+        title=text if seeds > 1 else "one seed",
+        title_fontsize=9,
+        fontsize=9,
+    )
