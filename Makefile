@@ -44,9 +44,9 @@ tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
 gallery: .venv/installed  ## make the reference results: 20 seeds of everything, minutes a recipe
 	@$(VENV)/python -m recipes gallery
 
-bench: .venv/installed  ## measure speed side by side; takes minutes, wants a quiet machine
+bench: .venv/installed  ## measure speed side by side; takes minutes, wants a quiet machine: [MNIST=mnist.npz]
 	@for file in tests/benchmarks/bench_*.py; do \
-	  $(VENV)/python -m tests.benchmarks.$$(basename $$file .py) || exit; done
+	  $(VENV)/python -m tests.benchmarks.$$(basename $$file .py) $(call q,$(MNIST)) || exit; done
 
 test: lint  ## the linter and all tests
 	@$(VENV)/python -m pytest

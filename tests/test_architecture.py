@@ -1,5 +1,6 @@
 """What may vary within a population is told from what may not; what can't be stacked is refused."""
 
+import dataclasses
 import functools
 import json
 import subprocess
@@ -153,6 +154,24 @@ def test_names_given_by_keras_do_not_depend_on_what_was_built_before():
     )
     fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert fresh.stdout.split() == names
+
+
+def test_a_sketch_reads_as_the_built_model_does(monkeypatch):
+    """Both are Keras's, so this fails if Keras comes to need what a sketch leaves out."""
+    kinds = {
+        "dense": lambda: L.Dense(5, kernel_regularizer=keras.regularizers.L2(0.1)),
+        "normalized": lambda: L.BatchNormalization(momentum=0.8),
+        "bent": lambda: L.LeakyReLU(0.3),
+        "dropped": lambda: L.Dropout(0.2),
+        "noisy": lambda: L.GaussianNoise(0.2),
+    }
+    builds = [lambda make=make: build(make()) for make in kinds.values()]
+    sketched = [read(make) for make in builds]
+    monkeypatch.setattr(architecture, "_sketch", lambda make: make())
+    for sketch, make in zip(sketched, builds, strict=True):
+        assert dataclasses.replace(sketch, build=None) == dataclasses.replace(
+            read(make), build=None
+        )
 
 
 def test_a_sketch_makes_no_variables(monkeypatch):

@@ -192,6 +192,7 @@ def import_tensorflow_quietly():
             os.dup2(stderr, 2)
             os.close(stderr)
     gc.freeze()
+    gc.set_threshold(50_000)
     gc.enable()
 
 

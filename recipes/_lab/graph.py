@@ -12,7 +12,7 @@ from recipes._lab.members import Record, answered_right, batch_order, built, rat
 from recipes._lab.stack import Stack
 
 # Examples evaluated at once: fewer waste time between operations, more fall out of cache.
-BLOCK = 256
+BLOCKS = range(256, 120, -layers.PACKET)
 # Training examples whose activations and gradients are looked at.
 PROBE = 96
 
@@ -51,9 +51,7 @@ class Graph:
     def _lay_out_evaluation(self):
         """Cut train, validation and test into blocks of equal size, the last of each padded."""
         splits = (self.data.train, self.data.validation, self.data.test)
-        count = len(self.data.validation)
-        block = -(-count // -(-count // BLOCK))
-        block = -(-block // layers.PACKET) * layers.PACKET
+        block = min(BLOCKS, key=lambda size: _padded(splits[:2], size))
         inputs, labels, real, owner = [], [], [], []
         for number, split in enumerate(splits):
             blocks = -(-len(split) // block)
@@ -276,3 +274,8 @@ class Graph:
         sums = self.measure(weights, numbers, tf.constant(0), tf.constant(self.until_test))
         loss, accuracy = sums.numpy() / self.split_sizes
         return np.stack([loss[0], accuracy[0], loss[1], accuracy[1]])
+
+
+def _padded(splits, size):
+    """Return how many examples are evaluated in blocks of a size, the padding included."""
+    return sum(-(-len(split) // size) * size for split in splits)

@@ -78,16 +78,23 @@ def train(members, *, store=None, progress=None, engine="population"):
         for index, result in zip(crew, trained, strict=True):
             results[index] = result
 
-    # Crews of all populations stand in one queue, so that one is traced while another trains.
+    queue = []
+    for indices in populations.values():
+        first = members[indices[0]]
+        batch_size = min(first.batch_size, len(first.data.train))
+        member_seeds = [members[index].seed for index in indices]
+        crews, size, seeds = _crews(member_seeds, layers.multiple(batch_size))
+        population = _Population([members[index] for index in indices], size, seeds)
+        steps = first.epochs * (len(first.data.train) // batch_size)
+        work_of_crew = size * steps * batch_size * len(json.loads(first.blueprint.signature))
+        for number, crew in enumerate(crews):
+            crew = [indices[i] for i in crew]
+            queue.append(((number > 0, -work_of_crew), crew, population.train))
+    # All populations stand in one queue. First a crew of each, so that one is traced while another
+    # trains; then the largest, so that no core is left with one when the others have finished.
+    queue.sort(key=lambda entry: entry[0])
     with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
-        futures = []
-        for indices in populations.values():
-            first = members[indices[0]]
-            multiple = layers.multiple(min(first.batch_size, len(first.data.train)))
-            crews, size, seeds = _crews([members[index].seed for index in indices], multiple)
-            population = _Population([members[index] for index in indices], size, seeds)
-            for crew in crews:
-                futures.append(pool.submit(work, [indices[i] for i in crew], population.train))
+        futures = [pool.submit(work, crew, train_crew) for _, crew, train_crew in queue]
         try:
             for future in concurrent.futures.as_completed(futures):
                 future.result()

@@ -1,144 +1,321 @@
-"""What a training step of one small model costs: plain Keras, and populations of models.
+"""What the 32 networks of Deep Learning from Scratch's figure 6-18 cost, trained in several ways.
 
-Run it with `python -m tests.benchmarks.bench_population`; it takes about a minute.
+16 initial scales, with and without batch normalization; 784-5x100-10, 1,000 images, batches of 100,
+20 epochs of plain gradient descent; accuracy on the training images after every epoch. All ways
+run in one process, one after another: this project's population trainer, plain Keras `fit` in a
+loop, NumPy by hand as in the book, and, where they are installed, eager PyTorch and JAX with
+`vmap`. A time is that of the whole job: from the description of the networks to their last
+measures, compilation and tracing included.
 
-The models have five hidden layers of 100 units and learn from 1,000 digits of 64 pixels, 100 at a
-time. All ways run in one process, from built models (populations build theirs) to the last epoch's
-measures. `fit` measures on validation data after every epoch, a population on training and
-validation data. Milliseconds are those of the whole job, divided by models and steps; "later"
-leaves out the first epoch, in which graphs are traced.
+    make bench MNIST=mnist.npz
+
+Without a file the images are random numbers of MNIST's shape, which take as long. It needs about
+three minutes.
 """
 
+import concurrent.futures
+import functools
+import importlib.util
+import itertools
+import resource
+import sys
 import time
 
-import keras
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from recipes._lab import data
-from recipes._lab.architecture import read
-from recipes._lab.members import Member
-from recipes._lab.population import train
+from recipes._lab import cli
 
-EPOCHS = 20
-EXAMPLES = 1000
-BATCH_SIZE = 100
-STEPS = EXAMPLES // BATCH_SIZE  # of an epoch
-FITTED = 2  # models that are fitted one after another
-POPULATIONS = (16, 80)
+cli.import_tensorflow_quietly()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from recipes._lab import architecture, data, population  # noqa: E402
+from recipes._lab.members import Member  # noqa: E402
+
+SCALES = np.logspace(0, -4, 16)
+INPUTS, UNITS, HIDDEN, CLASSES = 784, 100, 5, 10
+EXAMPLES, BATCH_SIZE, EPOCHS, RATE = 1000, 100, 20, 0.01
+STEPS = EPOCHS * EXAMPLES // BATCH_SIZE  # of one model
+MOMENTUM, EPSILON = 0.9, 1e-5  # of batch normalization
+FITTED = 4  # of the 32 networks, from which the time of all is reckoned: each takes as long
+NETWORKS = [(scale, batch_norm) for batch_norm in (False, True) for scale in SCALES]
 
 
-def build_model(seed=0, batch_norm=False, dropout=0.0):
-    """Return the compiled network: (64,) -> 5 x 100 -> 10 classes."""
-    layers = keras.layers
-    model = keras.Sequential([keras.Input((64,))])
-    for number in range(5):
-        initializer = keras.initializers.HeNormal(seed=10 * seed + number)
-        model.add(layers.Dense(100, kernel_initializer=initializer))
+def dataset(path):
+    """Return 1,000 training images, and few others, which no way but ours evaluates."""
+    if path:
+        images = data.load(path).flat()
+        x, y = images.train.x[:EXAMPLES], images.train.y[:EXAMPLES]
+    else:
+        rng = np.random.default_rng(0)
+        x = rng.random((EXAMPLES, INPUTS), np.float32)
+        y = rng.integers(0, CLASSES, EXAMPLES).astype(np.int32)
+    few = data.Split(x[:8], y[:8])
+    names = tuple(map(str, range(CLASSES)))
+    return data.Dataset("mnist", names, data.Split(x, y), few, few)
+
+
+def build_model(scale, batch_norm):
+    """Return one network as a compiled Keras model."""
+    layers = [keras.Input((INPUTS,))]
+    for _ in range(HIDDEN):
+        init = keras.initializers.RandomNormal(stddev=scale)
+        layers.append(keras.layers.Dense(UNITS, kernel_initializer=init))
         if batch_norm:
-            model.add(layers.BatchNormalization())
-        model.add(layers.Activation("relu"))
-        if dropout:
-            model.add(layers.Dropout(dropout))
-    model.add(layers.Dense(10, activation="softmax"))
-    optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+            layers.append(keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON))
+        layers.append(keras.layers.Activation("relu"))
+    init = keras.initializers.RandomNormal(stddev=scale)
+    layers.append(keras.layers.Dense(CLASSES, activation="softmax", kernel_initializer=init))
+    model = keras.Sequential(layers)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.SGD(RATE), loss, metrics=["accuracy"])
     return model
 
 
-class Clock:
-    """Takes the time whenever models finish epochs."""
-
-    def __init__(self):
-        self.start, self.ends = time.perf_counter(), []
-
-    def __call__(self, epochs=1):
-        """Note that so many epochs of one model each have just ended."""
-        self.ends.append((time.perf_counter(), epochs))
-
-    def milliseconds(self):
-        """Return ms a model-step: of the whole job, and of what followed each job's first epoch."""
-        (first, _), (last, _) = self.ends[0], self.ends[-1]
-        done = [epochs for _, epochs in self.ends]
-        whole = (last - self.start) / (sum(done) * STEPS)
-        later = (last - first) / (sum(done[1:]) * STEPS)
-        return 1000 * whole, 1000 * later
-
-
-def fitted(digits, settings):
-    """Train some models with `fit`, one after another."""
-    results = []
-    for seed in range(FITTED):
-        model = build_model(seed, **settings)
-        clock = Clock()
-        model.fit(
-            digits.train.x,
-            digits.train.y,
-            batch_size=BATCH_SIZE,
-            epochs=EPOCHS,
-            validation_data=(digits.validation.x, digits.validation.y),
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_, c=clock: c())],
-            verbose=0,
+def with_population(images, networks=NETWORKS):
+    """Train the networks as one population for each of the two architectures."""
+    members = []
+    for number, (scale, batch_norm) in enumerate(networks):
+        build = functools.partial(build_model, scale, batch_norm)
+        members.append(
+            Member(str(number), build, architecture.read(build), 0, images, EPOCHS, BATCH_SIZE)
         )
-        results.append(clock.milliseconds())
-    return [sum(column) / FITTED for column in zip(*results, strict=True)]
+    population.train(members)
 
 
-def batch_by_batch(digits, settings):
-    """Train one model with a loop over `train_on_batch`."""
-    model = build_model(**settings)
-    clock = Clock()
-    for _ in range(EPOCHS):
-        for start in range(0, EXAMPLES, BATCH_SIZE):
-            rows = slice(start, start + BATCH_SIZE)
-            model.train_on_batch(digits.train.x[rows], digits.train.y[rows])
-        model.evaluate(digits.validation.x, digits.validation.y, verbose=0)
-        clock()
-    return clock.milliseconds()
+def with_fit(images):
+    """Train some of the networks with `fit` and return the seconds that all would take."""
+    x, y = images.train.x, images.train.y
+    start = time.perf_counter()
+    for scale, batch_norm in NETWORKS[:: len(NETWORKS) // FITTED]:
+        build_model(scale, batch_norm).fit(
+            x, y, batch_size=BATCH_SIZE, epochs=EPOCHS, validation_data=(x, y), verbose=0
+        )
+    return (time.perf_counter() - start) * len(NETWORKS) / FITTED
 
 
-def together(digits, settings, count):
-    """Train a population with five seeds of each variant, as recipes do."""
+def with_numpy(images):
+    """Train each network by hand, forward and back, as the book does."""
+    x, y = images.train.x, images.train.y
+    rng = np.random.default_rng(0)
+    sizes = [INPUTS, *[UNITS] * HIDDEN, CLASSES]
+    for scale, batch_norm in NETWORKS:
+        kernels = [
+            (scale * rng.standard_normal(shape)).astype(np.float32)
+            for shape in itertools.pairwise(sizes)
+        ]
+        biases = [np.zeros(size, np.float32) for size in sizes[1:]]
+        gammas = [np.ones(UNITS, np.float32) for _ in range(HIDDEN)]
+        betas = [np.zeros(UNITS, np.float32) for _ in range(HIDDEN)]
+        moving = [[np.zeros(UNITS, np.float32), np.ones(UNITS, np.float32)] for _ in range(HIDDEN)]
+        for _ in range(EPOCHS):
+            order = rng.permutation(EXAMPLES)
+            for first in range(0, EXAMPLES, BATCH_SIZE):
+                rows = order[first : first + BATCH_SIZE]
+                inputs, normalized, roots, a = [], [], [], x[rows]
+                for n in range(HIDDEN):
+                    inputs.append(a)
+                    a = a @ kernels[n] + biases[n]
+                    if batch_norm:
+                        mean, variance = a.mean(axis=0), a.var(axis=0)
+                        roots.append(np.sqrt(variance + EPSILON))
+                        a = (a - mean) / roots[-1]
+                        normalized.append(a)
+                        a = gammas[n] * a + betas[n]
+                        for average, now in zip(moving[n], (mean, variance), strict=True):
+                            average *= MOMENTUM
+                            average += (1 - MOMENTUM) * now
+                    a = np.maximum(a, 0)
+                inputs.append(a)
+                logits = a @ kernels[-1] + biases[-1]
+                slope = np.exp(logits - logits.max(axis=1, keepdims=True))
+                slope /= slope.sum(axis=1, keepdims=True)
+                slope[np.arange(BATCH_SIZE), y[rows]] -= 1
+                slope /= BATCH_SIZE
+                for n in reversed(range(HIDDEN + 1)):
+                    if n < HIDDEN:
+                        slope = slope * (inputs[n + 1] > 0)
+                        if batch_norm:
+                            dgamma = (slope * normalized[n]).sum(axis=0)
+                            dbeta = slope.sum(axis=0)
+                            mean = (dbeta + normalized[n] * dgamma) / BATCH_SIZE
+                            slope = gammas[n] / roots[n] * (slope - mean)
+                            gammas[n] -= RATE * dgamma
+                            betas[n] -= RATE * dbeta
+                    dkernel, dbias = inputs[n].T @ slope, slope.sum(axis=0)
+                    slope = slope @ kernels[n].T if n else None
+                    kernels[n] -= RATE * dkernel
+                    biases[n] -= RATE * dbias
+            a = x
+            for n in range(HIDDEN):
+                a = a @ kernels[n] + biases[n]
+                if batch_norm:
+                    mean, variance = moving[n]
+                    a = gammas[n] * (a - mean) / np.sqrt(variance + EPSILON) + betas[n]
+                a = np.maximum(a, 0)
+            ((a @ kernels[-1] + biases[-1]).argmax(axis=1) == y).mean()
 
-    def build():
-        return build_model(**settings)
 
-    clock = Clock()
-    blueprint = read(build)
-    members = [
-        Member("variant", build, blueprint, n % 5, digits, EPOCHS, BATCH_SIZE) for n in range(count)
-    ]
-    train(members, progress=clock)
-    return clock.milliseconds()
+def with_pytorch(images):
+    """Train each network with eager PyTorch."""
+    import torch
+
+    x, y = torch.tensor(images.train.x), torch.tensor(images.train.y, dtype=torch.int64)
+    for scale, batch_norm in NETWORKS:
+        layers, inputs = [], INPUTS
+        for _ in range(HIDDEN):
+            layers.append(torch.nn.Linear(inputs, UNITS))
+            if batch_norm:
+                layers.append(torch.nn.BatchNorm1d(UNITS, EPSILON, 1 - MOMENTUM))
+            layers.append(torch.nn.ReLU())
+            inputs = UNITS
+        layers.append(torch.nn.Linear(inputs, CLASSES))
+        for layer in layers:
+            if isinstance(layer, torch.nn.Linear):
+                torch.nn.init.normal_(layer.weight, std=scale)
+                torch.nn.init.zeros_(layer.bias)
+        model = torch.nn.Sequential(*layers)
+        optimizer = torch.optim.SGD(model.parameters(), RATE)
+        for _ in range(EPOCHS):
+            model.train()
+            for rows in torch.randperm(EXAMPLES).split(BATCH_SIZE):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                (model(x).argmax(dim=1) == y).float().mean().item()
+
+
+def with_jax(images):
+    """Train the networks of each architecture as one, with `jax.vmap` inside `jax.jit`."""
+    import jax
+    import jax.numpy as jnp
+
+    x, y = jnp.array(images.train.x), jnp.array(images.train.y)
+    sizes = [INPUTS, *[UNITS] * HIDDEN, CLASSES]
+
+    def forward(weights, moving, x, batch_norm, training):
+        moved = []
+        for n in range(HIDDEN):
+            x = x @ weights["kernels"][n] + weights["biases"][n]
+            if batch_norm:
+                mean, variance = (x.mean(0), x.var(0)) if training else moving[n]
+                x = (x - mean) / jnp.sqrt(variance + EPSILON)
+                x = weights["gammas"][n] * x + weights["betas"][n]
+                pairs = zip(moving[n], (mean, variance), strict=True)
+                moved.append(tuple(MOMENTUM * a + (1 - MOMENTUM) * b for a, b in pairs))
+            x = jax.nn.relu(x)
+        return x @ weights["kernels"][-1] + weights["biases"][-1], moved
+
+    def loss(weights, moving, x, y, batch_norm):
+        logits, moved = forward(weights, moving, x, batch_norm, True)
+        losses = -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1)
+        return losses.mean(), moved
+
+    gradient = jax.grad(loss, has_aux=True)
+
+    @functools.partial(jax.jit, static_argnums=3)
+    @functools.partial(jax.vmap, in_axes=(0, 0, 0, None))
+    def run_epoch(weights, moving, order, batch_norm):
+        def step(state, rows):
+            weights, moving = state
+            slope, moving = gradient(weights, moving, x[rows], y[rows], batch_norm)
+            return (jax.tree.map(lambda w, g: w - RATE * g, weights, slope), moving), None
+
+        rows = order.reshape(-1, BATCH_SIZE)
+        (weights, moving), _ = jax.lax.scan(step, (weights, moving), rows)
+        logits, _ = forward(weights, moving, x, batch_norm, False)
+        return weights, moving, (logits.argmax(1) == y).mean()
+
+    rng = np.random.default_rng(0)
+    count = len(SCALES)
+    for batch_norm in (False, True):
+        weights = {
+            "kernels": [
+                jnp.array(rng.standard_normal((count, *shape)) * SCALES[:, None, None], jnp.float32)
+                for shape in itertools.pairwise(sizes)
+            ],
+            "biases": [jnp.zeros((count, size)) for size in sizes[1:]],
+            "gammas": [jnp.ones((count, UNITS)) for _ in range(HIDDEN)],
+            "betas": [jnp.zeros((count, UNITS)) for _ in range(HIDDEN)],
+        }
+        zero, one = jnp.zeros((count, UNITS)), jnp.ones((count, UNITS))
+        moving = [(zero, one)] * HIDDEN if batch_norm else []
+        for _ in range(EPOCHS):
+            orders = jnp.array([rng.permutation(EXAMPLES) for _ in range(count)])
+            weights, moving, accuracy = run_epoch(weights, moving, orders, batch_norm)
+            accuracy.block_until_ready()
+
+
+def seconds(way, *arguments):
+    """Return the seconds that a way of training takes, or says that it would take."""
+    start = time.perf_counter()
+    reckoned = way(*arguments)
+    return reckoned or time.perf_counter() - start
+
+
+def batched_matrix_rate():
+    """Return the operations a second of batched products of 100 x 100 matrices, on all cores."""
+    shape, repetitions = (24, UNITS, UNITS), 400
+
+    def multiply(_):
+        a = tf.random.normal(shape)
+        for _ in range(repetitions):
+            b = tf.matmul(a, a)
+        return b.numpy()
+
+    cores = population.cores()
+    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+        list(pool.map(multiply, range(cores)))
+        best = min(seconds(lambda: list(pool.map(multiply, range(cores))) and None) for _ in "123")
+    return 2 * np.prod(shape) * UNITS * repetitions * cores / best
+
+
+def operations():
+    """Return the multiplications and additions of a model-step: training's matrix products."""
+    products = [INPUTS * UNITS] + [UNITS * UNITS] * (HIDDEN - 1) + [UNITS * CLASSES]
+    forward_and_weights, inputs = 2 * sum(products), sum(products[1:])
+    return 2 * BATCH_SIZE * (forward_and_weights + inputs)
 
 
 def main():
-    """Print the table."""
-    digits = data.load("digits").flat()
-    head = data.Split(digits.train.x[:EXAMPLES], digits.train.y[:EXAMPLES])
-    digits = data.Dataset("digits", digits.class_names, head, digits.validation, digits.test)
-    kinds = {
-        "plain layers": {},
-        "batch normalization, dropout .1": {"batch_norm": True, "dropout": 0.1},
-    }
-    ways = {"fit": fitted, "train_on_batch": batch_by_batch} | {
-        f"population of {count}": lambda d, s, count=count: together(d, s, count)
-        for count in POPULATIONS
-    }
-    table = Table("", "ms a step", "fit's, times", "ms, later", "fit's, times", box=box.SIMPLE_HEAD)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for kind, settings in kinds.items():
-        table.add_row(f"[bold]{kind}")
-        reference = None
-        for name, way in ways.items():
-            whole, later = way(digits, settings)
-            reference = reference or (whole, later)
-            ratios = [f"1/{r / ms:.1f}" for r, ms in zip(reference, (whole, later), strict=True)]
-            cells = [f"{whole:.2f}", ratios[0], f"{later:.2f}", ratios[1]]
-            table.add_row(f"  {name}", *cells)
-    Console().print(table)
+    """Print how long each way takes, and how populations grow."""
+    images = dataset("".join(sys.argv[1:2]))
+    console = Console()
+    ways = {"population": with_population, "Keras, fit in a loop": with_fit, "NumPy": with_numpy}
+    if importlib.util.find_spec("torch"):
+        ways["PyTorch, eager"] = with_pytorch
+    if importlib.util.find_spec("jax"):
+        ways["JAX, vmap"] = with_jax
+    table = Table(
+        "32 networks", "seconds", "ms a model-step", "population's, times", box=box.SIMPLE
+    )
+    times = {name: seconds(way, images) for name, way in ways.items()}
+    for name, taken in times.items():
+        per_step = 1000 * taken / (len(NETWORKS) * STEPS)
+        ratio = f"{taken / times['population']:.1f}"
+        table.add_row(name, f"{taken:.1f}", f"{per_step:.2f}", ratio)
+    console.print(table)
+
+    rate = batched_matrix_rate()
+    console.print(
+        f"batched matrix products: {rate / 1e9:.0f} GFLOP/s on {population.cores()} cores"
+    )
+    columns = ("members, all with BN", "seconds", "ms a model-step", "share of that", "peak MiB")
+    table = Table(*columns, box=box.SIMPLE)
+    for count in (1, 4, 16, 80, 256):
+        networks = [(SCALES[n % len(SCALES)], True) for n in range(count)]
+        taken = seconds(with_population, images, networks)
+        share = operations() * count * STEPS / taken / rate
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        cells = (f"{taken:.1f}", f"{1000 * taken / (count * STEPS):.2f}", f"{share:.0%}")
+        table.add_row(str(count), *cells, f"{peak:.0f}")
+    console.print(table)
 
 
 if __name__ == "__main__":
