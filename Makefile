@@ -43,6 +43,7 @@ tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
 
 gallery: .venv/installed  ## make the reference results: 20 seeds of everything, minutes a recipe
 	@$(VENV)/python -m recipes gallery
+	@$(VENV)/python -m tests.screenshot
 
 bench: .venv/installed  ## measure speed side by side; takes minutes, wants a quiet machine: [MNIST=mnist.npz]
 	@for file in tests/benchmarks/bench_*.py; do \
