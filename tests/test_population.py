@@ -1,5 +1,6 @@
 """Members of a population train as plain Keras models do, and none of them sees the others."""
 
+import dataclasses
 import functools
 
 import keras
@@ -133,6 +134,14 @@ OPTIMIZERS = {
     "adam": ([lambda b=b: Adam(0.01, beta_1=b, beta_2=b) for b in (0.9, 0.8)], 2e-6),
     "adamw": ([lambda w=w: AdamW(0.01, weight_decay=w) for w in (0.1, 0.5)], 2e-6),
     "schedule": ([lambda: SGD(Decay(0.5, 2, 0.8)), lambda: SGD(0.1)], 1e-6),
+    "accumulation": (
+        [lambda k=k: SGD(Decay(0.5, 2, 0.8), gradient_accumulation_steps=k) for k in (None, 2, 3)],
+        1e-6,
+    ),
+    "adam_accumulation": (
+        [lambda k=k: Adam(0.01, gradient_accumulation_steps=k) for k in (2, None)],
+        2e-6,
+    ),
     "adam_schedule": ([lambda s=s: Adam(Decay(0.1, s, 0.5)) for s in (1, 3)], 2e-6),
 }
 
@@ -608,6 +617,49 @@ def test_a_diverging_member_touches_nobody():
     assert np.isnan(results[-1].history["loss"][-1])
     assert np.isnan(results[-1].weights[0]).any()
     assert not np.isfinite(results[0].history["loss"][-1]) or results[0].history["loss"][-1] > 1e3
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+def test_a_pause_changes_no_bit(optimizer):
+    def build():
+        hidden = (keras.Input((FEATURES,)), L.Dense(5), L.BatchNormalization(), L.Dropout(0.2))
+        return classifier(*hidden, optimizer=optimizer)
+
+    members = [member(build, seed, epochs=3) for seed in (0, 1)]
+    whole = train(members)
+    paused = train([dataclasses.replace(m, stop=2) for m in members])
+    assert [result.pause.epoch for result in paused] == [2, 2]
+    resumed = train(
+        [dataclasses.replace(m, start=p.pause) for m, p in zip(members, paused, strict=True)][1:]
+    )
+    assert resumed[0].pause is None
+    for mine, other in zip(resumed[0].weights, whole[1].weights, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert resumed[0].test == whole[1].test
+    for metric, values in whole[1].history.items():
+        np.testing.assert_array_equal(paused[1].history[metric][:3], values[:3])
+        np.testing.assert_array_equal(resumed[0].history[metric][3:], values[3:])
+        assert np.isnan(resumed[0].history[metric][:3]).all()
+
+
+def test_one_graph_serves_batch_after_batch(monkeypatch):
+    made = []
+
+    class Counted(graph_module.Graph):
+        def __init__(self, *arguments):
+            made.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(population, "Graph", Counted)
+    population._recent.clear()
+    members = [member(functools.partial(everything, rate), 0) for rate in (0.1, 0.2, 0.3, 0.4)]
+    alone = [train([one])[0] for one in members]
+    assert len(made) == 1
+    population._recent.clear()
+    for one, other in zip(alone, train(members), strict=True):
+        assert_same_bits(one, other)
+    train([member(functools.partial(everything, 0.1), 0, data=blobs(seed=1))])
+    assert len(made) == 3  # of other data
 
 
 def test_the_same_run_gives_the_same_bits():

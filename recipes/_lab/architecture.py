@@ -271,7 +271,8 @@ def _read_optimizer(optimizer, numbers):
         config.pop(key)
     for key in OPTIMIZERS[kind]:
         numbers[key] = float(config.pop(key))
-    numbers["weight_decay"] = float(config.pop("weight_decay") or 0.0)
+    for key in ("weight_decay", "gradient_accumulation_steps"):
+        numbers[key] = float(config.pop(key) or 0.0)
     # What is left either selects the rule (nesterov) or is off by default and needs `fit`.
     rule = {"class": kind.__name__, "nesterov": config.pop("nesterov", False)}
     config.pop("ema_momentum")

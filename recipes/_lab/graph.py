@@ -8,7 +8,7 @@ import tensorflow as tf
 from callbacks.distribution_logger import activation_name, summarize
 from recipes._lab import layers, optimizers
 from recipes._lab.architecture import initial_weights, key
-from recipes._lab.members import Record, answered_right, batch_order, built, rates
+from recipes._lab.members import Pause, Record, answered_right, batch_order, built, rates
 from recipes._lab.stack import Stack
 
 # Examples evaluated at once: fewer waste time between operations, more fall out of cache.
@@ -33,20 +33,31 @@ class Graph:
         self.steps = len(self.data.train) // self.batch_size  # of one epoch
         self.stack = Stack(built(first))
         self.rule = json.loads(first.blueprint.signature)[-2]
-        # Factors that are zero for everybody are left out: what nobody asked for costs nothing.
-        numbers = first.blueprint.hyperparameters
-        self.numbers = [
-            name
-            for name in numbers
-            if not (name.endswith(("/l1", "/l2", "weight_decay")) or name == "momentum")
-            or any(member.blueprint.hyperparameters[name] for member in members)
-        ]
-        self.class_weighted = any(member.class_weight for member in members)
+        self.numbers = self.numbers_of(members)
+        self.class_weighted = self.weights_classes(members)
         self.x, self.y = tf.constant(self.data.train.x), tf.constant(self.data.train.y)
         self.probe_x, self.probe_y = self.x[:PROBE], self.y[:PROBE]
         self._lay_out_evaluation()
         self.run_epoch = tf.function(self._run_epoch, autograph=False)
         self.measure = tf.function(self._measure, autograph=False)
+
+    @staticmethod
+    def numbers_of(members):
+        """Return the names of the lifted numbers that the members need.
+
+        Factors that are zero for everybody are left out: what nobody asked for costs nothing.
+        """
+        return [
+            name
+            for name in members[0].blueprint.hyperparameters
+            if not (name.endswith(("/l1", "/l2")) or name in optimizers.OPTIONAL)
+            or any(member.blueprint.hyperparameters[name] for member in members)
+        ]
+
+    @staticmethod
+    def weights_classes(members):
+        """Tell whether some member weights its classes."""
+        return any(member.class_weight for member in members)
 
     def _lay_out_evaluation(self):
         """Cut train, validation and test into blocks of equal size, the last of each padded."""
@@ -144,6 +155,8 @@ class Graph:
 
         plan = plan | {"seed_of_member": tf.gather(plan["seed_of_member"], chosen)}
         numbers = {name: tf.gather(values, chosen) for name, values in numbers.items()}
+        if "gradient_accumulation_steps" in numbers:  # a look shows an update at each moment
+            numbers["gradient_accumulation_steps"] = tf.ones([len(chosen)], tf.float64)
         weights, rate = of_chosen(weights), tf.gather(rate, chosen)
         x, y = (part[None] for part in (self.probe_x, self.probe_y))
         if self.seeds > 1:  # inputs are the same, but the masks are not
@@ -209,13 +222,19 @@ class Graph:
         steps = max(1, epochs * self.steps)  # without training there is a first step to look at
         table = np.stack([rates(m.blueprint.learning_rate, steps) for m in crew], axis=1)
         plan = self._plan(crew, seeds)
-        draws = [initial_weights(m.blueprint, m.seed, self.stack.shapes) for m in crew]
-        weights = [tf.constant(np.stack(values)) for values in zip(*draws, strict=True)]
-        states = [
-            optimizers.initial_state(self.rule, weight, numbers)
-            for weight, is_trainable in zip(weights, self.stack.trainable, strict=True)
-            if is_trainable
-        ]
+        first, last = crew[0].start.epoch if crew[0].start else 0, crew[0].stop or epochs
+        if crew[0].start:
+            weights = _stacked([m.start.weights for m in crew])
+            states = [_stacked(of) for of in zip(*[m.start.states for m in crew], strict=True)]
+        else:
+            weights = _stacked(
+                [initial_weights(m.blueprint, m.seed, self.stack.shapes) for m in crew]
+            )
+            states = [
+                optimizers.initial_state(self.rule, weight, numbers)
+                for weight, is_trainable in zip(weights, self.stack.trainable, strict=True)
+                if is_trainable
+            ]
         record = Record(crew, epochs)
 
         def watch(epoch):
@@ -228,20 +247,21 @@ class Graph:
                     watched, weights, states, numbers, plan, rate, step
                 )
 
-        watch(0)
-        for epoch in range(epochs):
+        if first == 0:
+            watch(0)
+        for epoch in range(first, last):
             batches = [
                 batch_order(seed, epoch, len(self.data.train), self.batch_size) for seed in seeds
             ]
-            first = epoch * self.steps
+            step = epoch * self.steps
             weights, states = self.run_epoch(
                 weights,
                 states,
                 numbers,
                 plan,
                 tf.constant(np.stack(batches, axis=1)),
-                tf.constant(table[first : first + self.steps]),
-                tf.constant(first),
+                tf.constant(table[step : step + self.steps]),
+                tf.constant(step),
             )
             watch(epoch + 1)
             progress(len(members))
@@ -251,7 +271,13 @@ class Graph:
         weights = record.restore(weights)
         sums = self.measure(weights, numbers, *map(tf.constant, (self.until_test, len(self.owner))))
         test = sums.numpy()[:, 2] / self.split_sizes[2]
-        return record.results(len(members), weights, test)
+        results = record.results(len(members), weights, test)
+        if last < epochs:
+            states = [[state.numpy() for state in of] for of in states]
+            for n, result in enumerate(results):
+                own = [[state[n].copy() for state in of] for of in states]
+                result.pause = Pause(last, result.weights, own)
+        return results
 
     def _plan(self, crew, seeds):
         plan = {
@@ -274,6 +300,11 @@ class Graph:
         sums = self.measure(weights, numbers, tf.constant(0), tf.constant(self.until_test))
         loss, accuracy = sums.numpy() / self.split_sizes
         return np.stack([loss[0], accuracy[0], loss[1], accuracy[1]])
+
+
+def _stacked(lists):
+    """Turn one list of arrays a member into one list of tensors, (members, ...)."""
+    return [tf.constant(np.stack(values)) for values in zip(*lists, strict=True)]
 
 
 def _padded(splits, size):

@@ -14,6 +14,21 @@ METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Where training paused: what it takes to go on as if it never had.
+
+    Attributes:
+        epoch: trained so far.
+        weights: in the order of `model.weights`.
+        states: what the optimizer keeps for each trainable weight, a list of arrays each.
+    """
+
+    epoch: int
+    weights: list[np.ndarray]
+    states: list[list[np.ndarray]]
+
+
+@dataclass(frozen=True)
 class Member:
     """One model to train.
 
@@ -30,6 +45,9 @@ class Member:
         class_weight: factor of each class's loss, `{class: factor}`, or None.
         record: epochs after which the weights are kept (0 is before training).
         watch: epochs after which distributions are kept, for TensorBoard.
+        start: where an earlier training of the same member paused, or None.
+        stop: pause after this epoch, or None to train to the end. The history before `start` and
+            after `stop` is NaN; neither goes together with `patience` or with `fit`.
     """
 
     label: str
@@ -43,6 +61,8 @@ class Member:
     class_weight: dict | None = None
     record: tuple[int, ...] = ()
     watch: tuple[int, ...] = ()
+    start: Pause | None = None
+    stop: int | None = None
 
 
 @dataclass
@@ -59,6 +79,7 @@ class Result:
         snapshots: recorded weights by epoch.
         distributions: of a watched member, serialized Summaries of weights, activations and
             gradients by epoch.
+        pause: where training paused, if it was to.
     """
 
     history: dict[str, np.ndarray]
@@ -67,6 +88,7 @@ class Result:
     weights: list[np.ndarray]
     snapshots: dict[int, list[np.ndarray]] = field(default_factory=dict)
     distributions: dict[int, bytes] = field(default_factory=dict)
+    pause: Pause | None = None
 
 
 class Record:

@@ -7,6 +7,9 @@ and the tests compare each with Keras's own optimizer.
 
 import tensorflow as tf
 
+# Numbers of an optimizer that do nothing where they are zero.
+OPTIONAL = ("momentum", "weight_decay", "gradient_accumulation_steps")
+
 
 def initial_state(rule, weight, numbers):
     """Return the state that the rule keeps for one stacked weight, before the first step.
@@ -20,6 +23,8 @@ def initial_state(rule, weight, numbers):
         A list of tensors like weight.
     """
     zero = tf.zeros_like(weight)
+    if "gradient_accumulation_steps" in numbers:
+        return [zero, *initial_state(rule, weight, _without_accumulation(numbers))]
     momentum = [zero] if "momentum" in numbers else []
     if rule["class"] == "SGD":
         return momentum
@@ -45,6 +50,8 @@ def update(rule, weight, gradient, state, learning_rate, numbers, step):
     Returns:
         The new weight and its new state.
     """
+    if "gradient_accumulation_steps" in numbers:
+        return _accumulate(rule, weight, gradient, state, learning_rate, numbers, step)
 
     def number(name, complement=False):
         # Keras takes 1 - beta before rounding it to float32.
@@ -55,6 +62,24 @@ def update(rule, weight, gradient, state, learning_rate, numbers, step):
         # Decoupled from the gradient, scaled by the rate (Loshchilov and Hutter 2019).
         weight = weight - weight * number("weight_decay") * rate
     return RULES[rule["class"]](rule, weight, gradient, state, rate, number, step)
+
+
+def _accumulate(rule, weight, gradient, state, learning_rate, numbers, step):
+    """Add gradients up, and apply the rule to their mean every few steps."""
+    every = tf.maximum(numbers["gradient_accumulation_steps"], 1.0)  # 0 stands for each step
+    step = tf.cast(step, tf.float64)
+    total = state[0] + gradient
+    mean, updates = total / _column(every, weight), _column(step // every, weight)
+    rest = _without_accumulation(numbers)
+    moved, after = update(rule, weight, mean, state[1:], learning_rate, rest, updates)
+    due = _column((step + 1.0) % every == 0.0, weight) > 0.0
+    new, old = [moved, tf.zeros_like(total), *after], [weight, total, *state[1:]]
+    weight, *state = (tf.where(due, *pair) for pair in zip(new, old, strict=True))
+    return weight, state
+
+
+def _without_accumulation(numbers):
+    return {name: n for name, n in numbers.items() if name != "gradient_accumulation_steps"}
 
 
 def _sgd(rule, weight, gradient, state, rate, number, step):

@@ -59,7 +59,8 @@ def train(members, *, store=None, progress=None, engine="population"):
     populations, alone = collections.defaultdict(list), []
     for index, member in enumerate(members):
         if engine == "population" and member.blueprint is not None:
-            plan = (id(member.data), member.epochs, member.batch_size)
+            start = member.start.epoch if member.start else 0
+            plan = (id(member.data), member.epochs, member.batch_size, start, member.stop)
             populations[member.blueprint.signature, plan].append(index)
         else:
             alone.append(index)
@@ -80,16 +81,16 @@ def train(members, *, store=None, progress=None, engine="population"):
 
     queue = []
     for indices in populations.values():
-        first = members[indices[0]]
+        group = [members[index] for index in indices]
+        first = group[0]
         batch_size = min(first.batch_size, len(first.data.train))
-        member_seeds = [members[index].seed for index in indices]
-        crews, size, seeds = _crews(member_seeds, layers.multiple(batch_size))
-        population = _Population([members[index] for index in indices], size, seeds)
+        crews, size, seeds = _crews([m.seed for m in group], layers.multiple(batch_size))
+        train_crew = _population(group, size, seeds).train
         steps = first.epochs * (len(first.data.train) // batch_size)
         work_of_crew = size * steps * batch_size * len(json.loads(first.blueprint.signature))
         for number, crew in enumerate(crews):
             crew = [indices[i] for i in crew]
-            queue.append(((number > 0, -work_of_crew), crew, population.train))
+            queue.append(((number > 0, -work_of_crew), crew, train_crew))
     # All populations stand in one queue. First a crew of each, so that one is traced while another
     # trains; then the largest, so that no core is left with one when the others have finished.
     queue.sort(key=lambda entry: entry[0])
@@ -111,13 +112,36 @@ class _Population:
     """Members of one architecture, data and plan, with a graph that is traced when first needed."""
 
     def __init__(self, members, size, seeds):
-        self.arguments, self.graph, self.lock = (members, size, seeds), None, threading.Lock()
+        self.size, self.seeds = size, seeds
+        self._arguments, self._graph, self._lock = (members, size, seeds), None, threading.Lock()
 
     def train(self, members, progress):
         """Train one crew and return its results."""
-        with self.lock:
-            self.graph = self.graph or Graph(*self.arguments)
-        return self.graph.train(members, progress)
+        with self._lock:
+            self._graph = self._graph or Graph(*self._arguments)
+            self._arguments = None
+        return self._graph.train(members, progress)
+
+
+def _population(members, size, seeds):
+    """Return a population for crews of this size, one of the last ones if it fits.
+
+    Tracing takes a second or so: a search that trains batch after batch, or a recipe that tunes
+    before it trains, does it once.
+    """
+    first, plan = members[0], members[0].data
+    needed = Graph.numbers_of(members)
+    like = (first.blueprint.signature, first.batch_size, needed, Graph.weights_classes(members))
+    for known, data, population in _recent:
+        fits = size <= population.size <= 2 * size and population.seeds >= seeds
+        if known == like and data is plan and fits:
+            return population
+    population = _Population(members, size, seeds)
+    _recent.appendleft((like, plan, population))
+    return population
+
+
+_recent = collections.deque(maxlen=16)
 
 
 def cores():
