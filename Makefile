@@ -19,13 +19,15 @@ q = '$(subst ','\'',$(1))'
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
 .DEFAULT_GOAL := help
-.PHONY: help recipe list tensorboard gallery bench test lint clean
+.PHONY: help recipe search list tensorboard gallery bench test lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|file.csv]'
 	@echo '              [TARGET=column] [SEEDS=5] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
+	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|bayesian] [DISCARD=1]'
+	@echo '              [DATA=...] [TARGET=column] [SEEDS=1] [EPOCHS=20] [QUICK=1] [OUT=runs]'
 
 recipe: .venv/installed  ## run a recipe: NAME=..., see below
 	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make recipe NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
@@ -33,6 +35,14 @@ recipe: .venv/installed  ## run a recipe: NAME=..., see below
 	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
 	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick) \
 	  $(if $(SAVE),--save-model $(call q,$(SAVE)))
+
+search: .venv/installed  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
+	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make search NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
+	@$(VENV)/python -m recipes search $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
+	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(TRIALS),--trials $(call q,$(TRIALS))) \
+	  $(if $(STAGES),--stages $(call q,$(STAGES))) $(if $(ORACLE),--oracle $(call q,$(ORACLE))) \
+	  $(if $(SEEDS),--seeds $(call q,$(SEEDS))) $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) \
+	  $(if $(filter-out 0,$(DISCARD)),--discard) $(if $(filter-out 0,$(QUICK)),--quick)
 
 list: .venv/installed  ## the recipes with their questions
 	@$(VENV)/python -m recipes list

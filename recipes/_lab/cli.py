@@ -56,6 +56,20 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="list the recipes with their questions")
     listing.set_defaults(command=list_recipes)
+    searching = commands.add_parser("search", help="search a recipe's hyperparameters")
+    searching.set_defaults(command=search_recipe)
+    add = searching.add_argument
+    add("name", metavar="NAME", help="the recipe, as `list` shows it")
+    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
+    add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
+    add("--trials", type=_count(10**5), default=100, metavar="N", help="how many (if not 100)")
+    add("--stages", type=_count(20), default=1, metavar="N", help="rounds, from coarse to fine")
+    add("--oracle", choices=("random", "bayesian"), default="random", help="if not random")
+    add("--seeds", type=_count(1000), default=1, metavar="N", help="of each trial (if not 1)")
+    add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
+    add("--discard", action="store_true", help="give up the worse half early, twice")
+    add("--quick", action="store_true", help="seconds; for trying")
+    add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
     board = commands.add_parser("tensorboard", help="serve the logs of runs on 127.0.0.1")
     board.set_defaults(command=serve_tensorboard)
     add = board.add_argument
@@ -128,6 +142,29 @@ def run_recipe(arguments):
     tell = functools.partial(console.print, markup=False)
     lab, folder = experiment.run(arguments.name, options, tell, functools.partial(_track, console))
     _show(console, lab, folder, time.perf_counter() - start)
+
+
+def search_recipe(arguments):
+    """Search a recipe's hyperparameters and show what came of it."""
+    _known(arguments.name)
+    if arguments.stages > arguments.trials:
+        raise UserError(
+            f"{arguments.trials} trials are too few for {arguments.stages} stages; give one or "
+            "more for each (--trials, TRIALS=...)"
+        )
+    start = time.perf_counter()
+    import_tensorflow_quietly()
+    from rich.console import Console
+
+    from recipes._lab import search
+
+    console = Console(highlight=False)
+    asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
+    tell = functools.partial(console.print, markup=False)
+    found, folder = search.run(
+        arguments.name, search.Options(**asked), tell, functools.partial(_track, console)
+    )
+    _show_search(console, found, folder, time.perf_counter() - start)
 
 
 def serve_tensorboard(arguments):
@@ -211,6 +248,46 @@ def _track(console, description, total):
         yield lambda steps: progress.advance(task, steps)
 
 
+def _show_search(console, found, folder, seconds):
+    """Print the best trials, what matters, and where things are."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from recipes._lab import space
+
+    names = list(found.best.hyperparameters.values)
+    table = Table("trial", "val. accuracy (%)", *names, box=None, pad_edge=False)
+    completed = [trial for trial in found.trials if trial.status == "COMPLETED"]
+    completed.sort(key=lambda trial: (trial.message is not None, -trial.score))
+    for trial in completed[:10]:
+        values = [trial.hyperparameters.values.get(name, "") for name in names]
+        shown = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
+        table.add_row(trial.trial_id, f"{100 * trial.score:.1f}", *map(escape, shown))
+    console.print()
+    console.print(table)
+    failed = len(found.trials) - len(completed)
+    given_up = sum(trial.message is not None for trial in completed)
+    console.print(
+        f"\n{len(found.trials)} trials, {failed} of them diverged, {given_up} given up early"
+    )
+    test = 100 * found.test_accuracy.mean()
+    console.print(
+        f"best on validation: trial {found.best.trial_id}, {100 * found.best.score:.1f} %; "
+        f"of so many trials the best looks better than it is: {test:.1f} % on test",
+        soft_wrap=True,
+    )
+    for name, values in sorted(found.importance.items(), key=lambda item: -item[1].mean()):
+        mean, half = space.interval(values)
+        console.print(f"importance  {escape(name)} {mean:.2f} ± {half:.2f}")
+    if not found.importance:
+        console.print(f"too few trials to tell what matters; {space.FEWEST_TRIALS} are needed")
+    console.print(f"took        {seconds:.1f} s")
+    for file in ("trials.csv", *found.figures, "best.keras"):
+        kind = {"csv": "trials", "png": "figure", "keras": "model"}[file.rpartition(".")[2]]
+        console.print(f"{kind:12}{escape(str(folder / file))}", soft_wrap=True)
+    _show_board(console, folder)
+
+
 def _show(console, lab, folder, seconds):
     """Print table, verdicts and where things are."""
     from rich.markup import escape
@@ -243,6 +320,13 @@ def _show(console, lab, folder, seconds):
     console.print(f"page        {escape(str(folder / 'report.html'))}", soft_wrap=True)
     if lab.options.save_model:
         console.print(f"model       {escape(lab.options.save_model)}", soft_wrap=True)
+    _show_board(console, folder)
+
+
+def _show_board(console, folder):
+    """Print the command that shows a folder's logs, if it has some."""
+    from rich.markup import escape
+
     if (folder / "tensorboard").exists():
         program = os.path.relpath(Path(sys.executable).parent / "tensorboard")
         options = ["--host", "127.0.0.1", "--logdir", str(folder / "tensorboard")]

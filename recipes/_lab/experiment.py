@@ -437,11 +437,7 @@ def _results(histories, recipe, data_name):
 
 
 def _save_best(lab, path):
-    """Save the model that is best on validation: the best variant's best seed.
-
-    The .keras file is an ordinary one, with one more member in its archive: recipe.json holds
-    class names, variant and accuracies.
-    """
+    """Save the model that is best on validation, the best variant's best seed, and what it is."""
     histories = lab.histories
     if not histories.results:
         raise UserError("this recipe trains no model that could be saved; omit --save-model")
@@ -456,9 +452,14 @@ def _save_best(lab, path):
         "val_accuracy": float(accuracy.max()),
         **result.test,
     }
+    save_model(histories.model(variant, seed), about, path)
+
+
+def save_model(model, about, path):
+    """Write an ordinary .keras file with one more member in its archive: recipe.json."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.keras"
-        histories.model(variant, seed).save(file)
+        model.save(file)
         with zipfile.ZipFile(file, "a") as archive:
             archive.writestr("recipe.json", json.dumps(about, indent=1, ensure_ascii=False))
         write(path, file.read_bytes())

@@ -1,5 +1,8 @@
 """Numbers by seed -> figures: lines with bands, dots with intervals, histograms."""
 
+import matplotlib
+import matplotlib.cm
+import matplotlib.colors
 import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
@@ -174,6 +177,108 @@ def histograms(layout, *, x_label, limits=None, bins=40):
                 ax.set_visible(False)
         axes[n, 0].set_ylabel(row, fontsize=9, rotation=0, ha="right", va="center")
     figure.supxlabel(x_label, fontsize=10, y=0.12 / height)
+    return figure
+
+
+def scatter(values, scores, *, y_label, logarithmic=()):
+    """Draw a score over each hyperparameter, one panel each, a dot a trial.
+
+    Args:
+        values: `{name: (trials,)}`, numbers or words.
+        scores: (trials,).
+        y_label: of the y axis, with its unit.
+        logarithmic: names of those on a logarithmic axis.
+
+    Returns:
+        A matplotlib figure.
+    """
+    columns = min(4, len(values))
+    rows = -(-len(values) // columns)
+    width, height = max(3.0 * columns + 0.9, 5.0), 2.5 * rows + 0.4
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    figure.subplots_adjust(
+        left=0.75 / width,
+        right=1 - 0.15 / width,
+        bottom=0.55 / height,
+        top=1 - 0.2 / height,
+        wspace=0.1,
+        hspace=0.35,
+    )
+    for ax, (name, of) in zip(axes.flat, values.items(), strict=False):
+        known = [n for n, value in enumerate(of) if value is not None]
+        shown = [str(of[n]) if isinstance(of[n], bool | str) else of[n] for n in known]
+        ax.plot(shown, np.asarray(scores)[known], "o", color=COLOURS[0], alpha=0.5, ms=4, mew=0)
+        if name in logarithmic:
+            ax.set_xscale("log")
+        ax.set_xlabel(name, fontsize=9)
+        ax.grid(alpha=0.25)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes.flat[len(values) :]:
+        ax.set_visible(False)
+    figure.supylabel(y_label, fontsize=10, x=0.12 / width)
+    return figure
+
+
+def parallel(places, ends, scores, *, label):
+    """Draw parallel coordinates: an axis a hyperparameter, a line a trial, its colour the score.
+
+    Args:
+        places: `{name: (trials,)}`, where on its axis each trial lies, from 0 to 1.
+        ends: `{name: (lowest, highest value)}`, written at the ends of the axis.
+        scores: (trials,).
+        label: of the colours, with their unit.
+
+    Returns:
+        A matplotlib figure.
+    """
+    figure = Figure(figsize=(1.6 * len(places) + 2.2, 4.0), layout="constrained")
+    ax = figure.subplots()
+    lines = np.stack([np.asarray(of, float) for of in places.values()], axis=1)
+    scores = np.asarray(scores, float)
+    low, high = scores.min(), max(scores.max(), scores.min() + 1e-9)
+    colours = matplotlib.colormaps["viridis_r"]
+    for n in np.argsort(scores):  # the best on top
+        share = (scores[n] - low) / (high - low)
+        ax.plot(lines[n], color=colours(share), alpha=0.25 + 0.65 * share, linewidth=1.2)
+    for position, (lowest, highest) in enumerate(ends.values()):
+        ax.axvline(position, color="#888", linewidth=0.8)
+        for y, value, place in ((-0.03, lowest, "top"), (1.03, highest, "bottom")):
+            text = value if isinstance(value, bool | str) else f"{value:.3g}"
+            ax.text(position, y, text, ha="center", va=place, fontsize=8)
+    ax.set_xticks(range(len(places)), list(places), fontsize=9)
+    ax.tick_params(axis="x", length=0, pad=16)
+    ax.set(ylim=(-0.02, 1.02), yticks=[])
+    ax.spines[:].set_visible(False)
+    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(low, high), colours)
+    figure.colorbar(scale, ax=ax, label=label)
+    return figure
+
+
+def importance(found, *, x_label):
+    """Draw the importance of each hyperparameter with its interval, the largest on top.
+
+    Args:
+        found: `{name: (mean, half-width of the 95 % interval)}`.
+        x_label: of the x axis, with its unit.
+
+    Returns:
+        A matplotlib figure.
+    """
+    found = dict(sorted(found.items(), key=lambda item: item[1]))
+    figure = Figure(figsize=(6.5, 0.4 * len(found) + 1.3), layout="constrained")
+    ax = figure.subplots()
+    means, halves = zip(*found.values(), strict=True)
+    dots = ax.errorbar(
+        means, range(len(found)), xerr=halves, fmt="o", color=COLOURS[0], capsize=3, ms=5
+    )
+    ax.axvline(0, color="#888", linewidth=0.8)
+    ax.set_yticks(range(len(found)), list(found))
+    ax.set_ylim(-0.6, len(found) - 0.4)
+    ax.set_xlabel(x_label)
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend([dots], ["mean with its 95 % interval"], frameon=False, fontsize=9)
     return figure
 
 

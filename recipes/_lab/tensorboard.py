@@ -57,6 +57,29 @@ def write_logs(histories, arguments, folder, *, question, claims, figures):
     _write_report(folder / "report", now, question, claims, figures)
 
 
+def write_search(trials, folder):
+    """Write a search: curves and hyperparameters, one session a trial.
+
+    Args:
+        trials: pairs of a `PopulationTuner` and a trial of it.
+        folder: made if need be; a run is `<folder>/<number of the trial>/{train,validation}`.
+    """
+    now = time.time()
+    names = [f"trial-{number}" for number in range(len(trials))]
+    values = [trial.hyperparameters.values for _, trial in trials]
+    _write_events(folder, now, [(0, _hparams_config(dict(zip(names, values, strict=True))))])
+    for name, (tuner, trial) in zip(names, trials, strict=True):
+        _write_events(folder / name, now, [(0, _session(name, trial.hyperparameters.values))])
+        history = tuner.history(trial)
+        for part in ("train", "validation"):
+            curves = {
+                tag: history[metric].mean(axis=0)
+                for metric, (of, tag) in TAGS.items()
+                if of == part
+            }
+            _write_events(folder / name / part, now, list(_scalars(curves)))
+
+
 def _write_events(folder, wall_time, summaries):
     """Write `(step, Summary)` pairs, serialized or not, as one event file."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,259 @@
+"""`make search`: a recipe's search space, searched in rounds -> tables, figures, the best model."""
+
+import dataclasses
+import hashlib
+import importlib
+import inspect
+import io
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from recipes._lab import data as data_module
+from recipes._lab import experiment, figures, space, tensorboard
+from recipes._lab.errors import UserError
+from recipes._lab.files import RunFolder, explained, write
+from recipes._lab.tuner import PopulationTuner, make_oracle
+
+EPOCHS = 20
+DISCARD = (1 / 9, 1 / 3)
+QUICK_TRIALS = 8
+LIBRARIES = (*experiment.LIBRARIES, "keras-tuner")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a user may ask of a search.
+
+    Attributes:
+        data: a name or a path, as in `data.load`.
+        target: the column of a .csv that holds the classes, or None for the last.
+        trials: how many in all.
+        stages: rounds, each on ranges narrowed around the best of those before it.
+        oracle: "random" or "bayesian".
+        seeds: executions of each trial.
+        epochs: of a trial, or None for the default.
+        discard: whether the worse half of a batch is given up after a ninth and a third of the
+            epochs.
+        quick: a few trials, epochs and examples.
+        out: folder of all runs.
+    """
+
+    data: str = "digits"
+    target: str | None = None
+    trials: int = 100
+    stages: int = 1
+    oracle: str = "random"
+    seeds: int = 1
+    epochs: int | None = None
+    discard: bool = False
+    quick: bool = False
+    out: str = "runs"
+
+
+@dataclasses.dataclass
+class Findings:
+    """What came of a search.
+
+    Attributes:
+        trials: all trials, in order.
+        best: the trial with the best mean validation accuracy.
+        test_accuracy: of its executions, (seeds,); asked for once, of this trial.
+        importance: see `space.importance`.
+        figures: `{file name: PNG bytes}`.
+    """
+
+    trials: list
+    best: object
+    test_accuracy: np.ndarray
+    importance: dict
+    figures: dict
+
+
+def run(name, options, tell, track):
+    """Search a recipe's `build_tunable` and write what came of it.
+
+    Args:
+        name: of the recipe's module in `recipes`.
+        options: what the user asked for.
+        tell: see `experiment.Lab`.
+        track: see `experiment.Lab`.
+
+    Returns:
+        The `Findings`, and the folder that now holds the results.
+
+    Raises:
+        UserError: anything that the user can put right.
+    """
+    start = time.perf_counter()
+    module = importlib.import_module(f"recipes.{name}")
+    data = _data(module, options)
+
+    def build_model(hp):
+        return module.build_tunable(hp, data.input_shape, data.num_classes)
+
+    if options.quick:
+        options = dataclasses.replace(options, trials=min(options.trials, QUICK_TRIALS))
+    epochs = options.epochs or (experiment.QUICK["epochs"] if options.quick else EPOCHS)
+    settings = {
+        "data": data.fingerprint,
+        "epochs": epochs,
+        "seeds": options.seeds,
+        "oracle": options.oracle,
+        "stages": options.stages,
+        "discard": options.discard,
+        "recipe": Path(module.__file__).read_text(encoding="utf-8"),
+    }
+    with RunFolder(options.out, name, f"{data.name}-search") as folder:
+        state = folder.cache / f"search-{name}-{_digest(settings)}"
+        _say_if_new(folder.cache / f"search-{name}.json", settings, state, tell)
+        tuners, original = [], None
+        for stage in range(options.stages):
+            share = options.trials * (stage + 1) // options.stages
+            share -= options.trials * stage // options.stages
+            ranges = None
+            if stage:
+                ranges = space.narrowed(original, [t for u in tuners for t in _completed(u)])
+            tuner = PopulationTuner(
+                make_oracle(options.oracle, share, stage, ranges),
+                build_model,
+                data,
+                epochs=epochs,
+                seeds=range(options.seeds),
+                discard=DISCARD if options.discard else (),
+                directory=state,
+                project_name=f"stage-{stage + 1}-{_digest(ranges and ranges.get_config())}",
+                tell=tell,
+                track=track,
+            )
+            original = original or tuner.oracle.get_space()
+            tuner.search()
+            tuners.append(tuner)
+            if not any(map(_completed, tuners)):
+                raise UserError(
+                    f"all {len(tuner.trials())} trials diverged; search smaller learning rates"
+                )
+        findings, tuner = _findings(tuners, original)
+        _write(name, options, data, folder.work, tuners, tuner, findings, epochs, start)
+        folder.finish()
+    return findings, folder.final
+
+
+def _data(module, options):
+    """Return the data in the shape that the recipe's template takes."""
+    if not hasattr(module, "build_tunable"):
+        raise UserError(f"{module.__name__} has no build_tunable, so nothing to search")
+    dataset = data_module.load(options.data, options.target)
+    shape = inspect.signature(module.build_tunable).parameters["input_shape"].default
+    dataset = dataset.images() if len(shape) == 3 else dataset.flat()
+    if not options.quick:
+        return dataset
+    few = experiment.QUICK["examples"]
+    parts = {
+        part: data_module.Split(split.x[:few], split.y[:few])
+        for part in ("train", "validation", "test")
+        for split in [getattr(dataset, part)]
+    }
+    return dataclasses.replace(dataset, **parts)
+
+
+def _digest(content):
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _say_if_new(path, settings, state, tell):
+    """Say that a search of other settings than the last one starts anew."""
+    try:
+        last = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        last = None
+    if isinstance(last, dict) and last != settings and not state.exists():
+        changed = [key for key in settings if last.get(key) != settings[key]]
+        tell(f"a new search, since there is a change in: {', '.join(changed)}")
+    elif state.exists():
+        tell("going on with the search that was begun with these settings")
+    write(path, json.dumps(settings))
+
+
+def _completed(tuner):
+    return [trial for trial in tuner.trials() if trial.status == "COMPLETED"]
+
+
+def _findings(tuners, original):
+    """Return the findings and the tuner of the best trial."""
+    best, tuner = max(
+        ((trial, tuner) for tuner in tuners for trial in tuner.oracle.get_best_trials(1)),
+        key=lambda found: (found[0].message is None, found[0].score),
+    )
+    completed = [trial for tuner in tuners for trial in _completed(tuner)]
+    told = space.importance(original, [trial for trial in completed if trial.message is None])
+    names = [parameter.name for parameter in original.space]
+    scatter = figures.scatter(
+        {p.name: [t.hyperparameters.values.get(p.name) for t in completed] for p in original.space},
+        100 * np.array([trial.score for trial in completed]),
+        logarithmic=[p.name for p in original.space if getattr(p, "sampling", None) == "log"],
+        y_label="validation accuracy (%)",
+    )
+    drawn = {"figure.png": scatter}
+    if len(names) > 1:
+        drawn["figure-parallel.png"] = figures.parallel(
+            {
+                p.name: [p.value_to_prob(t.hyperparameters.values[p.name]) for t in completed]
+                for p in original.space
+            },
+            {p.name: [p.prob_to_value(0.0), p.prob_to_value(1.0)] for p in original.space},
+            100 * np.array([trial.score for trial in completed]),
+            label="validation accuracy (%)",
+        )
+    if told:
+        drawn["figure-importance.png"] = figures.importance(
+            {name: space.interval(values) for name, values in told.items()},
+            x_label="growth of the squared error, as a share of the variance,\n"
+            "when its values are permuted among held-out trials",
+        )
+    pictures = {}
+    for file, figure in drawn.items():
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=120)
+        pictures[file] = content.getvalue()
+    trials = [trial for tuner in tuners for trial in tuner.trials()]
+    return Findings(trials, best, tuner.test_accuracy(best), told, pictures), tuner
+
+
+def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
+    """Write the files of a search."""
+    best = findings.best
+    tuner_tables = [t.tables(stage) for stage, t in enumerate(tuners, 1)]
+    for position, file in enumerate(("trials.csv", "history.csv")):
+        head, *_ = tuner_tables[0][position].splitlines(keepends=True)
+        rows = [line for of in tuner_tables for line in of[position].splitlines(keepends=True)[1:]]
+        write(folder / file, head + "".join(rows))
+    for file, content in findings.figures.items():
+        write(folder / file, content)
+    about = {
+        "class_names": data.class_names,
+        "hyperparameters": best.hyperparameters.values,
+        "val_accuracy": float(best.score),
+        "test_accuracy": findings.test_accuracy.tolist(),
+    }
+    experiment.save_model(tuner.load_model(best), about, folder / "best.keras")
+    with explained(folder):
+        tensorboard.write_search(
+            [(t, trial) for t in tuners for trial in t.trials()], folder / "tensorboard"
+        )
+    versions = {library: version(library) for library in LIBRARIES}
+    content = {
+        "recipe": name,
+        "arguments": dataclasses.asdict(options) | {"data": data.name},
+        "epochs": epochs,
+        "best": {"trial": best.trial_id, **about},
+        "importance": {n: space.interval(v) for n, v in findings.importance.items()},
+        "versions": versions | {"python": platform.python_version()},
+        "seconds": {"total": round(time.perf_counter() - start, 1)},
+    }
+    write(folder / "search.json", json.dumps(content, indent=1, ensure_ascii=False))

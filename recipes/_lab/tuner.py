@@ -1,0 +1,408 @@
+"""keras-tuner's oracles and files, with whole batches of trials trained as populations.
+
+keras-tuner draws the hyperparameters, keeps the state of the search and ranks the trials. Here, it
+is asked for many trials at once; those that share an architecture are trained as one graph, every
+trial with several seeds.
+
+Scales: draw a rate on a logarithmic scale (`sampling="log"`): between .001 and .01 lie as many good
+values as between .01 and .1. Draw numbers of units and layers on a linear one. Draw a momentum by
+its distance from one, `momentum`: keras-tuner's `sampling="reverse_log"` does not do that, it gives
+as few values above .99 as a linear scale (9 % of [.9, .999] instead of 50 %).
+"""
+
+import contextlib
+import csv
+import dataclasses
+import functools
+import io
+import json
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+import keras_tuner
+import numpy as np
+from keras_tuner.src import utils as keras_tuner_utils
+
+from recipes._lab import architecture, population
+from recipes._lab.architecture import key
+from recipes._lab.errors import UserError
+from recipes._lab.files import write
+from recipes._lab.members import METRICS, Member, model_of
+
+BATCH = 48  # trials asked for and trained at once: two crews of 24
+# Of the trials that a Gaussian process proposes, each knows of the others only that they run.
+BAYESIAN_BATCH = 8
+
+
+def momentum(hp, name="momentum", low=0.9, high=0.999):
+    """Draw a momentum with its distance from one on a logarithmic scale.
+
+    Between .9 and .9005 nothing changes; between .999 and .9995 the average gets twice as long.
+    (Deep Learning Specialization, course 2 week 3.)
+
+    Args:
+        hp: keras-tuner's HyperParameters; it gets `one_minus_<name>`.
+        name: of the hyperparameter.
+        low: the smallest value.
+        high: the largest value, below one.
+    """
+    return 1.0 - hp.Float(f"one_minus_{name}", 1.0 - high, 1.0 - low, sampling="log")
+
+
+def make_oracle(kind, trials, seed, space=None):
+    """Return keras-tuner's oracle of a kind in `ORACLES`, for maximal validation accuracy.
+
+    Args:
+        kind: its name.
+        trials: how many it will give, all in all.
+        seed: any whole number; each gives draws of its own.
+        space: HyperParameters that override what the model's own `hp` calls ask for, or None.
+    """
+    return ORACLES[kind](
+        objective=keras_tuner.Objective("val_accuracy", "max"),
+        max_trials=trials,
+        seed=1 + key(seed, "search"),  # to keras-tuner, 0 means a random one
+        hyperparameters=space,
+        max_consecutive_failed_trials=10**9,  # a diverged trial is a result
+    )
+
+
+class _Resumable:
+    """What keras-tuner's oracles lack: draws that a resumed search repeats, and sound states."""
+
+    def populate_space(self, trial_id):
+        """Return the values of a trial, drawn by its number; see `keras_tuner.Oracle`."""
+        seed = key(self.seed, "trial", int(trial_id))
+        self._seed_state = seed
+        self._random_state = np.random.RandomState(seed)  # the Gaussian process's
+        return super().populate_space(trial_id)
+
+    def get_best_trials(self, num_trials=1):
+        """Return the best completed trials, those that were given up early behind all others."""
+        completed = [trial for trial in self.trials.values() if trial.status == "COMPLETED"]
+        completed.sort(key=lambda t: (t.message is not None, -t.score, t.trial_id))
+        return completed[:num_trials]
+
+    def reload(self):
+        """Read the state, and mend what a kill between two of its files leaves behind."""
+        super().reload()
+        self.start_order = sorted(self.trials, key=int)
+        done = [n for n in self.start_order if self.trials[n].status in ("COMPLETED", "FAILED")]
+        self.end_order += [name for name in done if name not in self.end_order]
+        # From its end, trials are taken.
+        self._retry_queue = [name for name in reversed(self.start_order) if name not in done]
+
+
+class RandomSearchOracle(_Resumable, keras_tuner.oracles.RandomSearchOracle):
+    """keras-tuner's random search."""
+
+
+class BayesianOracle(_Resumable, keras_tuner.oracles.BayesianOptimizationOracle):
+    """keras-tuner's Gaussian process."""
+
+
+ORACLES = {"random": RandomSearchOracle, "bayesian": BayesianOracle}
+
+
+class PopulationTuner(keras_tuner.Tuner):
+    """A tuner that trains its trials batch by batch, each batch as populations.
+
+    What keras-tuner's tuners offer works: `results_summary()`, `get_best_hyperparameters()`,
+    `get_best_models()` (the execution of the trial that is best on validation). Two names of
+    hyperparameters have a meaning: `batch_size` and `epochs` are used in training if a model's
+    `hp` draws them. A trial's score is the mean validation accuracy of its executions after the
+    last epoch; a trial with an execution that diverges has FAILED.
+
+    Args:
+        oracle: as from `make_oracle`, or any other that gives several open trials.
+        hypermodel: a `keras_tuner.HyperModel`, or a function `build_model(hp)` that returns a
+            compiled `keras.Sequential`. Other models are trained one by one, with `fit`.
+        data: a `Dataset`.
+        epochs: of a trial.
+        batch_size: examples a step.
+        seeds: of a trial's executions.
+        batch: trials asked for at once, or None for the oracle's own number.
+        discard: at each of these shares of the epochs, the worse half of a batch is given up
+            (successive halving, Jamieson and Talwalkar 2016), such as (1 / 9, 1 / 3).
+        directory: of all searches, or None for a search whose files nobody needs.
+        project_name: folder of this search in it. If it holds a search, that goes on.
+        tell: called with a line of text that the user should see.
+        track: context manager `track(description, total)` that yields `advance(steps)`.
+
+    Raises:
+        UserError: the folder holds something that is not the state of a search.
+    """
+
+    def __init__(
+        self,
+        oracle,
+        hypermodel,
+        data,
+        *,
+        epochs,
+        batch_size=100,
+        seeds=(0,),
+        batch=None,
+        discard=(),
+        directory=None,
+        project_name="search",
+        tell=print,
+        track=None,
+    ):
+        self.data, self.epochs, self.batch_size = data, epochs, batch_size
+        self.seeds, self.discard = tuple(seeds), tuple(discard)
+        bayesian = isinstance(oracle, keras_tuner.oracles.BayesianOptimizationOracle)
+        self.batch = batch or (BAYESIAN_BATCH if bayesian else BATCH)
+        self._tell, self._track, self._told = tell, track or _no_progress, set()
+        self._kept, self._temporary = {}, None
+        if directory is None:
+            self._temporary = tempfile.TemporaryDirectory()
+            directory = self._temporary.name
+        with contextlib.redirect_stdout(io.StringIO()), self._whole_files():
+            try:
+                super().__init__(
+                    oracle, hypermodel, directory=str(directory), project_name=project_name
+                )
+            except (json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
+                where = Path(directory) / project_name
+                if not (where / "oracle.json").exists():
+                    raise
+                raise UserError(
+                    f"{str(where)!r} holds no sound state of a search; it is left as it is: "
+                    "move it away, or search in another folder (OUT=... or --out ...)"
+                ) from error
+        oracle.verbose = 0
+
+    def search(self):
+        """Train trials until the oracle has no more."""
+        search_together([self])
+
+    def ask(self):
+        """Return the next batch of trials, empty at the end of the search."""
+        trials = []
+        with self._whole_files():
+            self.save()  # only if its own file is there does keras-tuner go on with a search
+            for slot in range(self.batch):
+                trial = self.oracle.create_trial(f"{self.tuner_id}-slot{slot}")
+                if trial.status in ("STOPPED", "IDLE"):
+                    break
+                trials.append(trial)
+        return trials
+
+    def report(self, trials, results):
+        """Keep the results of a batch and tell the oracle its scores."""
+        with self._whole_files():
+            for trial in trials:
+                self._report(trial, results[trial.trial_id])
+
+    def trials(self):
+        """Return all trials in the order in which they were started."""
+        return [self.oracle.trials[name] for name in self.oracle.start_order]
+
+    def history(self, trial):
+        """Return the curves of a finished trial, `{metric: (executions, epochs + 1)}`."""
+        arrays = self._arrays(trial)
+        return {metric: arrays[metric] for metric in METRICS}
+
+    def test_accuracy(self, trial):
+        """Return the test accuracy of each execution of a finished trial, (executions,).
+
+        To be asked of the trial that validation has chosen, when the search is over.
+        """
+        return self._arrays(trial)["test"]
+
+    def load_model(self, trial):
+        """Return a trial's model with the weights of the execution that is best on validation."""
+        arrays = self._arrays(trial)
+        weights = [arrays[str(n)] for n in range(len(arrays) - len(METRICS) - 1)]
+        return model_of(self._member(trial, self.seeds[0]), weights)
+
+    def tables(self, stage=1):
+        """Return two tables as CSV: a row a trial, and a row a number of its curves."""
+        names = [parameter.name for parameter in self.oracle.get_space().space]
+        table, long = io.StringIO(), io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        rows.writerow(("stage", "trial", "status", "val_accuracy", "message", *names))
+        numbers = csv.writer(long, lineterminator="\n")
+        numbers.writerow(("stage", "trial", "seed", "epoch", "metric", "value"))
+        for trial in self.trials():
+            where = (stage, trial.trial_id)
+            values = [trial.hyperparameters.values.get(name, "") for name in names]
+            score = "" if trial.score is None else repr(float(trial.score))
+            rows.writerow((*where, trial.status, score, trial.message or "", *values))
+            for metric, of_seed in self.history(trial).items():
+                for seed, curve in zip(self.seeds, of_seed.tolist(), strict=True):
+                    numbers.writerows(
+                        (*where, seed, epoch, metric, repr(value))
+                        for epoch, value in enumerate(curve)
+                    )
+        return table.getvalue(), long.getvalue()
+
+    def members(self, trial):
+        """Return the members that a trial is made of, one a seed."""
+        return [self._member(trial, seed) for seed in self.seeds]
+
+    def _member(self, trial, seed):
+        values = trial.hyperparameters.values
+        build = functools.partial(self.hypermodel.build, trial.hyperparameters.copy())
+        try:
+            blueprint = architecture.read(build)
+        except architecture.NotStackableError as error:
+            blueprint = None
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                name = f"trial {trial.trial_id} and the like"
+                self._tell(f"{name} are trained one by one, with fit: {error}")
+        return Member(
+            label=trial.trial_id,
+            build=build,
+            blueprint=blueprint,
+            seed=seed,
+            data=self.data,
+            epochs=int(values.get("epochs", self.epochs)),
+            batch_size=int(values.get("batch_size", self.batch_size)),
+        )
+
+    def _report(self, trial, results):
+        """Keep a trial's curves and best weights, and tell the oracle its score."""
+        arrays = {metric: np.stack([r.history[metric] for r in results]) for metric in METRICS}
+        scores = _scores(results)
+        best = results[int(scores.argmax())]
+        weights = {str(n): weight for n, weight in enumerate(best.weights)}
+        self._keep(trial, arrays | weights | {"test": _test_accuracies(results)})
+        epochs = len(best.history["loss"]) - 1
+        last = best.pause.epoch if best.pause else epochs
+        lost = {
+            seed: int(np.argmin(np.isfinite(result.history["loss"])))
+            for seed, result in zip(self.seeds, results, strict=True)
+            if not np.isfinite(result.history["loss"][: last + 1]).all()
+        }
+        if lost:
+            trial.status = "FAILED"
+            where = ", ".join(f"epoch {epoch} (seed {seed})" for seed, epoch in lost.items())
+            trial.message = f"diverged in {where}"
+        else:
+            means = {metric: float(curves[:, last].mean()) for metric, curves in arrays.items()}
+            self.oracle.update_trial(trial.trial_id, means, step=last)
+            trial.status = "COMPLETED"
+            trial.message = None if last == epochs else f"given up after {last} of {epochs} epochs"
+        self.on_trial_end(trial)
+
+    def _keep(self, trial, arrays):
+        if self._temporary:
+            self._kept[trial.trial_id] = arrays
+            return
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        write(self._file(trial), file.getvalue())
+
+    def _arrays(self, trial):
+        if self._temporary:
+            return self._kept[trial.trial_id]
+        with np.load(self._file(trial), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def _file(self, trial):
+        return Path(self.get_trial_dir(trial.trial_id)) / "history.npz"
+
+    @contextlib.contextmanager
+    def _whole_files(self):
+        """Let keras-tuner's files be written at the end of the block, each whole or not at all.
+
+        It writes them in place, which a kill can tear, and the same ones again for every trial.
+        The trials' own files come first; `_Resumable.reload` knows what a kill between two leaves.
+        """
+        files = {}
+
+        def keep(path, content):
+            files[path] = text = json.dumps(content)
+            return text
+
+        with mock.patch.object(keras_tuner_utils, "save_json", keep):
+            yield
+        if not self._temporary:
+            for path in sorted(files, key=lambda path: "trial.json" not in path):
+                write(path, files[path])
+
+
+def search_together(tuners):
+    """Search with several tuners at once, such as repetitions of a search: one graph for all.
+
+    Args:
+        tuners: of `PopulationTuner`, with the same `discard`.
+    """
+    first = tuners[0]
+    while True:
+        batches = [(tuner, trials) for tuner in tuners if (trials := tuner.ask())]
+        if not batches:
+            return
+        members = {
+            (number, trial.trial_id): tuner.members(trial)
+            for number, (tuner, trials) in enumerate(batches)
+            for trial in trials
+        }
+        total = sum(member.epochs for of in members.values() for member in of)
+        doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
+        with first._track(doing, total) as advance:
+            results = _train(members, first.discard, advance)
+        for number, (tuner, trials) in enumerate(batches):
+            own = {trial.trial_id: results[number, trial.trial_id] for trial in trials}
+            tuner.report(trials, own)
+
+
+def _train(members, discard, advance):
+    """Train `{trial: members}`, giving up the worse half at each rung; return {trial: results}."""
+    results = {}
+    for share in (*discard, 1.0):
+        staged = [_until(member, share) for of in members.values() for member in of]
+        trained = iter(population.train(staged, progress=advance))
+        for name, of in members.items():
+            new = [next(trained) for _ in of]
+            if name in results:
+                for was, now in zip(results[name], new, strict=True):
+                    _join(was, now)
+            results[name] = new
+        paused = [name for name in members if results[name][0].pause]
+        paused.sort(key=lambda name: -_scores(results[name]).mean())
+        members = {
+            name: [
+                dataclasses.replace(member, start=result.pause)
+                for member, result in zip(members[name], results[name], strict=True)
+            ]
+            for name in paused[: -(-len(paused) // 2)]
+        }
+    return results
+
+
+def _until(member, share):
+    """Return a member that pauses at a share of its epochs; `fit` trains to the end."""
+    stop = max(1, round(share * member.epochs))
+    whole = member.blueprint is None or stop >= member.epochs
+    return member if whole else dataclasses.replace(member, stop=stop)
+
+
+def _join(was, now):
+    """Put the curves until a pause before those after it."""
+    for metric, curve in now.history.items():
+        curve[: was.pause.epoch + 1] = was.history[metric][: was.pause.epoch + 1]
+
+
+def _scores(results):
+    """Return the last validation accuracy of each execution; of a diverged one, zero."""
+    scores = []
+    for result in results:
+        last = result.pause.epoch if result.pause else -1
+        finite = np.isfinite(result.history["loss"][last])
+        scores.append(result.history["val_accuracy"][last] if finite else 0.0)
+    return np.array(scores)
+
+
+def _test_accuracies(results):
+    """Return the test accuracy of each execution; of a diverged one, zero."""
+    return np.where(_scores(results) > 0, [r.test["test_accuracy"] for r in results], 0.0)
+
+
+@contextlib.contextmanager
+def _no_progress(description, total):
+    yield lambda epochs: None
