@@ -413,10 +413,6 @@ REFUSED = {
     "clipvalue": (lambda: build(optimizer=SGD(clipvalue=1.0)), "the optimizer uses clipvalue"),
     "global norm": (lambda: build(optimizer=SGD(global_clipnorm=1.0)), "uses global_clipnorm"),
     "ema": (lambda: build(optimizer=SGD(use_ema=True)), "the optimizer uses use_ema"),
-    "accumulation": (
-        lambda: build(optimizer=SGD(gradient_accumulation_steps=2)),
-        "uses gradient_accumulation_steps",
-    ),
     "amsgrad": (lambda: build(optimizer=keras.optimizers.Adam(amsgrad=True)), "uses amsgrad"),
     "centered": (lambda: build(optimizer=keras.optimizers.RMSprop(centered=True)), "centered"),
     "excluded names": (lambda: excluding(var_names=["bias"]), "excludes weights"),

@@ -26,6 +26,18 @@ RULES = {
         {"weight_decay": 0.01},
         {"weight_decay": None},
     ],
+    "accumulation": [
+        keras.optimizers.SGD,
+        {"momentum": 0.9, "gradient_accumulation_steps": 2},
+        {"momentum": 0.9, "gradient_accumulation_steps": 4, "weight_decay": 0.1},
+        {"momentum": 0.9, "gradient_accumulation_steps": None},
+    ],
+    "adam_accumulation": [
+        keras.optimizers.Adam,
+        {"gradient_accumulation_steps": 3},
+        {"gradient_accumulation_steps": 2, "weight_decay": 0.1},
+        {},
+    ],
     "rmsprop": [keras.optimizers.RMSprop, {}, {"rho": 0.5}, {"rho": 0.99, "epsilon": 1e-3}],
     "rmsprop_momentum": [
         keras.optimizers.RMSprop,
@@ -91,7 +103,7 @@ def test_each_member_moves_as_with_its_own_keras_optimizer(name):
     stacked = {
         key: tf.constant([own[key] for own in numbers], tf.float64)
         for key in numbers[0]
-        if key not in ("momentum", "weight_decay") or any(own[key] for own in numbers)
+        if key not in optimizers.OPTIONAL or any(own[key] for own in numbers)
     }
     weight = tf.constant(start)
     state = optimizers.initial_state(rules[0], weight, stacked)
@@ -125,7 +137,8 @@ def test_no_member_sees_who_else_is_there(name):
     rates = random.uniform(0.01, 0.1, 24).astype(np.float32)
 
     def first(count):
-        stacked = {key: tf.constant([value] * count, tf.float64) for key, value in numbers.items()}
+        present = {k: v for k, v in numbers.items() if v or k != "gradient_accumulation_steps"}
+        stacked = {key: tf.constant([value] * count, tf.float64) for key, value in present.items()}
         given = start[:count], gradients[:, :count], rates[:count]
         return trained(*map(tf.constant, given), stacked)
 

@@ -95,7 +95,7 @@ class Lab:
         count = options.seeds or (QUICK["seeds"] if options.quick else SEEDS)
         self.seeds = list(range(options.first_seed, options.first_seed + count))
         self.claims, self.figures, self.rows, self.arguments, self.tuned = [], {}, None, {}, []
-        self.histories = Histories({}, {})
+        self.histories, self.searches = Histories({}, {}), {}
         self._folder, self._tell, self._track = folder, tell, track
         self.store = folder.store(*identity)
 
@@ -220,6 +220,66 @@ class Lab:
             for variant, value in best.items()
         ]
         return {variant: variants[variant] | {argument: best[variant]} for variant in variants}
+
+    def search(
+        self,
+        build_tunable,
+        data,
+        *,
+        trials,
+        epochs,
+        name="search",
+        batch_size=100,
+        oracle="random",
+        stages=1,
+        discard=(),
+        repetitions=10,
+    ):
+        """Repeat a whole search with seeds of its own, all repetitions together.
+
+        Args:
+            build_tunable: `build_tunable(hp, input_shape, num_classes)` returns a compiled model.
+            data: a `Dataset`.
+            trials: of each repetition. A quick run takes five.
+            epochs: of a trial.
+            name: of this search, where a recipe makes several.
+            batch_size: examples a step.
+            oracle: "random", "bayesian", or a function `points(random)` that returns the trials
+                of a repetition, a list of `{name: value}`, from a `np.random.Generator`.
+            stages: rounds, each on ranges narrowed around the best of those before it.
+            discard: see `PopulationTuner`.
+            repetitions: how many; the user's SEEDS wins, and a quick run takes two.
+
+        Returns:
+            A list of `Searched`, one a repetition.
+        """
+        from recipes._lab import tuner  # keras-tuner takes a moment, which only a search needs
+
+        count = self.options.seeds or (QUICK["seeds"] if self.options.quick else repetitions)
+        if self.options.quick:
+            trials, epochs = min(trials, 5), min(epochs, QUICK["epochs"])
+        seeds = [self.options.first_seed + n for n in range(count)]
+
+        def build_model(hp):
+            return build_tunable(hp, data.input_shape, data.num_classes)
+
+        def make(given, repetition, stage):
+            return tuner.PopulationTuner(
+                given,
+                build_model,
+                data,
+                epochs=self.options.epochs or epochs,
+                batch_size=batch_size,
+                seeds=[seeds[repetition]],
+                discard=discard,
+                tell=self._tell,
+                track=self._track,
+                store=self.store,
+            )
+
+        found, _ = tuner.search_in_stages(make, oracle, trials, stages, seeds)
+        self.searches[name] = found
+        return [tuner.Searched(stages_of) for stages_of in found]
 
     def _train(self, build_model, variants, plan, seeds, watch, doing="training"):
         """Train variants x seeds and return their `Histories`."""
@@ -398,6 +458,14 @@ def _write(lab, folder, source, run_json):
             )
         if lab.rows is None:
             lab.table(lab.histories.variants)
+    for search, repetitions in lab.searches.items():
+        tables = [tuner.tables(n) for n, of in enumerate(repetitions) for tuner in of]
+        head = tables[0][0].splitlines(keepends=True)[0].replace("stage", "repetition", 1)
+        rows = [row for trials, _ in tables for row in trials.splitlines(keepends=True)[1:]]
+        write(folder / f"trials-{slug(search)}.csv", head + "".join(rows))
+        trials = [(tuner, trial) for tuner in repetitions[0] for trial in tuner.trials()]
+        with explained(folder):
+            tensorboard.write_search(trials, folder / "tensorboard" / slug(search))
     claims = [
         {"claim": c.claim, "source": c.source, "primary": c.primary}
         | dataclasses.asdict(c.judgement)

@@ -68,11 +68,13 @@ def train(members, *, store=None, progress=None, engine="population"):
 
     def work(crew, train_crew):
         group = [members[index] for index in crew]
-        where = None if store is None else _store_key(group, train_crew is fit)
-        trained = None if store is None else _load(store, where)
+        # Where training pauses, there is more to keep than a store does.
+        stored = store is not None and group[0].start is None and group[0].stop is None
+        where = _store_key(group, train_crew is fit) if stored else None
+        trained = _load(store, where) if stored else None
         if trained is None:
             trained = train_crew(group, advance)
-            if store is not None:
+            if stored:
                 _save(store, where, trained)
         else:
             advance(sum(member.epochs for member in group))

@@ -17,7 +17,7 @@ from recipes._lab import data as data_module
 from recipes._lab import experiment, figures, space, tensorboard
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, explained, write
-from recipes._lab.tuner import PopulationTuner, make_oracle
+from recipes._lab.tuner import PopulationTuner, search_in_stages
 
 EPOCHS = 20
 DISCARD = (1 / 9, 1 / 3)
@@ -111,32 +111,26 @@ def run(name, options, tell, track):
     with RunFolder(options.out, name, f"{data.name}-search") as folder:
         state = folder.cache / f"search-{name}-{_digest(settings)}"
         _say_if_new(folder.cache / f"search-{name}.json", settings, state, tell)
-        tuners, original = [], None
-        for stage in range(options.stages):
-            share = options.trials * (stage + 1) // options.stages
-            share -= options.trials * stage // options.stages
-            ranges = None
-            if stage:
-                ranges = space.narrowed(original, [t for u in tuners for t in _completed(u)])
-            tuner = PopulationTuner(
-                make_oracle(options.oracle, share, stage, ranges),
+
+        def make(oracle, repetition, stage):
+            ranges = oracle.get_space().get_config() if stage else None
+            return PopulationTuner(
+                oracle,
                 build_model,
                 data,
                 epochs=epochs,
                 seeds=range(options.seeds),
                 discard=DISCARD if options.discard else (),
                 directory=state,
-                project_name=f"stage-{stage + 1}-{_digest(ranges and ranges.get_config())}",
+                project_name=f"stage-{stage + 1}-{_digest(ranges)}",
                 tell=tell,
                 track=track,
             )
-            original = original or tuner.oracle.get_space()
-            tuner.search()
-            tuners.append(tuner)
-            if not any(map(_completed, tuners)):
-                raise UserError(
-                    f"all {len(tuner.trials())} trials diverged; search smaller learning rates"
-                )
+
+        plan = (options.oracle, options.trials, options.stages, [0])
+        (tuners,), original = search_in_stages(make, *plan)
+        if not any(tuner.completed() for tuner in tuners):
+            raise UserError("all trials diverged; search smaller learning rates")
         findings, tuner = _findings(tuners, original)
         _write(name, options, data, folder.work, tuners, tuner, findings, epochs, start)
         folder.finish()
@@ -180,17 +174,13 @@ def _say_if_new(path, settings, state, tell):
     write(path, json.dumps(settings))
 
 
-def _completed(tuner):
-    return [trial for trial in tuner.trials() if trial.status == "COMPLETED"]
-
-
 def _findings(tuners, original):
     """Return the findings and the tuner of the best trial."""
     best, tuner = max(
         ((trial, tuner) for tuner in tuners for trial in tuner.oracle.get_best_trials(1)),
         key=lambda found: (found[0].message is None, found[0].score),
     )
-    completed = [trial for tuner in tuners for trial in _completed(tuner)]
+    completed = [trial for tuner in tuners for trial in tuner.completed()]
     told = space.importance(original, [trial for trial in completed if trial.message is None])
     names = [parameter.name for parameter in original.space]
     scatter = figures.scatter(

@@ -3,11 +3,6 @@
 keras-tuner draws the hyperparameters, keeps the state of the search and ranks the trials. Here, it
 is asked for many trials at once; those that share an architecture are trained as one graph, every
 trial with several seeds.
-
-Scales: draw a rate on a logarithmic scale (`sampling="log"`): between .001 and .01 lie as many good
-values as between .01 and .1. Draw numbers of units and layers on a linear one. Draw a momentum by
-its distance from one, `momentum`: keras-tuner's `sampling="reverse_log"` does not do that, it gives
-as few values above .99 as a linear scale (9 % of [.9, .999] instead of 50 %).
 """
 
 import contextlib
@@ -29,43 +24,34 @@ from recipes._lab.architecture import key
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
 from recipes._lab.members import METRICS, Member, model_of
+from recipes._lab.space import narrowed
 
 BATCH = 48  # trials asked for and trained at once: two crews of 24
 # Of the trials that a Gaussian process proposes, each knows of the others only that they run.
 BAYESIAN_BATCH = 8
 
 
-def momentum(hp, name="momentum", low=0.9, high=0.999):
-    """Draw a momentum with its distance from one on a logarithmic scale.
-
-    Between .9 and .9005 nothing changes; between .999 and .9995 the average gets twice as long.
-    (Deep Learning Specialization, course 2 week 3.)
-
-    Args:
-        hp: keras-tuner's HyperParameters; it gets `one_minus_<name>`.
-        name: of the hyperparameter.
-        low: the smallest value.
-        high: the largest value, below one.
-    """
-    return 1.0 - hp.Float(f"one_minus_{name}", 1.0 - high, 1.0 - low, sampling="log")
-
-
 def make_oracle(kind, trials, seed, space=None):
     """Return keras-tuner's oracle of a kind in `ORACLES`, for maximal validation accuracy.
 
     Args:
-        kind: its name.
+        kind: its name, or a function `points(random)` that returns the trials, a list of
+            `{name: value}`, from a `np.random.Generator`.
         trials: how many it will give, all in all.
         seed: any whole number; each gives draws of its own.
         space: HyperParameters that override what the model's own `hp` calls ask for, or None.
     """
-    return ORACLES[kind](
-        objective=keras_tuner.Objective("val_accuracy", "max"),
-        max_trials=trials,
-        seed=1 + key(seed, "search"),  # to keras-tuner, 0 means a random one
-        hyperparameters=space,
-        max_consecutive_failed_trials=10**9,  # a diverged trial is a result
-    )
+    options = {
+        "objective": keras_tuner.Objective("val_accuracy", "max"),
+        "max_trials": trials,
+        "seed": 1 + key(seed, "search"),  # to keras-tuner, 0 means a random one
+        "hyperparameters": space,
+        "max_consecutive_failed_trials": 10**9,  # a diverged trial is a result
+    }
+    if callable(kind):
+        points = kind(np.random.default_rng(options["seed"]))[:trials]
+        return PointsOracle(points, **options | {"max_trials": len(points)})
+    return ORACLES[kind](**options)
 
 
 class _Resumable:
@@ -102,6 +88,23 @@ class BayesianOracle(_Resumable, keras_tuner.oracles.BayesianOptimizationOracle)
     """keras-tuner's Gaussian process."""
 
 
+class PointsOracle(_Resumable, keras_tuner.Oracle):
+    """Gives the trials of a list.
+
+    Args:
+        points: `{name: value}` of each trial.
+        options: see `keras_tuner.Oracle`.
+    """
+
+    def __init__(self, points, **options):
+        super().__init__(**options)
+        self.points = points
+
+    def populate_space(self, trial_id):
+        """Return the values of a trial; see `keras_tuner.Oracle`."""
+        return {"status": "RUNNING", "values": dict(self.points[int(trial_id)])}
+
+
 ORACLES = {"random": RandomSearchOracle, "bayesian": BayesianOracle}
 
 
@@ -129,6 +132,8 @@ class PopulationTuner(keras_tuner.Tuner):
         project_name: folder of this search in it. If it holds a search, that goes on.
         tell: called with a line of text that the user should see.
         track: context manager `track(description, total)` that yields `advance(steps)`.
+        store: keeps what is trained for a run that is killed, as in `population.train`; a search
+            with a directory needs none.
 
     Raises:
         UserError: the folder holds something that is not the state of a search.
@@ -149,13 +154,14 @@ class PopulationTuner(keras_tuner.Tuner):
         project_name="search",
         tell=print,
         track=None,
+        store=None,
     ):
         self.data, self.epochs, self.batch_size = data, epochs, batch_size
         self.seeds, self.discard = tuple(seeds), tuple(discard)
         bayesian = isinstance(oracle, keras_tuner.oracles.BayesianOptimizationOracle)
         self.batch = batch or (BAYESIAN_BATCH if bayesian else BATCH)
         self._tell, self._track, self._told = tell, track or _no_progress, set()
-        self._kept, self._temporary = {}, None
+        self._kept, self._temporary, self.store = {}, None, store
         if directory is None:
             self._temporary = tempfile.TemporaryDirectory()
             directory = self._temporary.name
@@ -199,6 +205,10 @@ class PopulationTuner(keras_tuner.Tuner):
     def trials(self):
         """Return all trials in the order in which they were started."""
         return [self.oracle.trials[name] for name in self.oracle.start_order]
+
+    def completed(self):
+        """Return those that have a score."""
+        return [trial for trial in self.trials() if trial.status == "COMPLETED"]
 
     def history(self, trial):
         """Return the curves of a finished trial, `{metric: (executions, epochs + 1)}`."""
@@ -326,6 +336,33 @@ class PopulationTuner(keras_tuner.Tuner):
                 write(path, files[path])
 
 
+class Searched:
+    """One repetition of a search, for a recipe's claims.
+
+    Args:
+        stages: its tuners, finished.
+
+    Attributes:
+        values: `{name: (trials,)}` of the hyperparameters, in the order of the trials.
+        val_accuracy: (trials,), after the last epoch; of diverged trials zero.
+        test_accuracy: (trials,), likewise; to be asked of the trial that validation has chosen.
+        curves: validation accuracy by epoch, (trials, epochs + 1).
+        best: index of the trial that is best on validation.
+    """
+
+    def __init__(self, stages):
+        trials = [(tuner, trial) for tuner in stages for trial in tuner.trials()]
+        names = [parameter.name for parameter in stages[0].oracle.get_space().space]
+        self.values = {
+            name: np.array([trial.hyperparameters.values[name] for _, trial in trials])
+            for name in names
+        }
+        self.val_accuracy = np.array([trial.score or 0.0 for _, trial in trials])
+        self.test_accuracy = np.array([t.test_accuracy(trial).mean() for t, trial in trials])
+        self.curves = np.array([t.history(r)["val_accuracy"].mean(axis=0) for t, r in trials])
+        self.best = int(self.val_accuracy.argmax())
+
+
 def search_together(tuners):
     """Search with several tuners at once, such as repetitions of a search: one graph for all.
 
@@ -345,18 +382,55 @@ def search_together(tuners):
         total = sum(member.epochs for of in members.values() for member in of)
         doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
         with first._track(doing, total) as advance:
-            results = _train(members, first.discard, advance)
+            results = _train(members, first.discard, first.store, advance)
         for number, (tuner, trials) in enumerate(batches):
             own = {trial.trial_id: results[number, trial.trial_id] for trial in trials}
             tuner.report(trials, own)
 
 
-def _train(members, discard, advance):
+def search_in_stages(make, oracle, trials, stages, seeds):
+    """Search in rounds, each on ranges narrowed around the best of those before it.
+
+    Args:
+        make: `make(oracle, repetition, stage)` returns a `PopulationTuner`.
+        oracle: kind of the oracles.
+        trials: of each repetition, all stages together.
+        stages: how many.
+        seeds: of the oracles, one a repetition; all repetitions are trained together.
+
+    Returns:
+        For each repetition the tuners of its stages, and the original HyperParameters.
+
+    Raises:
+        UserError: all trials of a repetition's first stages diverged.
+    """
+    found, spaces = [[] for _ in seeds], []
+    for stage in range(stages):
+        count = trials * (stage + 1) // stages - trials * stage // stages
+        tuners = []
+        for repetition, seed in enumerate(seeds):
+            ranges = None
+            if stage:
+                before = [trial for tuner in found[repetition] for trial in tuner.completed()]
+                if not before:
+                    raise UserError("all trials diverged; search smaller learning rates")
+                ranges = narrowed(spaces[repetition], before)
+            # A seed of its own for each stage, far from those of other repetitions.
+            drawn = make_oracle(oracle, count, seed + 10_000 * stage, ranges)
+            tuners.append(make(drawn, repetition, stage))
+        spaces = spaces or [tuner.oracle.get_space() for tuner in tuners]
+        search_together(tuners)
+        for of, tuner in zip(found, tuners, strict=True):
+            of.append(tuner)
+    return found, spaces[0]
+
+
+def _train(members, discard, store, advance):
     """Train `{trial: members}`, giving up the worse half at each rung; return {trial: results}."""
     results = {}
     for share in (*discard, 1.0):
         staged = [_until(member, share) for of in members.values() for member in of]
-        trained = iter(population.train(staged, progress=advance))
+        trained = iter(population.train(staged, store=store, progress=advance))
         for name, of in members.items():
             new = [next(trained) for _ in of]
             if name in results:
