@@ -28,6 +28,7 @@ help:  ## show this list
 	@echo '              [TARGET=column] [SEEDS=5] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
 	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|bayesian] [DISCARD=1]'
 	@echo '              [DATA=...] [TARGET=column] [SEEDS=1] [EPOCHS=20] [QUICK=1] [OUT=runs]'
+	@echo '              [CLUSTER=auto|address]'
 
 recipe: .venv/installed  ## run a recipe: NAME=..., see below
 	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make recipe NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
@@ -36,13 +37,14 @@ recipe: .venv/installed  ## run a recipe: NAME=..., see below
 	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick) \
 	  $(if $(SAVE),--save-model $(call q,$(SAVE)))
 
-search: .venv/installed  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
+search: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
 	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make search NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
 	@$(VENV)/python -m recipes search $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
 	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(TRIALS),--trials $(call q,$(TRIALS))) \
 	  $(if $(STAGES),--stages $(call q,$(STAGES))) $(if $(ORACLE),--oracle $(call q,$(ORACLE))) \
 	  $(if $(SEEDS),--seeds $(call q,$(SEEDS))) $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) \
-	  $(if $(filter-out 0,$(DISCARD)),--discard) $(if $(filter-out 0,$(QUICK)),--quick)
+	  $(if $(filter-out 0,$(DISCARD)),--discard) $(if $(filter-out 0,$(QUICK)),--quick) \
+	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
 
 list: .venv/installed  ## the recipes with their questions
 	@$(VENV)/python -m recipes list
@@ -69,6 +71,9 @@ lint: .venv/installed  ## the linter
 clean:  ## delete runs/ (results, unfinished work) and caches; .venv stays
 	rm -rf runs .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.venv/cluster: requirements-cluster.txt .venv/installed
+	@$(VENV)/pip install --quiet -r requirements-cluster.txt && touch $@
 
 .venv/installed: requirements.txt
 	@for python in $(PYTHON) python3.13 python3.12 python3.11 none; do \

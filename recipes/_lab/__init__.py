@@ -2,6 +2,10 @@
 
 cli           arguments, messages, exit codes
 gallery       reference runs -> recipes/results/ and the generated parts of README.md
+search        a recipe's search space -> trials in rounds, figures, the best model
+tuner         keras-tuner's oracles -> whole batches of trials, trained together
+space         scales, narrowed ranges, importance of hyperparameters
+cluster       the same batches -> Ray
 experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
 report        histories and claims -> table and page
 figures       numbers by seed -> lines with bands, dots, histograms

@@ -68,6 +68,7 @@ def _parser():
     add("--seeds", type=_count(1000), default=1, metavar="N", help="of each trial (if not 1)")
     add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
     add("--discard", action="store_true", help="give up the worse half early, twice")
+    add("--cluster", metavar="ADDRESS", help="train on Ray: auto, or where it runs")
     add("--quick", action="store_true", help="seconds; for trying")
     add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
     board = commands.add_parser("tensorboard", help="serve the logs of runs on 127.0.0.1")

@@ -190,7 +190,8 @@ class Lab:
         plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": ()}
         values = [float(value) for value in values]
         if self.options.quick:
-            values, extend = values[:: max(1, (len(values) - 1) // 2)], False
+            ends_and_middle = sorted({0, len(values) // 2, len(values) - 1})
+            values, extend = [values[n] for n in ends_and_middle], False
         seeds = TUNING_SEEDS[:1] if self.options.quick else TUNING_SEEDS
         scores = {variant: {} for variant in variants}
         due = {variant: list(values) for variant in variants}
@@ -382,6 +383,8 @@ def _beyond(scores):
     if len(values) < 3 or best not in (values[0], values[-1]):
         return []
     end, next_to, third = values[:3] if best == values[0] else values[:-4:-1]
+    if not end or not third:  # factors lead nowhere from zero
+        return []
     return [next_to * end / third, end * end / third]  # 0.1, 0.3, 1 goes on with 3, 10
 
 

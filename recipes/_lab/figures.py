@@ -173,8 +173,9 @@ def histograms(layout, *, x_label, limits=None, bins=40):
                 values = values[np.isfinite(values)]
                 between = limits.get(row) if isinstance(limits, dict) else limits
                 ax.hist(values, bins=bins, range=between, color=COLOURS[0], weights=None)
-            else:
-                ax.set_visible(False)
+            else:  # leave the labels of row and column
+                ax.set_xticks([])
+                ax.spines[:].set_visible(False)
         axes[n, 0].set_ylabel(row, fontsize=9, rotation=0, ha="right", va="center")
     figure.supxlabel(x_label, fontsize=10, y=0.12 / height)
     return figure

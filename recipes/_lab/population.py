@@ -34,7 +34,7 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 CREW = 24
 
 
-def train(members, *, store=None, progress=None, engine="population"):
+def train(members, *, store=None, progress=None, engine="population", threads=None):
     """Train all members and return their results in the same order.
 
     Args:
@@ -44,6 +44,7 @@ def train(members, *, store=None, progress=None, engine="population"):
         progress: called with the number of epochs that one member or more have just finished,
             from any thread.
         engine: "population", or "keras" to train every member with plain `fit`.
+        threads: how many train at once; None for one a core. Results don't depend on it.
 
     Returns:
         A list of `Result`.
@@ -86,7 +87,8 @@ def train(members, *, store=None, progress=None, engine="population"):
         group = [members[index] for index in indices]
         first = group[0]
         batch_size = min(first.batch_size, len(first.data.train))
-        crews, size, seeds = _crews([m.seed for m in group], layers.multiple(batch_size))
+        multiple = layers.multiple(batch_size)
+        crews, size, seeds = _crews([m.seed for m in group], multiple, threads)
         train_crew = _population(group, size, seeds).train
         steps = first.epochs * (len(first.data.train) // batch_size)
         work_of_crew = size * steps * batch_size * len(json.loads(first.blueprint.signature))
@@ -96,7 +98,7 @@ def train(members, *, store=None, progress=None, engine="population"):
     # All populations stand in one queue. First a crew of each, so that one is traced while another
     # trains; then the largest, so that no core is left with one when the others have finished.
     queue.sort(key=lambda entry: entry[0])
-    with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(threads or cores()) as pool:
         futures = [pool.submit(work, crew, train_crew) for _, crew, train_crew in queue]
         try:
             for future in concurrent.futures.as_completed(futures):
@@ -151,7 +153,7 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _crews(member_seeds, multiple):
+def _crews(member_seeds, multiple, threads=None):
     """Divide members into crews of equal size, with as few seeds in each as that allows.
 
     Members of one seed see the same batches and the same random bits, which are then drawn once.
@@ -163,7 +165,7 @@ def _crews(member_seeds, multiple):
     by_seed = collections.defaultdict(list)
     for index, seed in enumerate(member_seeds):
         by_seed[seed].append(index)
-    size = min(CREW, -(-len(member_seeds) // cores()))
+    size = min(CREW, -(-len(member_seeds) // (threads or cores())))
     crews = []
     if len(member_seeds) >= len(by_seed) * size / 2:
         for indices in by_seed.values():

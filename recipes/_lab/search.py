@@ -1,5 +1,6 @@
 """`make search`: a recipe's search space, searched in rounds -> tables, figures, the best model."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recipes._lab import cluster, experiment, figures, space, tensorboard
 from recipes._lab import data as data_module
-from recipes._lab import experiment, figures, space, tensorboard
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, explained, write
 from recipes._lab.tuner import PopulationTuner, search_in_stages
@@ -39,6 +40,7 @@ class Options:
         epochs: of a trial, or None for the default.
         discard: whether the worse half of a batch is given up after a ninth and a third of the
             epochs.
+        cluster: "auto" or an address to train on Ray, see `cluster.Cluster`; or None.
         quick: a few trials, epochs and examples.
         out: folder of all runs.
     """
@@ -51,6 +53,7 @@ class Options:
     seeds: int = 1
     epochs: int | None = None
     discard: bool = False
+    cluster: str | None = None
     quick: bool = False
     out: str = "runs"
 
@@ -108,7 +111,12 @@ def run(name, options, tell, track):
         "discard": options.discard,
         "recipe": Path(module.__file__).read_text(encoding="utf-8"),
     }
-    with RunFolder(options.out, name, f"{data.name}-search") as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(RunFolder(options.out, name, f"{data.name}-search"))
+        train = None
+        if options.cluster:
+            ray = stack.enter_context(contextlib.closing(cluster.Cluster(options.cluster)))
+            train = ray.train
         state = folder.cache / f"search-{name}-{_digest(settings)}"
         _say_if_new(folder.cache / f"search-{name}.json", settings, state, tell)
 
@@ -125,6 +133,7 @@ def run(name, options, tell, track):
                 project_name=f"stage-{stage + 1}-{_digest(ranges)}",
                 tell=tell,
                 track=track,
+                train=train,
             )
 
         plan = (options.oracle, options.trials, options.stages, [0])
@@ -193,7 +202,11 @@ def _findings(tuners, original):
     if len(names) > 1:
         drawn["figure-parallel.png"] = figures.parallel(
             {
-                p.name: [p.value_to_prob(t.hyperparameters.values[p.name]) for t in completed]
+                p.name: [
+                    # A trial has no value where it is subject to a condition that fails.
+                    p.value_to_prob(values[p.name]) if p.name in values else np.nan
+                    for values in (trial.hyperparameters.values for trial in completed)
+                ]
                 for p in original.space
             },
             {p.name: [p.prob_to_value(0.0), p.prob_to_value(1.0)] for p in original.space},

@@ -55,6 +55,7 @@ def narrowed(space, trials, share=0.2):
             places = [parameter.value_to_prob(value) for value in values]
             ends = max(0.0, min(places) - MARGIN), min(1.0, max(places) + MARGIN)
             low, high = map(parameter.prob_to_value, ends)
+            high = min(high, parameter.max_value)  # of an Int, place 1 lies just beyond its range
             entry["config"] |= {"min_value": low, "max_value": high, "default": values[0]}
             config["values"][parameter.name] = values[0]
     return keras_tuner.HyperParameters.from_config(config)

@@ -157,7 +157,7 @@ def _write_report(folder, now, question, claims, figures):
     table = f"| verdict | claim | measured | source |\n|-|-|-|-|\n{rows}"
     summary = tf.compat.v1.Summary()
     for tag, text in (("question", question), ("verdicts", table)):
-        _add_strings(summary, tag, "text", [text.encode()])
+        _add_strings(summary, tag, "text", text.encode())
     for name, png in figures.items():
         size = [str(int.from_bytes(png[at : at + 4])).encode() for at in PNG_SIZE]
         _add_strings(summary, name.removesuffix(".png"), "images", [*size, png])
@@ -165,7 +165,7 @@ def _write_report(folder, now, question, claims, figures):
 
 
 def _add_strings(summary, tag, plugin, strings):
-    """Add a value of the plugin "text" (one text) or "images" (width, height and a PNG)."""
+    """Add a value of the plugin "text" (a text) or "images" (a list: width, height, a PNG)."""
     value = summary.value.add(tag=tag)
     value.tensor.CopyFrom(tf.make_tensor_proto(strings, tf.string))
     value.metadata.plugin_data.plugin_name = plugin

@@ -5,13 +5,16 @@ is asked for many trials at once; those that share an architecture are trained a
 trial with several seeds.
 """
 
+import collections
 import contextlib
 import csv
 import dataclasses
 import functools
 import io
 import json
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from unittest import mock
 
@@ -67,17 +70,22 @@ class _Resumable:
     def get_best_trials(self, num_trials=1):
         """Return the best completed trials, those that were given up early behind all others."""
         completed = [trial for trial in self.trials.values() if trial.status == "COMPLETED"]
-        completed.sort(key=lambda t: (t.message is not None, -t.score, t.trial_id))
+        completed.sort(key=lambda t: (t.message is not None, -t.score, int(t.trial_id)))
         return completed[:num_trials]
 
     def reload(self):
-        """Read the state, and mend what a kill between two of its files leaves behind."""
+        """Read the state as it was when the last whole batch was asked for or reported.
+
+        A batch's oracle.json is written after the files of its trials. After a kill between them,
+        trials that it does not know are drawn anew, and those that it takes for open are trained
+        anew, all of them: whom a batch gives up, and what is drawn next, depends on the whole.
+        """
         super().reload()
-        self.start_order = sorted(self.trials, key=int)
-        done = [n for n in self.start_order if self.trials[n].status in ("COMPLETED", "FAILED")]
-        self.end_order += [name for name in done if name not in self.end_order]
-        # From its end, trials are taken.
-        self._retry_queue = [name for name in reversed(self.start_order) if name not in done]
+        self.trials = {name: self.trials[name] for name in self.start_order}
+        self._retry_queue.sort(key=int, reverse=True)  # trials are taken from its end
+        for name in self._retry_queue:
+            values = self.trials[name].hyperparameters
+            self.trials[name] = keras_tuner.engine.trial.Trial(values, name)
 
 
 class RandomSearchOracle(_Resumable, keras_tuner.oracles.RandomSearchOracle):
@@ -92,7 +100,7 @@ class PointsOracle(_Resumable, keras_tuner.Oracle):
     """Gives the trials of a list.
 
     Args:
-        points: `{name: value}` of each trial.
+        points: `{name: value}` of each trial; what it leaves out has its default.
         options: see `keras_tuner.Oracle`.
     """
 
@@ -102,7 +110,8 @@ class PointsOracle(_Resumable, keras_tuner.Oracle):
 
     def populate_space(self, trial_id):
         """Return the values of a trial; see `keras_tuner.Oracle`."""
-        return {"status": "RUNNING", "values": dict(self.points[int(trial_id)])}
+        defaults = {parameter.name: parameter.default for parameter in self.hyperparameters.space}
+        return {"status": "RUNNING", "values": defaults | self.points[int(trial_id)]}
 
 
 ORACLES = {"random": RandomSearchOracle, "bayesian": BayesianOracle}
@@ -134,6 +143,7 @@ class PopulationTuner(keras_tuner.Tuner):
         track: context manager `track(description, total)` that yields `advance(steps)`.
         store: keeps what is trained for a run that is killed, as in `population.train`; a search
             with a directory needs none.
+        train: what trains members, as `population.train`, which it is by default; a `Cluster`'s.
 
     Raises:
         UserError: the folder holds something that is not the state of a search.
@@ -155,30 +165,35 @@ class PopulationTuner(keras_tuner.Tuner):
         tell=print,
         track=None,
         store=None,
+        train=None,
     ):
         self.data, self.epochs, self.batch_size = data, epochs, batch_size
         self.seeds, self.discard = tuple(seeds), tuple(discard)
         bayesian = isinstance(oracle, keras_tuner.oracles.BayesianOptimizationOracle)
         self.batch = batch or (BAYESIAN_BATCH if bayesian else BATCH)
         self._tell, self._track, self._told = tell, track or _no_progress, set()
-        self._kept, self._temporary, self.store = {}, None, store
-        if directory is None:
-            self._temporary = tempfile.TemporaryDirectory()
-            directory = self._temporary.name
-        with contextlib.redirect_stdout(io.StringIO()), self._whole_files():
-            try:
-                super().__init__(
-                    oracle, hypermodel, directory=str(directory), project_name=project_name
-                )
-            except (json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
-                where = Path(directory) / project_name
-                if not (where / "oracle.json").exists():
-                    raise
-                raise UserError(
-                    f"{str(where)!r} holds no sound state of a search; it is left as it is: "
-                    "move it away, or search in another folder (OUT=... or --out ...)"
-                ) from error
+        self._kept, self._temporary, self.store = {}, directory is None, store
+        self.train_members = train
+        if self._temporary:
+            directory = tempfile.mkdtemp()  # keras-tuner makes empty folders in it
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(
+                oracle, hypermodel, directory=str(directory), project_name=project_name
+            )
         oracle.verbose = 0
+
+    def reload(self):
+        """Go on with the search in the folder; see `keras_tuner.Tuner`."""
+        try:
+            super().reload()
+            for name in self.oracle.end_order:
+                self._file(self.oracle.trials[name]).stat()
+        except Exception as error:  # what is no state fails in more ways than can be listed
+            raise UserError(
+                f"{self.project_dir!r} holds no sound state of a search; it is left as it is: "
+                "move it away, or search in another folder (OUT=... or --out ...)"
+            ) from error
 
     def search(self):
         """Train trials until the oracle has no more."""
@@ -254,8 +269,8 @@ class PopulationTuner(keras_tuner.Tuner):
         return [self._member(trial, seed) for seed in self.seeds]
 
     def _member(self, trial, seed):
-        values = trial.hyperparameters.values
-        build = functools.partial(self.hypermodel.build, trial.hyperparameters.copy())
+        hyperparameters = trial.hyperparameters.copy()
+        build = functools.partial(self.hypermodel.build, hyperparameters)
         try:
             blueprint = architecture.read(build)
         except architecture.NotStackableError as error:
@@ -264,6 +279,8 @@ class PopulationTuner(keras_tuner.Tuner):
                 self._told.add(str(error))
                 name = f"trial {trial.trial_id} and the like"
                 self._tell(f"{name} are trained one by one, with fit: {error}")
+        # With what this model has asked for and none before; from now on the oracle draws that.
+        trial.hyperparameters, values = hyperparameters, hyperparameters.values
         return Member(
             label=trial.trial_id,
             build=build,
@@ -347,20 +364,21 @@ class Searched:
         val_accuracy: (trials,), after the last epoch; of diverged trials zero.
         test_accuracy: (trials,), likewise; to be asked of the trial that validation has chosen.
         curves: validation accuracy by epoch, (trials, epochs + 1).
-        best: index of the trial that is best on validation.
+        best: index of the trial that is best on validation, of those not given up early.
     """
 
     def __init__(self, stages):
         trials = [(tuner, trial) for tuner in stages for trial in tuner.trials()]
         names = [parameter.name for parameter in stages[0].oracle.get_space().space]
         self.values = {
-            name: np.array([trial.hyperparameters.values[name] for _, trial in trials])
+            name: np.array([trial.hyperparameters.values.get(name) for _, trial in trials])
             for name in names
         }
         self.val_accuracy = np.array([trial.score or 0.0 for _, trial in trials])
         self.test_accuracy = np.array([t.test_accuracy(trial).mean() for t, trial in trials])
         self.curves = np.array([t.history(r)["val_accuracy"].mean(axis=0) for t, r in trials])
-        self.best = int(self.val_accuracy.argmax())
+        ends = np.array([trial.message is None for _, trial in trials])
+        self.best = int(np.where(ends, self.val_accuracy, -1.0).argmax())
 
 
 def search_together(tuners):
@@ -382,7 +400,9 @@ def search_together(tuners):
         total = sum(member.epochs for of in members.values() for member in of)
         doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
         with first._track(doing, total) as advance:
-            results = _train(members, first.discard, first.store, advance)
+            plan = {"store": first.store, "progress": advance}
+            train = functools.partial(first.train_members or population.train, **plan)
+            results = _train(members, first.discard, train)
         for number, (tuner, trials) in enumerate(batches):
             own = {trial.trial_id: results[number, trial.trial_id] for trial in trials}
             tuner.report(trials, own)
@@ -405,6 +425,7 @@ def search_in_stages(make, oracle, trials, stages, seeds):
         UserError: all trials of a repetition's first stages diverged.
     """
     found, spaces = [[] for _ in seeds], []
+    stages = min(stages, trials)  # no trials would mean any number of them to keras-tuner
     for stage in range(stages):
         count = trials * (stage + 1) // stages - trials * stage // stages
         tuners = []
@@ -418,33 +439,39 @@ def search_in_stages(make, oracle, trials, stages, seeds):
             # A seed of its own for each stage, far from those of other repetitions.
             drawn = make_oracle(oracle, count, seed + 10_000 * stage, ranges)
             tuners.append(make(drawn, repetition, stage))
-        spaces = spaces or [tuner.oracle.get_space() for tuner in tuners]
         search_together(tuners)
+        spaces = spaces or [tuner.oracle.get_space() for tuner in tuners]
         for of, tuner in zip(found, tuners, strict=True):
             of.append(tuner)
     return found, spaces[0]
 
 
-def _train(members, discard, store, advance):
-    """Train `{trial: members}`, giving up the worse half at each rung; return {trial: results}."""
+def _train(members, discard, train):
+    """Train `{(tuner, trial): members}` and return `{(tuner, trial): results}`.
+
+    At each rung every tuner gives up the worse half of its own trials.
+    """
     results = {}
     for share in (*discard, 1.0):
         staged = [_until(member, share) for of in members.values() for member in of]
-        trained = iter(population.train(staged, store=store, progress=advance))
+        trained = iter(train(staged))
         for name, of in members.items():
             new = [next(trained) for _ in of]
             if name in results:
                 for was, now in zip(results[name], new, strict=True):
                     _join(was, now)
             results[name] = new
-        paused = [name for name in members if results[name][0].pause]
-        paused.sort(key=lambda name: -_scores(results[name]).mean())
+        paused = collections.defaultdict(list)
+        for name in sorted(members, key=lambda name: -_scores(results[name]).mean()):
+            if results[name][0].pause:
+                paused[name[0]].append(name)
         members = {
             name: [
                 dataclasses.replace(member, start=result.pause)
                 for member, result in zip(members[name], results[name], strict=True)
             ]
-            for name in paused[: -(-len(paused) // 2)]
+            for of in paused.values()
+            for name in of[: -(-len(of) // 2)]
         }
     return results
 
