@@ -15,7 +15,7 @@ from recipes._lab.data import Dataset, Split
 RATES = (0.01, 0.2)
 
 
-def build(learning_rate):
+def build(learning_rate, **options):
     model = keras.Sequential(
         [
             keras.Input((6,)),
@@ -25,7 +25,8 @@ def build(learning_rate):
             keras.layers.Dense(3, activation="softmax", name="softmax"),
         ]
     )
-    model.compile(keras.optimizers.SGD(learning_rate), "sparse_categorical_crossentropy")
+    optimizer = keras.optimizers.SGD(learning_rate, **options)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
     return model
 
 
@@ -110,6 +111,18 @@ def test_watching_changes_no_bit(trained):
         for a, b in zip(seen.weights, unseen.weights, strict=True):
             np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(seen.history["loss"], unseen.history["loss"])
+
+
+def test_who_accumulates_gradients_is_shown_an_update_at_each_moment(trained):
+    plain, *_ = trained[0]
+
+    def make():
+        return build(RATES[0], gradient_accumulation_steps=2)
+
+    slow = dataclasses.replace(plain, build=make, blueprint=architecture.read(make), label="slow")
+    first, second = (content(r.distributions[0]) for r in population.train([plain, slow]))
+    assert first["update_ratio/h1/kernel"] > 0
+    assert second["update_ratio/h1/kernel"] == first["update_ratio/h1/kernel"]
 
 
 def test_a_member_trained_with_fit_has_them_too(trained):

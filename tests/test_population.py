@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import types
 
 import keras
 import numpy as np
@@ -581,6 +582,61 @@ def test_examples_are_measured_in_whole_packets():
     for number, split in enumerate((DATA.train, DATA.validation, DATA.test)):
         own = graph.owner.numpy() == number
         np.testing.assert_array_equal(labels.numpy()[own][real.numpy()[own] == 1], split.y)
+
+
+ODD_SIZES = [(1000, 359, 7), (257, 1, 130), (9, 700, 255)]
+
+
+@pytest.mark.parametrize("sizes", ODD_SIZES)
+def test_splits_of_odd_sizes_are_measured_as_evaluate_does(sizes):
+    data = blobs(sizes)
+    members = [member(everything, seed, data=data, epochs=1, batch_size=100) for seed in (0, 1)]
+    for one, result in zip(members, train(members), strict=True):
+        model = model_of(one, result.weights)
+        model.run_eagerly = True
+        final = {metric: values[1] for metric, values in result.history.items()} | result.test
+        for prefix, split in (("", data.train), ("val_", data.validation), ("test_", data.test)):
+            loss, accuracy = model.evaluate(split.x, split.y, batch_size=500, verbose=0)
+            assert final[f"{prefix}loss"] == pytest.approx(loss, rel=1e-5)
+            assert final[f"{prefix}accuracy"] == pytest.approx(accuracy, abs=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [*ODD_SIZES, (1, 1, 1), (256, 256, 256), (1437, 360, 4096)])
+def test_blocks_pad_as_little_as_they_can_and_hold_every_example_once(sizes):
+    graph = types.SimpleNamespace(data=blobs(sizes))
+    graph_module.Graph._lay_out_evaluation(graph)
+    inputs, labels, real = (part.numpy() for part in graph.blocks)
+    blocks, size = labels.shape
+    assert inputs.shape == (blocks, size, FEATURES)
+    assert size in range(128, 257, layers.PACKET)
+    # After each epoch, train and validation are measured, each in whole blocks.
+    rows = [
+        sum(len(list(range(0, count, block))) * block for count in sizes[:2])
+        for block in range(128, 257, layers.PACKET)
+    ]
+    assert graph.until_test * size == min(rows)
+    owner = graph.owner.numpy()
+    assert owner.tolist() == sorted(owner)
+    assert (owner < 2).sum() == graph.until_test
+    for number, split in enumerate((graph.data.train, graph.data.validation, graph.data.test)):
+        own = owner == number
+        assert own.sum() == -(-len(split) // size)
+        np.testing.assert_array_equal(inputs[own][real[own] == 1], split.x)
+        np.testing.assert_array_equal(labels[own][real[own] == 1], split.y)
+        assert real[own].sum() == len(split)
+    assert graph.split_sizes[:, 0].tolist() == list(sizes)
+
+
+def test_the_block_of_a_common_size_by_hand():
+    def block(*sizes):
+        graph = types.SimpleNamespace(data=blobs((*sizes, 7)))
+        graph_module.Graph._lay_out_evaluation(graph)
+        return graph.blocks[1].shape[1]
+
+    assert block(1000, 359) == 200  # 5 x 200 + 2 x 200; with 256 it is 4 x 256 + 2 x 256
+    assert block(512, 256) == 256  # the largest, if smaller ones save nothing
+    assert block(130, 130) == 136
+    assert block(20, 10) == 128  # not smaller
 
 
 def test_crews_are_filled_and_cover_everybody():
