@@ -186,8 +186,11 @@ def test_the_pasted_search_space_works_with_plain_keras_tuner(name, pasted, digi
         assert 0 <= trial.score <= 1
         values = trial.hyperparameters.values
         assert set(values) == set(space)
-        for parameter in space.values():
-            assert parameter.min_value <= values[parameter.name] <= parameter.max_value
+        for name, parameter in space.items():
+            if hasattr(parameter, "min_value"):
+                assert parameter.min_value <= values[name] <= parameter.max_value
+            else:
+                assert values[name] in getattr(parameter, "values", (True, False))
     (best,) = tuner.get_best_models(1)
     accuracy = best.evaluate(x[-360:], y[-360:], verbose=0)[1]
     assert 0 <= accuracy <= 1

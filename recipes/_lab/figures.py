@@ -5,6 +5,7 @@ import matplotlib.cm
 import matplotlib.colors
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 # Okabe and Ito 2008, without the yellow: colours that colour-blind readers can tell apart; line
@@ -87,6 +88,9 @@ def lines(layout, *, x_label, y_label, x_scale="linear", y_scale="linear", limit
             (drawn[line],) = ax.plot(x, mean, style, color=colour, linewidth=1.6, **points)
             ax.fill_between(x, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)
         ax.set(xscale=x_scale, yscale=y_scale)
+    whole = all(float(n).is_integer() for of in layout.values() for x, _ in of.values() for n in x)
+    if whole and x_scale == "linear":  # epochs, say
+        axes[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
     if limits:
         axes[0, 0].set_ylim(*limits)
     _legend(figure, drawn, f"line: mean over {seeds} seeds; band: its 95 % interval", seeds)
