@@ -10,6 +10,14 @@ QUICK  =
 OUT    = runs
 SAVE   =
 PORT   = 6006
+# Of `make search`.
+TRIALS  =
+STAGES  =
+ORACLE  =
+DISCARD =
+CLUSTER =
+# Of `make bench`.
+MNIST   =
 PYTHON ?= python3
 
 VENV := .venv/bin
@@ -62,7 +70,7 @@ bench: .venv/installed  ## measure speed side by side; takes minutes, wants a qu
 	  $(VENV)/python -m tests.benchmarks.$$(basename $$file .py) $(call q,$(MNIST)) || exit; done
 
 test: lint  ## the linter and all tests
-	@$(VENV)/python -m pytest
+	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/installed  ## the linter
 	@$(VENV)/ruff check

@@ -24,6 +24,14 @@ from recipes._lab.histories import Histories  # noqa: E402
 METRICS = set(members_module.METRICS)
 
 
+def pytest_collection_modifyitems(items):
+    """Keep together, in one process, what shares its fixtures: a file, or all tests of a recipe."""
+    for item in items:
+        of = getattr(item, "callspec", None)
+        recipe = of and item.path.stem == "test_recipes" and of.params["name"]
+        item.add_marker(pytest.mark.xdist_group(recipe or item.path.stem))
+
+
 class Recipes:
     """`python -m recipes` in a process of its own, as a user starts it."""
 

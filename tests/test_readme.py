@@ -12,7 +12,7 @@ import pytest
 from callbacks.distribution_logger import DistributionLogger
 from callbacks.training_monitor import TrainingMonitor
 from recipes import bn_vs_nobn
-from recipes._lab import cli, evidence, experiment, gallery
+from recipes._lab import cli, evidence, experiment, gallery, search
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,12 +68,23 @@ def test_a_saved_model_predicts(quick_run, tmp_path, monkeypatch, capsys):
 
 def test_options_and_defaults_are_those_of_the_makefile_and_the_program():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    table = dict(re.findall(r"^\| `(\w+)=.*?` \| .* \| (.*?) \|$", README, flags=re.MULTILINE))
-    for option in table:
+    head, of_search = README.split("## Search\n")
+    run, searched = (
+        dict(re.findall(r"^\| `(\w+)=.*?` \| .* \| (.*?) \|$", part, flags=re.MULTILINE))
+        for part in (head, of_search)
+    )
+    for option in (*run, *searched):
         assert re.search(rf"^{option} +=", makefile, flags=re.MULTILINE), option
-    assert table["SEEDS"] == str(experiment.SEEDS)
-    assert table["DATA"] == f"`{experiment.Options().data}`"
-    assert table["OUT"] == f"`{experiment.Options().out}`"
+    assert run["SEEDS"] == str(experiment.SEEDS)
+    assert run["DATA"] == f"`{experiment.Options().data}`"
+    assert run["OUT"] == f"`{experiment.Options().out}`"
+    defaults = search.Options()
+    for option in ("TRIALS", "STAGES", "SEEDS"):
+        assert searched[option] == str(getattr(defaults, option.lower()))
+    assert searched["ORACLE"] == f"`{defaults.oracle}`"
+    assert searched["EPOCHS"] == str(search.EPOCHS)
+    assert search.DISCARD == (1 / 9, 1 / 3)
+    assert "after a ninth and again after a third" in README
 
 
 def test_every_make_target_exists():

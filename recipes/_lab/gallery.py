@@ -1,5 +1,6 @@
 """Reference runs -> `recipes/results/` and the generated parts of README.md."""
 
+import ast
 import json
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def build(names, tell, track):
     write(readme, with_gallery(readme.read_text(encoding="utf-8")))
 
 
+def questions():
+    """Return the first line of each recipe, `{name: question}`, without importing it."""
+    found = {}
+    for path in sorted(RESULTS.parent.glob("[a-z]*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        found[path.stem] = text.partition("\n")[0]
+    return found
+
+
 def with_gallery(readme):
     """Return README's text with its gallery made anew from the committed results."""
     before, _, rest = readme.partition(START)
@@ -43,8 +53,10 @@ def with_gallery(readme):
 
 
 def render():
-    """Return the gallery as Markdown: each recipe's question, figure and verdicts."""
-    parts = []
+    """Return the gallery as Markdown: the menu, and each result's question, figure and verdicts."""
+    parts = ["| recipe | question |\n|---|---|\n"]
+    parts += [f"| `{name}` | {question} |\n" for name, question in questions().items()]
+    parts.append("\n")
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         name = path.stem
