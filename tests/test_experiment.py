@@ -3,7 +3,10 @@
 import contextlib
 import csv
 import dataclasses
+import html
 import importlib.util
+import io
+import itertools
 import json
 import math
 import shutil
@@ -15,9 +18,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from rich.console import Console
 
+from recipes._lab import cli, evidence, experiment, population
 from recipes._lab import data as data_module
-from recipes._lab import evidence, experiment
+from recipes._lab import members as members_module
 from recipes._lab.errors import UserError
 from recipes._lab.experiment import Lab, Options
 from recipes._lab.files import RunFolder
@@ -309,6 +314,303 @@ def test_histories_of_two_calls_merge(lab, build_model):
     assert merged.variants == lab.histories.variants == ["a", "b"]
     assert merged.difference("accuracy", "a", "b").values.shape == (2,)
     assert merged.results == lab.histories.results
+
+
+# tune
+
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
+HIGHER = (0.1, 0.3, 1.0)  # learning rates
+
+
+class MadeUpTraining:
+    """`population.train` with made-up results; keeps whom it was asked to train, call by call.
+
+    Args:
+        measure: `measure(arguments, seed)` returns the final metrics that aren't 0.5.
+    """
+
+    def __init__(self, measure):
+        self.measure, self.calls = measure, []
+
+    def __call__(self, members, **_):
+        self.calls.append(members)
+        results = []
+        for member in members:
+            final = dict.fromkeys(METRICS, 0.5) | self.measure(member.build.keywords, member.seed)
+            # Before, everything is the other way round.
+            history = {m: np.linspace(1 - final[m], final[m], member.epochs + 1) for m in METRICS}
+            test = {m: final[m] for m in METRICS[4:]}
+            history = {m: history[m] for m in METRICS[:4]}
+            results.append(members_module.Result(history, test, member.epochs, []))
+        return results
+
+    def asked(self):
+        """Return the values of each call by variant, told apart by their optimizer."""
+        return [
+            {
+                optimizer: sorted({m.build.keywords["learning_rate"] for m in of})
+                for optimizer, of in itertools.groupby(
+                    members, lambda m: m.build.keywords.get("optimizer", "SGD")
+                )
+            }
+            for members in self.calls
+        ]
+
+
+@pytest.fixture
+def made_up(monkeypatch):
+    """`made_up(measure)` takes the place of all training, see `MadeUpTraining`."""
+
+    def make(measure):
+        training = MadeUpTraining(measure)
+        monkeypatch.setattr(experiment.population, "train", training)
+        return training
+
+    return make
+
+
+def nearer(best):
+    """Measure validation as the better the nearer the learning rate is to the best."""
+    return lambda arguments, _: {
+        "val_accuracy": 1 / (1 + abs(math.log(arguments["learning_rate"] / best)))
+    }
+
+
+def test_tuning_chooses_by_the_mean_on_validation_and_by_nothing_else(lab, build_model, made_up):
+    by_rate = {
+        0.1: {"accuracy": 1.0, "loss": 0.0, "val_accuracy": 0.7},
+        0.2: {"val_accuracy": 0.8, "val_loss": 0.9, "test_accuracy": 0.1, "test_loss": 3.0},
+        0.3: {"val_accuracy": 0.75, "val_loss": 0.1, "test_accuracy": 1.0, "test_loss": 0.0},
+    }
+
+    def measure(arguments, seed):
+        metrics = dict(by_rate[arguments["learning_rate"]])
+        if "optimizer" in arguments:  # there, 0.3 is best by far for one of the seeds
+            metrics["val_accuracy"] = {0.1: 0.79, 0.2: 0.6, 0.3: {-1: 1.0}.get(seed, 0.5)}[
+                arguments["learning_rate"]
+            ]
+        return metrics
+
+    made_up(measure)
+    lab = lab()
+    variants = {"sgd": {"fit": {"patience": 3}}, "adam": {"optimizer": "Adam"}}
+    tuned = lab.tune(build_model, variants, lab.data(), epochs=3, values=by_rate, extend=False)
+    assert tuned == {
+        "sgd": {"fit": {"patience": 3}, "learning_rate": 0.2},
+        "adam": {"optimizer": "Adam", "learning_rate": 0.1},
+    }
+    assert variants == {"sgd": {"fit": {"patience": 3}}, "adam": {"optimizer": "Adam"}}
+
+
+def test_of_equal_accuracies_the_lower_validation_loss_is_chosen(lab, build_model, made_up):
+    losses = {0.1: 0.4, 0.2: 0.6, 0.3: 0.3, 0.4: 0.3, 0.5: 0.5}
+    made_up(lambda arguments, _: {"val_loss": losses[arguments["learning_rate"]]})
+    lab = lab()
+    (chosen,) = lab.tune(build_model, {"v": {}}, lab.data(), epochs=1, values=losses).values()
+    assert chosen == {"learning_rate": 0.3}  # and of equal losses the first
+
+
+def test_a_diverged_trial_counts_at_chance(lab, build_model, made_up):
+    diverged = {"loss": math.nan, "val_accuracy": 0.9}
+    made_up(lambda arguments, _: diverged if arguments["learning_rate"] > 0.1 else {})
+    lab = lab()
+    lab.tune(build_model, {"v": {}}, lab.data(), epochs=1, values=(0.1, 0.2))
+    assert lab.tuned[0]["val_accuracy"] == {"0.1": 0.5, "0.2": pytest.approx(1 / 3)}
+    assert lab.tuned[0]["value"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("best", "rounds"),
+    [
+        (0.3, []),
+        (3.0, [[3, 10]]),
+        (10.0, [[3, 10], [30, 100]]),
+        (1e9, [[3, 10], [30, 100]]),  # not further, though the best is at the end
+        (0.03, [[0.01, 0.03]]),
+        (1e-9, [[0.01, 0.03], [0.001, 0.003]]),
+    ],
+)
+@pytest.mark.parametrize("values", [HIGHER, HIGHER[::-1]])
+def test_values_go_on_beyond_an_end_where_the_best_lies(
+    values, best, rounds, lab, build_model, made_up
+):
+    training = made_up(nearer(best))
+    lab = lab()
+    (chosen,) = lab.tune(build_model, {"v": {}}, lab.data(), epochs=1, values=values).values()
+    asked = [call["SGD"] for call in training.asked()]
+    assert asked == [list(HIGHER), *map(pytest.approx, rounds)]
+    everything = [rate for call in asked for rate in call]
+    nearest = min(everything, key=lambda rate: abs(math.log(rate / best)))
+    assert chosen["learning_rate"] == nearest
+
+
+def test_only_variants_with_their_best_at_an_end_go_on(lab, build_model, made_up):
+    best = {"SGD": 0.3, "Adam": 0.03, "RMSprop": 100.0}
+    training = made_up(lambda a, s: nearer(best[a["optimizer"]])(a, s))
+    lab = lab()
+    variants = {name: {"optimizer": name} for name in best}
+    tuned = lab.tune(build_model, variants, lab.data(), epochs=1, values=HIGHER)
+    assert training.asked() == [
+        {optimizer: list(HIGHER) for optimizer in best},
+        {"Adam": pytest.approx([0.01, 0.03]), "RMSprop": pytest.approx([3, 10])},
+        {"RMSprop": pytest.approx([30, 100])},
+    ]
+    assert {v: a["learning_rate"] for v, a in tuned.items()} == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    ("values", "best", "options"),
+    [(HIGHER, 9.0, {"extend": False}), ((0.1, 1.0), 9.0, {}), ((0.1,), 9.0, {})],
+)
+def test_values_stay_as_they_are_if_asked_or_too_few(
+    values, best, options, lab, build_model, made_up
+):
+    training = made_up(nearer(best))
+    lab = lab()
+    lab.tune(build_model, {"v": {}}, lab.data(), epochs=1, values=values, **options)
+    assert training.asked() == [{"SGD": list(values)}]
+
+
+@pytest.mark.parametrize("extend", [True, False])
+@pytest.mark.parametrize("best", [0.0, 0.5])
+def test_values_that_begin_with_zero_have_no_factor_to_go_on_by(
+    best, extend, lab, build_model, made_up
+):
+    training = made_up(lambda a, _: {"val_accuracy": 1 - abs(a["learning_rate"] - best)})
+    lab = lab()
+    values = (0.0, 0.25, 0.5)
+    plan = {"epochs": 1, "values": values, "extend": extend}
+    tuned = lab.tune(build_model, {"v": {}}, lab.data(), **plan)
+    assert training.asked() == [{"SGD": list(values)}]
+    assert tuned == {"v": {"learning_rate": best}}
+
+
+@pytest.mark.parametrize(
+    ("values", "tried"),
+    [
+        (experiment.LEARNING_RATES, [0.003, 0.1, 1.0]),
+        ((0.03, 0.1, 0.3, 1.0), [0.03, 0.3, 1.0]),
+        ((1.0, 0.3), [0.3, 1.0]),
+    ],
+)
+def test_a_quick_run_tries_three_values_with_one_seed(values, tried, lab, build_model, made_up):
+    training = made_up(nearer(9.0))
+    lab = lab(quick=True)
+    lab.tune(build_model, {"v": {}}, lab.data(), epochs=20, values=values)
+    assert training.asked() == [{"SGD": tried}]  # nor does it go on beyond an end
+    (members,) = training.calls
+    assert {member.seed for member in members} == set(experiment.TUNING_SEEDS[:1])
+    assert {member.epochs for member in members} == {experiment.QUICK["epochs"]}
+
+
+@pytest.mark.parametrize("options", [{}, {"seeds": 1}, {"seeds": 20, "first_seed": 1000}])
+def test_tuning_has_seeds_of_its_own(options, lab, build_model, made_up):
+    training = made_up(nearer(9.0))
+    lab = lab(**options)
+    lab.tune(build_model, {"v": {}, "w": {}}, lab.data(), epochs=1, values=HIGHER)
+    assert len(training.calls) == 3
+    for members in training.calls:
+        for variant in {member.label for member in members}:
+            seeds = [member.seed for member in members if member.label == variant]
+            assert seeds == list(experiment.TUNING_SEEDS)
+    assert not set(experiment.TUNING_SEEDS) & set(lab.seeds)
+    assert max(experiment.TUNING_SEEDS) < 0  # which nobody can ask for
+
+
+def test_tuning_trains_as_training_does(lab, build_model, made_up):
+    training, seen = made_up(nearer(0.3)), []
+
+    @contextlib.contextmanager
+    def track(description, total):
+        seen.append((description, total))
+        yield None
+
+    lab = lab(track=track)
+    data, less = lab.data(), lab.data(examples=20)
+    variants = {"v": {}, "own": {"fit": {"epochs": 5, "data": less}}}
+    lab.tune(build_model, variants, data, epochs=3, batch_size=7, values=HIGHER)
+    (members,) = training.calls
+    plans = [(m.data, m.epochs, m.batch_size, m.record, m.watch) for m in members]
+    assert plans == [(data, 3, 7, (), ())] * 6 + [(less, 5, 7, (), ())] * 6
+    assert seen == [("tuning learning_rate 12 models: 6 variants x 2 seeds", 3 * 6 + 5 * 6)]
+    lab.options = dataclasses.replace(lab.options, epochs=9)
+    lab.tune(build_model, variants, data, epochs=3, values=HIGHER)
+    assert {member.epochs for member in training.calls[1]} == {9}
+
+
+def test_what_was_tuned_is_trained_with_other_seeds(lab, build_model):
+    """Nothing made up: the choice is that of the tuning seeds' own results."""
+    lab = lab(seeds=2)
+    data, rates = lab.data(), (0.0001, 0.3)
+    plan = {"epochs": 3, "batch_size": 10}
+    variants = {"a": {}, "b": {"optimizer": "Adam"}}
+    tuned = lab.tune(build_model, variants, data, values=rates, **plan)
+    assert (lab.histories.variants, lab.arguments) == ([], {})
+    histories = lab.train(build_model, tuned, data, **plan)
+    assert list(histories.members) == [(v, seed) for v in variants for seed in lab.seeds]
+    assert {v: a["learning_rate"] for v, a in lab.arguments.items()} == {"a": 0.3, "b": 0.3}
+    for variant, choice in zip(variants, lab.tuned, strict=True):
+        member = histories.members[variant, 0]
+        assert float(member.build().optimizer.learning_rate.numpy()) == pytest.approx(0.3)
+        seeds = experiment.TUNING_SEEDS
+        again = population.train([dataclasses.replace(member, seed=seed) for seed in seeds])
+        accuracy = np.mean([result.history["val_accuracy"][-1] for result in again])
+        assert choice["val_accuracy"]["0.3"] == pytest.approx(accuracy)
+        assert choice["val_accuracy"]["0.0001"] < 0.8 < accuracy
+
+
+def test_another_argument_can_be_tuned(lab, build_model, made_up):
+    def build_momentum(input_shape, num_classes, *, momentum=0.0):
+        model = build_model(input_shape, num_classes)
+        model.optimizer.momentum = momentum
+        return model
+
+    made_up(lambda arguments, _: {"val_accuracy": 1 - abs(arguments["momentum"] - 0.5)})
+    lab = lab()
+    plan = {"argument": "momentum", "values": np.array([0.1, 0.5, 0.9]), "epochs": 1}
+    assert lab.tune(build_momentum, {"v": {}}, lab.data(), **plan) == {"v": {"momentum": 0.5}}
+    assert lab.tuned == [
+        {
+            "variant": "v",
+            "argument": "momentum",
+            "value": 0.5,
+            "val_accuracy": {"0.1": pytest.approx(0.6), "0.5": 1.0, "0.9": pytest.approx(0.6)},
+        }
+    ]
+
+
+def test_what_was_tuned_is_written_printed_and_shown(recipe, made_up, tmp_path, flowers_path):
+    module = recipe()
+    made_up(lambda a, s: nearer({"Adam": 0.03}.get(a.get("optimizer"), 0.3))(a, s))
+
+    def run(lab):
+        for variants in ({"sgd [x]": {}}, {"adam <y>": {"optimizer": "Adam"}}):
+            lab.tune(module.build_model, variants, lab.data(), epochs=1, values=HIGHER)
+
+    module.run = run
+    lab, folder = run_tiny(tmp_path, flowers_path)
+    written = read_json(folder / "run.json")["tuned"]
+    assert written == lab.tuned
+    assert [(t["variant"], t["argument"], t["value"]) for t in written] == [
+        ("sgd [x]", "learning_rate", 0.3),
+        ("adam <y>", "learning_rate", pytest.approx(0.03)),
+    ]
+    assert list(written[0]["val_accuracy"]) == ["0.1", "0.3", "1"]
+    assert list(written[1]["val_accuracy"]) == ["0.01", "0.03", "0.1", "0.3", "1"]
+    assert written[0]["val_accuracy"]["0.3"] == 1
+    out = io.StringIO()
+    cli._show(Console(file=out, width=200), lab, folder, 1.0)
+    words = "sgd [x] 0.3, adam <y> 0.03"
+    assert f"learning_rate chosen on validation: {words}\n" in out.getvalue()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    sentence = "learning_rate, chosen on validation with seeds of its own"
+    assert f"<p>{sentence}: {html.escape(words)}.</p>" in page
+
+
+def test_a_run_without_tuning_says_nothing_of_it(tiny_run):
+    lab, folder = tiny_run
+    assert read_json(folder / "run.json")["tuned"] == lab.tuned == []
+    assert "chosen on validation" not in (folder / "report.html").read_text(encoding="utf-8")
 
 
 # claim, figure, table

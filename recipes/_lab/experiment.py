@@ -188,7 +188,7 @@ class Lab:
             The variants with the chosen value among their arguments, to be given to `train`.
         """
         plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": ()}
-        values = [float(value) for value in values]
+        values = np.asarray(values).tolist()
         if self.options.quick:
             ends_and_middle = sorted({0, len(values) // 2, len(values) - 1})
             values, extend = [values[n] for n in ends_and_middle], False
@@ -234,6 +234,7 @@ class Lab:
         oracle="random",
         stages=1,
         discard=(),
+        batch=None,
         repetitions=10,
     ):
         """Repeat a whole search with seeds of its own, all repetitions together.
@@ -249,6 +250,8 @@ class Lab:
                 of a repetition, a list of `{name: value}`, from a `np.random.Generator`.
             stages: rounds, each on ranges narrowed around the best of those before it.
             discard: see `PopulationTuner`.
+            batch: trials of a repetition that are asked for at once, before any of them is
+                trained, or None for the oracle's own number.
             repetitions: how many; the user's SEEDS wins, and a quick run takes two.
 
         Returns:
@@ -272,6 +275,7 @@ class Lab:
                 epochs=self.options.epochs or epochs,
                 batch_size=batch_size,
                 seeds=[seeds[repetition]],
+                batch=batch,
                 discard=discard,
                 tell=self._tell,
                 track=self._track,
@@ -508,10 +512,30 @@ def _results(histories, recipe, data_name):
 
 
 def _save_best(lab, path):
-    """Save the model that is best on validation, the best variant's best seed, and what it is."""
+    """Save the model that is best on validation, the best variant's best seed, and what it is.
+
+    Where no variants were trained, the best trial of all searches.
+    """
     histories = lab.histories
     if not histories.results:
-        raise UserError("this recipe trains no model that could be saved; omit --save-model")
+        found = [
+            (trial, tuner)
+            for repetitions in lab.searches.values()
+            for stages in repetitions
+            for tuner in stages
+            for trial in tuner.oracle.get_best_trials(1)
+        ]
+        if not found:
+            raise UserError("this recipe trains no model that could be saved; omit --save-model")
+        trial, tuner = max(found, key=lambda of: (of[0].message is None, of[0].score))
+        about = {
+            "class_names": tuner.data.class_names,
+            "hyperparameters": trial.hyperparameters.values,
+            "val_accuracy": float(trial.score),
+            "test_accuracy": float(tuner.test_accuracy(trial).mean()),
+        }
+        save_model(tuner.load_model(trial), about, path)
+        return
     variant = histories.best(histories.variants)
     accuracy = histories.final("val_accuracy", variant)
     seed = histories.seeds(variant)[int(np.argmax(accuracy))]

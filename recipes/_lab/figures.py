@@ -176,7 +176,7 @@ def histograms(layout, *, x_label, limits=None, bins=40):
                 values = np.asarray(of[column], float).ravel()
                 values = values[np.isfinite(values)]
                 between = limits.get(row) if isinstance(limits, dict) else limits
-                ax.hist(values, bins=bins, range=between, color=COLOURS[0], weights=None)
+                ax.hist(values, bins=bins, range=between, color=COLOURS[0])
             else:  # leave the labels of row and column
                 ax.set_xticks([])
                 ax.spines[:].set_visible(False)

@@ -53,16 +53,20 @@ class Models:
         return list(self.outputs(x, training=training, draw=draw).values())[-1]
 
     def gradients(self, split, *, training=True, draw=0):
-        """Return the gradient of the mean loss, `{"h1/kernel": (models, ...)}`, all trainable ones.
+        """Return the gradient of what training lowers, the mean loss and the penalties.
 
         Args:
             split: examples with their labels, `data.train` for one.
             training: as in `outputs`.
             draw: as in `outputs`.
+
+        Returns:
+            `{"h1/kernel": (models, ...)}`, all trainable weights.
         """
         numbers = self._numbers(penalties=True)
         weights, noise = self._flat(), self._noise(draw)
-        x = tf.repeat(self._inputs(split.x), self._count(), axis=0)
+        x = self._inputs(split.x)
+        x = tf.repeat(x, self._count() // x.shape[0], axis=0)
         y = tf.repeat(tf.constant(split.y)[None], self._count(), axis=0)
         _, gradients = self._stack.look(x, y, weights, numbers, noise, training)
         return {name: gradient.numpy() for name, gradient in gradients.items()}

@@ -21,6 +21,7 @@ from unittest import mock
 import keras_tuner
 import numpy as np
 from keras_tuner.src import utils as keras_tuner_utils
+from threadpoolctl import threadpool_limits
 
 from recipes._lab import architecture, population
 from recipes._lab.architecture import key
@@ -94,6 +95,11 @@ class RandomSearchOracle(_Resumable, keras_tuner.oracles.RandomSearchOracle):
 
 class BayesianOracle(_Resumable, keras_tuner.oracles.BayesianOptimizationOracle):
     """keras-tuner's Gaussian process."""
+
+    def populate_space(self, trial_id):
+        """Return the values of a trial; see `keras_tuner.Oracle`."""
+        with threadpool_limits(1):  # its matrices are so small that threads cost four times as much
+            return super().populate_space(trial_id)
 
 
 class PointsOracle(_Resumable, keras_tuner.Oracle):
