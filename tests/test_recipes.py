@@ -163,6 +163,8 @@ def test_every_layer_has_a_name_of_its_own(name, pasted):
 @pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+# The tuner loads weights into a new model, whose optimizer has no state of its own yet.
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 def test_the_pasted_search_space_works_with_plain_keras_tuner(name, pasted, digits, tmp_path):
     x, y = digits
     x = shaped(x, pasted)
