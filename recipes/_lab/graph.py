@@ -222,7 +222,8 @@ class Graph:
         steps = max(1, epochs * self.steps)  # without training there is a first step to look at
         table = np.stack([rates(m.blueprint.learning_rate, steps) for m in crew], axis=1)
         plan = self._plan(crew, seeds)
-        first, last = crew[0].start.epoch if crew[0].start else 0, crew[0].stop or epochs
+        first = crew[0].start.epoch if crew[0].start else 0
+        last = epochs if crew[0].stop is None else crew[0].stop
         if crew[0].start:
             weights = _stacked([m.start.weights for m in crew])
             states = [_stacked(of) for of in zip(*[m.start.states for m in crew], strict=True)]
