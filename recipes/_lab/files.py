@@ -16,8 +16,13 @@ import numpy as np
 from recipes._lab.errors import UserError
 
 
-def write(path, content):
+def write(path, content, *, durable=True):
     """Write text or bytes to a file, whole or not at all: to a temporary file, then renamed.
+
+    Args:
+        path: of the file.
+        content: text or bytes.
+        durable: whether to wait for the disk, so that even a power failure tears nothing.
 
     Raises:
         UserError: the disk is full, the folder isn't writable, ...
@@ -30,8 +35,9 @@ def write(path, content):
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -72,7 +78,8 @@ class Store:
         """Keep a dict of arrays, whole or not at all."""
         file = io.BytesIO()
         np.savez(file, **arrays)
-        write(self.folder / f"{key}.npz", file.getbuffer())
+        # Nobody waits for the disk: a file that a power failure tears counts as none.
+        write(self.folder / f"{key}.npz", file.getbuffer(), durable=False)
 
     def load(self, key):
         """Return the dict of arrays, or None; a damaged file counts as none."""
