@@ -14,6 +14,7 @@ import io
 import json
 import shutil
 import tempfile
+import warnings
 import weakref
 from pathlib import Path
 from unittest import mock
@@ -21,6 +22,7 @@ from unittest import mock
 import keras_tuner
 import numpy as np
 from keras_tuner.src import utils as keras_tuner_utils
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from recipes._lab import architecture, population
@@ -98,7 +100,10 @@ class BayesianOracle(_Resumable, keras_tuner.oracles.BayesianOptimizationOracle)
 
     def populate_space(self, trial_id):
         """Return the values of a trial; see `keras_tuner.Oracle`."""
-        with threadpool_limits(1):  # its matrices are so small that threads cost four times as much
+        # Its matrices are so small that several threads need four times the time of one. And what
+        # scikit-learn warns of, a length scale at the end of its range, nobody can put right.
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
             return super().populate_space(trial_id)
 
 
