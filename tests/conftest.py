@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -17,6 +18,8 @@ ROOT = Path(__file__).parent.parent
 # The importing of TensorFlow changes what a process started from here would inherit.
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
 cli.import_tensorflow_quietly()
+# Workers of pytest-xdist ignore Ctrl-C, and so would what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from recipes._lab import members as members_module  # noqa: E402
 from recipes._lab.histories import Histories  # noqa: E402

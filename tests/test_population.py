@@ -817,7 +817,7 @@ def test_a_finished_crew_is_loaded_bit_by_bit(monkeypatch):
     def forbidden(*_):
         raise AssertionError("trained once more")
 
-    monkeypatch.setattr(population, "Graph", forbidden)
+    monkeypatch.setattr(population._Population, "train", forbidden)
     monkeypatch.setattr(population, "fit", forbidden)
     monkeypatch.setattr(keras.Sequential, "fit", forbidden)
     done.clear()

@@ -20,6 +20,7 @@ import itertools
 import resource
 import sys
 import time
+from unittest import mock
 
 import numpy as np
 from rich import box
@@ -34,7 +35,8 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from recipes._lab import architecture, data, population  # noqa: E402
-from recipes._lab.members import Member  # noqa: E402
+from recipes._lab.graph import Graph  # noqa: E402
+from recipes._lab.members import METRICS, Member  # noqa: E402
 
 SCALES = np.logspace(0, -4, 16)
 INPUTS, UNITS, HIDDEN, CLASSES = 784, 100, 5, 10
@@ -85,6 +87,22 @@ def with_population(images, networks=NETWORKS):
             Member(str(number), build, architecture.read(build), 0, images, EPOCHS, BATCH_SIZE)
         )
     population.train(members)
+
+
+def whole_job(images, networks=NETWORKS):
+    """Train the networks, tracing included: forget what earlier runs have traced."""
+    population._recent.clear()
+    with_population(images, networks)
+
+
+def steps_alone(images, networks):
+    """Train the networks once more, without tracing and without measuring accuracies."""
+
+    def nothing(graph, *_):
+        return np.zeros((len(METRICS), graph.size))
+
+    with mock.patch.object(Graph, "_metrics", nothing):
+        with_population(images, networks)
 
 
 def with_fit(images):
@@ -287,7 +305,7 @@ def main():
     """Print how long each way takes, and how populations grow."""
     images = dataset("".join(sys.argv[1:2]))
     console = Console()
-    ways = {"population": with_population, "Keras, fit in a loop": with_fit, "NumPy": with_numpy}
+    ways = {"population": whole_job, "Keras, fit in a loop": with_fit, "NumPy": with_numpy}
     if importlib.util.find_spec("torch"):
         ways["PyTorch, eager"] = with_pytorch
     if importlib.util.find_spec("jax"):
@@ -306,14 +324,18 @@ def main():
     console.print(
         f"batched matrix products: {rate / 1e9:.0f} GFLOP/s on {population.cores()} cores"
     )
-    columns = ("members, all with BN", "seconds", "ms a model-step", "share of that", "peak MiB")
+    columns = ("members, all with BN", "seconds", "ms a model-step", "share of that rate")
+    columns += ("steps alone, ms", "share of that rate", "peak MiB")
     table = Table(*columns, box=box.SIMPLE)
     for count in (1, 4, 16, 80, 256):
         networks = [(SCALES[n % len(SCALES)], True) for n in range(count)]
-        taken = seconds(with_population, images, networks)
-        share = operations() * count * STEPS / taken / rate
+        cells = []
+        for way in (whole_job, steps_alone):
+            taken = seconds(way, images, networks)
+            cells += [f"{taken:.1f}"] if way is whole_job else []
+            cells.append(f"{1000 * taken / (count * STEPS):.2f}")
+            cells.append(f"{operations() * count * STEPS / taken / rate:.0%}")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        cells = (f"{taken:.1f}", f"{1000 * taken / (count * STEPS):.2f}", f"{share:.0%}")
         table.add_row(str(count), *cells, f"{peak:.0f}")
     console.print(table)
 

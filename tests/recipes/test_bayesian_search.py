@@ -53,6 +53,8 @@ def test_helpers_by_hand():
     assert {goal: recipe.trials_to(search, goal) for goal in goals} == goals
 
 
+@pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")
 def test_both_kinds_begin_with_the_same_nine_trials_and_then_part():
     hp = keras_tuner.HyperParameters()
     recipe.build_tunable(hp, (5,), 3)

@@ -92,6 +92,12 @@ def test_importances_tell_what_the_score_depends_on():
     assert np.all([*diverged.values()] == np.zeros((2, 5)))  # zeros count at chance, as all do
 
 
+def test_a_forest_has_not_seen_the_trials_that_it_is_asked_about():
+    luck = np.random.default_rng(1)
+    found = recipe.importances(made_up(lambda v: luck.random(30), ["a", "c"], repetitions=3), 0.0)
+    assert all(of.mean() < 0.15 for of in found.values())  # .7 if it had
+
+
 def test_a_single_repetition_is_asked_about_its_own_trials():
     found = recipe.importances(made_up(lambda v: v["a"] > 0.5, ["a", "c"], repetitions=1), 0.1)
     assert found["a"].shape == (1,)
