@@ -9,15 +9,17 @@ EPOCHS =
 QUICK  =
 OUT    = runs
 SAVE   =
-PORT   = 6006
+PORT   =
 # Of `make search`.
 TRIALS  =
 STAGES  =
 ORACLE  =
 DISCARD =
 CLUSTER =
-# Of `make bench`.
+# Of `make bench` and `make gallery`.
 MNIST   =
+# Of `make new`.
+FROM    =
 PYTHON ?= python3
 
 VENV := .venv/bin
@@ -27,10 +29,10 @@ q = '$(subst ','\'',$(1))'
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
 .DEFAULT_GOAL := help
-.PHONY: help recipe search list tensorboard gallery bench test lint clean
+.PHONY: help recipe search list tensorboard new notebook gallery gallery-serve bench test test-all lint clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|file.csv]'
 	@echo '              [TARGET=column] [SEEDS=5] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
@@ -54,22 +56,38 @@ search: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyp
 	  $(if $(filter-out 0,$(DISCARD)),--discard) $(if $(filter-out 0,$(QUICK)),--quick) \
 	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
 
+new: .venv/installed  ## write a recipe of your own: NAME=my_question [FROM=bn_vs_nobn]
+	@test -n $(call q,$(NAME)) || { echo 'error: no name given; say for example make new NAME=my_question' >&2; exit 2; }
+	@$(VENV)/python -m recipes new $(call q,$(NAME)) $(if $(FROM),--from $(call q,$(FROM)))
+
+notebook: .venv/notebook  ## write a recipe as a Jupyter notebook: NAME=..., options as of recipe
+	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make notebook NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
+	@$(VENV)/python -m recipes notebook $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
+	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
+	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick)
+
 list: .venv/installed  ## the recipes with their questions
 	@$(VENV)/python -m recipes list
 
 tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
 	@$(VENV)/python -m recipes tensorboard $(if $(NAME),$(call q,$(NAME))) \
-	  --port $(call q,$(PORT)) --out $(call q,$(OUT))
+	  $(if $(PORT),--port $(call q,$(PORT))) --out $(call q,$(OUT))
 
-gallery: .venv/installed  ## make the reference results: 20 seeds of everything, minutes a recipe
-	@$(VENV)/python -m recipes gallery
+gallery: .venv/installed  ## make the reference results: 20 seeds, hours for all; goes on where it was: [NAME=...] [MNIST=mnist.npz]
+	@$(VENV)/python -m recipes gallery $(if $(NAME),$(call q,$(NAME))) $(if $(MNIST),--mnist $(call q,$(MNIST)))
 	@$(VENV)/python -m tests.screenshot
+
+gallery-serve: .venv/installed  ## the gallery's pages on 127.0.0.1: [PORT=8000]
+	@$(VENV)/python -m recipes site $(if $(PORT),--port $(call q,$(PORT)))
 
 bench: .venv/installed  ## measure speed side by side; takes minutes, wants a quiet machine: [MNIST=mnist.npz]
 	@for file in tests/benchmarks/bench_*.py; do \
 	  $(VENV)/python -m tests.benchmarks.$$(basename $$file .py) $(call q,$(MNIST)) || exit; done
 
-test: lint  ## the linter and all tests
+test: lint  ## the linter and the tests
+	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup -m 'not slow'
+
+test-all: lint .venv/notebook .venv/cluster .venv-jax/installed  ## what takes longer, too: all notebooks, own data in all recipes, ...
 	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/installed  ## the linter
@@ -78,7 +96,14 @@ lint: .venv/installed  ## the linter
 
 clean:  ## delete runs/ (results, unfinished work) and caches; .venv stays
 	rm -rf runs .pytest_cache .ruff_cache
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+.venv-jax/installed: requirements-jax.txt .venv/installed
+	@$(VENV)/python -m venv .venv-jax
+	@.venv-jax/bin/pip install --quiet --disable-pip-version-check -r requirements-jax.txt && touch $@
+
+.venv/notebook: requirements-notebook.txt .venv/installed
+	@$(VENV)/pip install --quiet -r requirements-notebook.txt && touch $@
 
 .venv/cluster: requirements-cluster.txt .venv/installed
 	@$(VENV)/pip install --quiet -r requirements-cluster.txt && touch $@

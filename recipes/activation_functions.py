@@ -12,6 +12,11 @@ become more alike; those of tanh and ELU lie on both sides of zero and keep them
 quote a factor of six from a convolutional net (Krizhevsky et al. 2012). With batch normalization,
 which centres for all of them, ReLU keeps up with tanh, and even the sigmoid learns. Some ReLU units
 are dead from the start; a moderate rate wakes most of them, a high one kills more.
+
+Use: ReLU behind batch normalization, ELU or tanh in a deep net without it; no sigmoid in hidden
+layers.
+Symptoms: the loss does not move; many units are always zero; a deep net does not learn
+Topic: Initial values and activations
 """
 
 import keras

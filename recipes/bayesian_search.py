@@ -17,6 +17,10 @@ the ends of the ranges. It should pay where good settings are rarer or trials ar
 Of each hyperparameter, keras-tuner draws three trials at random first; they are random search's own
 ones. A proposal after that takes longer than the training of its trial: this recipe takes minutes,
 and that is why.
+
+Use: random search while a trial takes seconds; Bayesian where it takes minutes.
+Symptoms: there is compute for a few trials only
+Topic: Hyperparameters
 """
 
 import keras

@@ -14,6 +14,11 @@ Why the order matters: Dropout makes the variance of what follows larger in trai
 inference, and a normalization's moving average remembers the larger one. Right before the first
 normalization the factor is about 1 / (1 - rate) or more. Dropout after the activation, too, comes
 before the next layer's normalization, but has a dense layer in between.
+
+Use: batch normalization for speed, Dropout against overfitting, the latter behind the last
+normalization.
+Symptoms: validation far below training
+Topic: Batch normalization
 """
 
 import keras

@@ -16,6 +16,10 @@ A smaller batch also means more steps. So noise is judged with ghost batches (Ho
 each update follows the mean gradient of 128 examples, which come in batches of fewer. Plain Keras
 does this with gradient_accumulation_steps. They are compared at one small rate, where nothing but
 the noise differs, and each at its best rate, as one would use it: large steps make more of noise.
+
+Use: batches of 16 or more with BatchNormalization, LayerNormalization below that.
+Symptoms: batches have to be small; training learns, validation stays at chance
+Topic: Batch normalization
 """
 
 import keras

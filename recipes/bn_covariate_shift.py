@@ -13,6 +13,10 @@ Why a shift of the inputs is another matter: after training, batch normalization
 with averages of the training inputs. It does not notice that the inputs have changed, and goes on
 dividing by numbers that no longer fit. Averages of the new inputs help where all examples shift
 alike, as with brightness; noise is different in each.
+
+Use: BatchNormalization to learn faster; where inputs shift, renew its averages on the new ones.
+Symptoms: worse on new data than in validation
+Topic: Batch normalization
 """
 
 import keras

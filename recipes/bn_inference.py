@@ -12,6 +12,11 @@ momentum^n of these initial values is left. They are far from a network's statis
 small share spoils the predictions. Taking it out (the correction for bias that Adam makes for its
 own averages) leaves an average over all steps so far, or over the last 1 / (1 - momentum) if there
 were more. What still separates it from a batch is that the weights have moved on meanwhile.
+
+Use: momentum=0.9 in training of fewer than some 500 steps; predict with training=False, as Keras
+does.
+Symptoms: training learns, validation stays at chance; predictions depend on the rest of the batch
+Topic: Batch normalization
 """
 
 import keras

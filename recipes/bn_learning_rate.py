@@ -13,6 +13,10 @@ chance to the best mean of all rates, depths and arms. So it suits any data. The
 range is a matter of patience, since more epochs make smaller rates usable; the upper one is not.
 The gain is at the upper end. At a small rate training and validation accuracy tell different
 stories of a deep network: how fast it learns, and how much of that carries over to new examples.
+
+Use: BatchNormalization in deep nets, and with it a learning rate several times as high.
+Symptoms: training is slow; the loss is NaN after a few steps
+Topic: Batch normalization
 """
 
 import keras

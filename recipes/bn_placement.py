@@ -13,6 +13,10 @@ bias has no gradient but rounding. After an activation that is not so. Gamma and
 0, where a sigmoid is almost straight; gamma must grow by more than half until a line explains less
 than 95 % of its variance. Where the rate and the steps don't take it there, little can be lost
 without it; at large rates, after long training or in tasks that need the bend, more.
+
+Use: Dense(use_bias=False), BatchNormalization, Activation, in this order, with gamma and beta.
+Symptoms: training is slow
+Topic: Batch normalization
 """
 
 import keras

@@ -11,6 +11,11 @@ Why the defaults hide the effect: at a small scale the inputs of a normalization
 far below Keras's epsilon of 1e-3, which is then all that they are divided by. And its momentum of
 .99 needs hundreds of steps until the moving averages, which inference uses, forget their initial
 values: 200 steps of training are too few. A smaller epsilon and momentum bring the effect back.
+
+Use: BatchNormalization(momentum=0.9, epsilon=1e-5) before each activation if training is short.
+Symptoms: the loss does not move; training learns, validation stays at chance; a deep net does not
+learn
+Topic: Batch normalization
 """
 
 import keras

@@ -14,6 +14,11 @@ notion of neighbours. Reorder these weights as the pixels, and it is the same ne
 looks at neighbours, with the same weights everywhere, which pays where neighbours belong together.
 On large images a dense net with so few weights is left a handful of units, and the convolution can
 stay ahead on shuffled pixels too, if by less.
+
+Use: Conv2D(use_bias=False), BatchNormalization, ReLU on images; a dense net where neighbours mean
+nothing.
+Symptoms: training is slow
+Topic: Batch normalization
 """
 
 import keras

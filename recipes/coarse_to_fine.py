@@ -17,6 +17,10 @@ for the best of a round lie somewhere.
 
 Both kinds begin with the same 17 trials. The learning rate's range is that of CS231n's example, the
 momentum's that of the specialization, the weight decay's that of the book.
+
+Use: one round to find one good setting, STAGES=3 to see how far the good region reaches.
+Symptoms: a search finds nothing better
+Topic: Hyperparameters
 """
 
 import keras

@@ -12,6 +12,10 @@ course's where it names some. Its learning rates span four decades, from those t
 those that destroy the network; beside that the others are small. Batch sizes matter since the
 epochs are few and small batches make more steps of them. In a narrow range of good learning rates
 the order would be another.
+
+Use: the learning rate first, over several decades; leave Adam's beta_1, beta_2 and epsilon alone.
+Symptoms: there is compute for a few trials only
+Topic: Hyperparameters
 """
 
 import keras

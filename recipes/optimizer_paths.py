@@ -14,6 +14,10 @@ rest together. At half the rate nothing zigzags, but x moves half as far a step.
 rate of its own here; other rates give other pictures. AdaGrad's steps shrink because the slope
 does, as SGD's do: it divides by the root of the sum of all squared gradients, which on the way to a
 minimum stops growing. RMSprop forgets old gradients, so its steps stay about as long as its rate.
+
+Use: Momentum or Adam where the loss is much steeper in one direction than in others.
+Symptoms: the loss swings up and down
+Topic: Optimization
 """
 
 import keras

@@ -11,6 +11,10 @@ rate times the gradient, which may be tiny. Momentum's steps add up to ten times
 AdaGrad, RMSprop and Adam are divided by the size of the gradients, so each weight moves by about
 the rate. A rule that needs another rate looks slow, as SGD does at the book's, or unstable. The
 best rate is here the one that ends highest on validation data; a larger one may start faster.
+
+Use: Adam at .001 to begin with; whichever rule, a learning rate tuned for it.
+Symptoms: training is slow
+Topic: Optimization
 """
 
 import keras

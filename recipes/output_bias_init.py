@@ -13,6 +13,11 @@ acts as a bias as well, and moves faster than the bias itself. Together they soo
 frequencies, at any rate that suits the rest of the network; only at one that is too low the head
 start lasts. It should count for more where a class is so rare that, at the start, the losses of all
 the others drown its own (Lin et al. 2017, "Focal Loss for Dense Object Detection").
+
+Use: the logarithms of the class frequencies where they differ much: one line, and the first loss is
+a check.
+Symptoms: the first loss is far from that of guessing; rare classes are never predicted
+Topic: Initial values and activations
 """
 
 import keras

@@ -18,6 +18,10 @@ Whichever side is lucky with its first rates is ahead at first; with enough comp
 rate. A babysitter soon raises a rate that is too low. One that is far too high can ruin a model:
 most of its units are silent for every input, though its loss may be less than before training. The
 rule then goes on with this model, and no other rate brings it back.
+
+Use: many at once where they train as one graph, for then they take little longer than one.
+Symptoms: there is compute for a few trials only
+Topic: Hyperparameters
 """
 
 import keras

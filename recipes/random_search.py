@@ -18,6 +18,11 @@ up; whether it makes their range wider depends on how slowly the net learns belo
 
 One search gives no verdict. These are five of 20 trials, each with initial weights of its own, and
 five of 10, without and with BN, of learning rates a thousand times as high.
+
+Use: learning rates from 1e-4 to 1 on a logarithmic scale, few epochs; no search for the weight
+decay.
+Symptoms: a search finds nothing better
+Topic: Hyperparameters
 """
 
 import keras

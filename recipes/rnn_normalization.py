@@ -13,6 +13,10 @@ sequences share one mean and one variance. The objection is above all to batch n
 the recurrence, for which Keras's SimpleRNN has no place: there each step needs statistics of its
 own, and the last steps of long sequences have few examples to take them from. What is left of it:
 where the sequences of the test are shorter than those of training, the averages no longer fit.
+
+Use: LayerNormalization between recurrent layers: as fast, and it needs no averages.
+Symptoms: training is slow; batches have to be small
+Topic: Batch normalization
 """
 
 import keras

@@ -13,6 +13,10 @@ Among many trials that are about equally good, the best score belongs to one tha
 these few examples. Luck does not come along to other data. The optimism is measured on two sets of
 held-out data of equal size: each picks, and the other one says what the pick is worth. Each has its
 turn, so that it does not matter if one of them is easier.
+
+Use: one validation set to choose by, and a test set to look at once.
+Symptoms: worse on new data than in validation
+Topic: Hyperparameters
 """
 
 import keras

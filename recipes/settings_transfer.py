@@ -13,6 +13,10 @@ the order of the good ones, to which the better half of the trials comes closer.
 differs is another best setting: few or noisy examples can't tell good trials apart, and their
 winner is one of many by luck. It may even do worse there than the winner of other data. So two
 samples of the same data, and of equally noisy data, are what the correlations are compared with.
+
+Use: the ranges of earlier work for a new search, not its single best setting.
+Symptoms: good settings fail on new data
+Topic: Hyperparameters
 """
 
 import keras

@@ -16,6 +16,10 @@ Glorot's by inputs and outputs. Between layers of equal width they are the same.
 
 Where nothing is learned, an accuracy above chance is luck: all outputs are nearly equal, and their
 last decimals decide. The loss tells.
+
+Use: he_normal with ReLU, and with tanh too; never one standard deviation for all layers.
+Symptoms: the loss does not move; a deep net does not learn
+Topic: Initial values and activations
 """
 
 import keras

@@ -13,6 +13,10 @@ its width is between the units: each unit of a deep layer gives nearly the same 
 examples, and there the gradients do vanish. Saturated layers need not lose them: slopes are small,
 but weights of 1 are large, and the product counts. And zeros are a trap only while nothing else
 tells the units of a layer apart; Dropout does, in the layer before it.
+
+Use: he_normal with ReLU, Glorot's with tanh, zeros for biases only.
+Symptoms: the loss does not move; many units are always zero
+Topic: Initial values and activations
 """
 
 import keras

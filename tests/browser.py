@@ -84,6 +84,14 @@ class Browser:
                 )
             time.sleep(0.3)
 
+    def evaluate(self, expression):
+        """Return the value of a JavaScript expression, or of what it promises."""
+        options = {"awaitPromise": True, "returnByValue": True, "userGesture": True}
+        answer = self._call("Runtime.evaluate", expression=expression, **options)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
+        return answer["result"].get("value")
+
     def screenshot(self, path):
         """Write what the window shows as a PNG file."""
         data = self._call("Page.captureScreenshot")["data"]

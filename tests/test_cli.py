@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from recipes._lab import cli
+from recipes._lab import cli, menu
 
 
 @pytest.fixture
@@ -241,12 +241,14 @@ def test_the_list_shows_every_recipe_with_its_question_and_imports_nothing_slow(
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "[]\n")
     files = [path for path in (root / "recipes").glob("*.py") if not path.name.startswith("_")]
-    shown = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
-    assert list(shown) == sorted(path.stem for path in files)
-    for path in files:
-        question = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
-        assert shown[path.stem] == question
+    shown = re.findall(r"^  (\w+) +(?:(\d+) s)? +(\S.*)$", done.stdout, flags=re.M)
+    assert sorted(name for name, _, _ in shown) == sorted(path.stem for path in files)
+    for name, seconds, question in shown:
+        text = (root / "recipes" / f"{name}.py").read_text(encoding="utf-8")
+        assert question == ast.get_docstring(ast.parse(text)).splitlines()[0]
         assert question.endswith("?")
+        measured = menu.results(name).get("seconds")
+        assert seconds == (f"{measured:.0f}" if measured else "")
 
 
 def test_a_terminal_without_the_sign_shows_a_question_mark(root, environment):
@@ -291,7 +293,7 @@ def make(root, environment):
 def test_make_alone_shows_every_target(make, root):
     makefile = (root / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.M)
-    described = dict(re.findall(r"^([a-z]+):.*## (.*)$", makefile, flags=re.M))
+    described = dict(re.findall(r"^([a-z-]+):.*## (.*)$", makefile, flags=re.M))
     assert list(described) == phony.split()
     alone, asked = make(), make("help")
     assert alone.returncode == asked.returncode == 0

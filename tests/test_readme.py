@@ -12,7 +12,7 @@ import pytest
 from callbacks.distribution_logger import DistributionLogger
 from callbacks.training_monitor import TrainingMonitor
 from recipes import bn_vs_nobn
-from recipes._lab import cli, evidence, experiment, gallery, search
+from recipes._lab import evidence, experiment, menu, readme, search
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,7 +92,7 @@ def test_every_make_target_exists():
     for target in set(re.findall(r"(?:`|^)make (\w+)", README, flags=re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
     for name in re.findall(r"NAME=(\w+)", README):
-        assert name in cli.recipe_names()
+        assert name in menu.names()
 
 
 def test_pythons_are_those_that_the_makefile_accepts():
@@ -116,9 +116,10 @@ def test_the_level_of_the_intervals():
     assert "with 80 % power" in README
 
 
-def test_the_gallery_is_what_the_committed_results_say():
-    assert gallery.with_gallery(README) == README
-    for path in gallery.RESULTS.glob("*.json"):
-        assert path.with_suffix(".png").exists()
-        assert path.stem in cli.recipe_names()
+def test_the_generated_parts_are_what_the_committed_results_say():
+    assert readme.renewed(README) == README
+    for part in ("symptoms", "gallery", "ledger"):
+        assert f"<!-- /{part} -->" in README
+    for path in menu.RESULTS.glob("*.json"):
+        assert path.stem in menu.names()
         assert f"make recipe NAME={path.stem}" in README

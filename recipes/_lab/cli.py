@@ -1,7 +1,6 @@
 """Arguments, messages, exit codes: `python -m recipes run NAME`, `python -m recipes list`."""
 
 import argparse
-import ast
 import contextlib
 import difflib
 import functools
@@ -14,9 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from recipes._lab import menu
 from recipes._lab.errors import UserError
 
-RECIPES = Path(__file__).parent.parent
+SITE = Path("runs/gallery")
 STYLE = {"holds": "green", "does not hold": "red", "not detected": "yellow"}
 
 
@@ -77,8 +77,28 @@ def _parser():
     add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
     add("--port", type=_count(65535), default=6006, metavar="N", help="if not 6006")
     add("--out", type=_path, default="runs", metavar="FOLDER", help="if not runs")
-    gallery = commands.add_parser("gallery", help="make the reference results, for README")
+    gallery = commands.add_parser("gallery", help="make the reference results; resumes")
     gallery.set_defaults(command=build_gallery)
+    add = gallery.add_argument
+    add("name", metavar="NAME", nargs="*", help="of a recipe (if not all)")
+    add("--mnist", default="mnist", metavar="FILE", help="MNIST as .npz (if not downloaded)")
+    site = commands.add_parser("site", help="serve the gallery's pages on 127.0.0.1")
+    site.set_defaults(command=serve_site)
+    site.add_argument("--port", type=_count(65535), default=8000, metavar="N", help="if not 8000")
+    new = commands.add_parser("new", help="write a recipe of your own: a copy to start from")
+    new.set_defaults(command=write_new)
+    new.add_argument("name", metavar="NAME", help="of the new recipe, such as my_question")
+    new.add_argument("--from", default="bn_vs_nobn", metavar="NAME", dest="source", help="copied")
+    notebook = commands.add_parser("notebook", help="write a recipe as a Jupyter notebook")
+    notebook.set_defaults(command=write_notebook)
+    add = notebook.add_argument
+    add("name", metavar="NAME", help="the recipe, as `list` shows it")
+    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
+    add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
+    add("--seeds", type=_count(1000), metavar="N", help="how many seeds (if not 5)")
+    add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
+    add("--quick", action="store_true", help="seconds; for trying, not for judging")
+    add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
     run = commands.add_parser(
         "run", help="run a recipe: train every variant with every seed, judge the claims"
     )
@@ -118,12 +138,14 @@ def _path(text):
 
 
 def list_recipes(_):
-    """List the recipes with their questions."""
-    width = max(map(len, recipe_names()))
-    for name in recipe_names():
-        # Read, not imported: TensorFlow would take seconds.
-        doc = ast.get_docstring(ast.parse((RECIPES / f"{name}.py").read_text(encoding="utf-8")))
-        print(f"{name:{width}}  {(doc or '').partition(chr(10))[0]}")
+    """List the recipes with their questions, and how long they take on two cores."""
+    width = max(map(len, menu.names()))
+    for topic, recipes in menu.by_topic(menu.everything()).items():
+        print(topic)
+        for recipe in recipes:
+            seconds = menu.results(recipe.name).get("seconds")
+            duration = f"{seconds:4.0f} s" if seconds else " " * 6
+            print(f"  {recipe.name:{width}}  {duration}  {recipe.question}")
 
 
 def run_recipe(arguments):
@@ -133,16 +155,15 @@ def run_recipe(arguments):
         raise UserError(f"--save-model {arguments.save_model!r} must end in .keras")
     start = time.perf_counter()
     import_tensorflow_quietly()
-    from rich.console import Console
-
     from recipes._lab import experiment
 
-    console = Console(highlight=False)
+    console, tell, track = speaking()
     asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
     options = experiment.Options(**asked)
-    tell = functools.partial(console.print, markup=False)
-    lab, folder = experiment.run(arguments.name, options, tell, functools.partial(_track, console))
+    lab, folder = experiment.run(arguments.name, options, tell, track)
     _show(console, lab, folder, time.perf_counter() - start)
+    if use := menu.read(arguments.name).use:
+        console.print(f"use         {use}", markup=False, soft_wrap=True)
 
 
 def search_recipe(arguments):
@@ -155,51 +176,81 @@ def search_recipe(arguments):
         )
     start = time.perf_counter()
     import_tensorflow_quietly()
-    from rich.console import Console
-
     from recipes._lab import search
 
-    console = Console(highlight=False)
+    console, tell, track = speaking()
     asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
-    tell = functools.partial(console.print, markup=False)
-    found, folder = search.run(
-        arguments.name, search.Options(**asked), tell, functools.partial(_track, console)
-    )
+    found, folder = search.run(arguments.name, search.Options(**asked), tell, track)
     _show_search(console, found, folder, time.perf_counter() - start)
 
 
 def serve_tensorboard(arguments):
     """Serve the logs of one recipe, or of all runs."""
-    _known(arguments.name or recipe_names()[0])
+    _known(arguments.name or menu.names()[0])
     import_tensorflow_quietly()
     from recipes._lab import tensorboard
 
     tensorboard.serve(Path(arguments.out) / arguments.name, arguments.port)
 
 
-def build_gallery(_):
-    """Make the reference results and README's gallery."""
+def write_new(arguments):
+    """Write a recipe of the user's own."""
+    from recipes._lab import new
+
+    _known(arguments.source)
+    path = new.create(arguments.name, arguments.source)
+    print(
+        f"{os.path.relpath(path)} is a copy of {arguments.source}, to be changed; it runs at once:"
+    )
+    print(f"make recipe NAME={arguments.name}")
+
+
+def write_notebook(arguments):
+    """Write a recipe as a notebook."""
+    from recipes._lab import notebook
+
+    _known(arguments.name)
+    path = Path(arguments.out) / "notebooks" / f"{arguments.name}.ipynb"
+    given = {name: getattr(arguments, name) for name in ("target", "seeds", "epochs", "quick")}
+    options = {"data": arguments.data} | {name: value for name, value in given.items() if value}
+    if Path(arguments.data).suffix:
+        options["data"] = os.path.abspath(arguments.data)  # a notebook runs in its own folder
+    notebook.write(menu.read(arguments.name), path, options)
+    program = os.path.relpath(Path(sys.executable).parent / "jupyter")
+    print(f"notebook    {path}")
+    print(f"Jupyter     {shlex.join([program, 'lab', str(path)])}")
+
+
+def build_gallery(arguments):
+    """Make the reference results, README's generated parts and the site."""
+    for name in arguments.name:
+        _known(name)
     import_tensorflow_quietly()
-    from rich.console import Console
+    from recipes._lab import gallery, readme, site
 
-    from recipes._lab import gallery
+    _, tell, track = speaking()
+    try:
+        gallery.build(arguments.name or menu.names(), ("digits", arguments.mnist), tell, track)
+    finally:  # what is finished is shown, whatever stopped the rest
+        readme.update()
+        site.build(SITE)
+    tell(f"site        {SITE / 'index.html'}")
 
-    console = Console(highlight=False)
-    tell = functools.partial(console.print, markup=False)
-    gallery.build(recipe_names(), tell, functools.partial(_track, console))
+
+def serve_site(arguments):
+    """Build the gallery's pages from the committed results and serve them."""
+    from recipes._lab import site
+
+    site.build(SITE)
+    site.serve(SITE, arguments.port)
 
 
 def _known(name):
     """Raise a UserError unless a recipe has this name."""
-    if name not in recipe_names():
-        near = difflib.get_close_matches(name, recipe_names(), n=1)
+    if name not in menu.names():
+        near = difflib.get_close_matches(name, menu.names(), n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise UserError(f"no recipe is called {name!r}{hint}; `make list` shows them all")
-
-
-def recipe_names():
-    """Return the names of all recipes: the files of the folder."""
-    return sorted(path.stem for path in RECIPES.glob("*.py") if not path.stem.startswith("_"))
 
 
 def import_tensorflow_quietly():
@@ -232,6 +283,15 @@ def import_tensorflow_quietly():
     gc.freeze()
     gc.set_threshold(50_000)
     gc.enable()
+
+
+def speaking():
+    """Return a rich console, and the `tell` and `track` of an `experiment.Lab` that speak there."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    tell = functools.partial(console.print, markup=False)
+    return console, tell, functools.partial(_track, console)
 
 
 @contextlib.contextmanager
@@ -290,7 +350,21 @@ def _show_search(console, found, folder, seconds):
 
 
 def _show(console, lab, folder, seconds):
-    """Print table, verdicts and where things are."""
+    """Print the findings, and where things are."""
+    from rich.markup import escape
+
+    show_findings(console, lab)
+    console.print(f"took        {seconds:.1f} s")
+    for file in lab.figures:
+        console.print(f"figure      {escape(str(folder / file))}", soft_wrap=True)
+    console.print(f"page        {escape(str(folder / 'report.html'))}", soft_wrap=True)
+    if lab.options.save_model:
+        console.print(f"model       {escape(lab.options.save_model)}", soft_wrap=True)
+    _show_board(console, folder)
+
+
+def show_findings(console, lab):
+    """Print the table and the verdicts of an `experiment.Lab`."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -315,13 +389,6 @@ def _show(console, lab, folder, seconds):
         console.print(f"{argument} chosen on validation: {escape(chosen)}", soft_wrap=True)
     if lab.options.quick:
         console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
-    console.print(f"took        {seconds:.1f} s")
-    for file in lab.figures:
-        console.print(f"figure      {escape(str(folder / file))}", soft_wrap=True)
-    console.print(f"page        {escape(str(folder / 'report.html'))}", soft_wrap=True)
-    if lab.options.save_model:
-        console.print(f"model       {escape(lab.options.save_model)}", soft_wrap=True)
-    _show_board(console, folder)
 
 
 def _show_board(console, folder):

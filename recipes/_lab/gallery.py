@@ -1,73 +1,97 @@
-"""Reference runs -> `recipes/results/` and the generated parts of README.md."""
+"""Reference runs -> `recipes/results/`: a JSON file and a small picture for each recipe."""
 
-import ast
+import io
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
-from recipes._lab import experiment
+from recipes._lab import data as data_module
+from recipes._lab import experiment, menu
+from recipes._lab.errors import UserError
 from recipes._lab.files import write
 
 ROOT = Path(__file__).parent.parent.parent
-RESULTS = ROOT / "recipes" / "results"
+OUT = ROOT / "runs" / "reference"
 # Seeds from 1000 on are used here and nowhere else, so no setting was chosen by looking at them.
 SEEDS, FIRST_SEED = 20, 1000
-START, END = "<!-- gallery: written by make gallery -->", "<!-- /gallery -->"
+# Of the pictures: enough to read them in a page; a tenth of the size of what a run writes.
+WIDTH, COLOURS = 1000, 64
 
 
-def build(names, tell, track):
-    """Run recipes at reference settings and write their results and README's gallery.
+def build(names, datasets, tell, track):
+    """Run recipes at reference settings, unless that has been done, and write their results.
+
+    What is finished is written at once, so a build that is stopped goes on where it was.
 
     Args:
         names: of the recipes.
+        datasets: names or paths of data, as in `data.load`; pictures are of the first.
         tell: see `experiment.Lab`.
         track: see `experiment.Lab`.
+
+    Raises:
+        UserError: data can't be had, or a recipe can't run on them.
     """
+    shown = {dataset: data_module.load(dataset).name for dataset in datasets}
     for name in names:
-        tell(name)
-        options = experiment.Options(seeds=SEEDS, first_seed=FIRST_SEED, out="runs/gallery")
-        lab, folder = experiment.run(name, options, tell, track)
-        result = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        result["claims"] = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
-        del result["seconds"]  # of this machine
-        text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-        write(RESULTS / f"{name}.json", text)
-        write(RESULTS / f"{name}.png", lab.figures["figure.png"])
-    readme = ROOT / "README.md"
-    write(readme, with_gallery(readme.read_text(encoding="utf-8")))
+        for dataset in due(name, shown):
+            tell(f"{name} on {shown[dataset]}, {SEEDS} seeds")
+            options = experiment.Options(
+                data=dataset, seeds=SEEDS, first_seed=FIRST_SEED, out=str(OUT)
+            )
+            lab, folder = experiment.run(name, options, tell, track)
+            if dataset == datasets[0]:
+                write(menu.RESULTS / f"{name}.png", small(lab.figures["figure.png"]))
+            result = menu.results(name)
+            result["runs"][shown[dataset]] = _run(name, folder)
+            _save(name, result)
+        result = menu.results(name)
+        if result.get("timed") != menu.read(name).code:
+            tell(f"{name}, timed as make recipe runs it")
+            result |= {"seconds": seconds(name), "timed": menu.read(name).code}
+            _save(name, result)
 
 
-def questions():
-    """Return the first line of each recipe, `{name: question}`, without importing it."""
-    found = {}
-    for path in sorted(RESULTS.parent.glob("[a-z]*.py")):
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        found[path.stem] = text.partition("\n")[0]
-    return found
+def due(name, shown):
+    """Return those of `{data: display name}` whose results are missing or of other code."""
+    code, runs = menu.read(name).code, menu.results(name)["runs"]
+    return [data for data, of in shown.items() if runs.get(of, {}).get("code") != code]
 
 
-def with_gallery(readme):
-    """Return README's text with its gallery made anew from the committed results."""
-    before, _, rest = readme.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n{render()}{END}{after}"
+def seconds(name):
+    """Return how long a user waits for the default run of a recipe, its imports included."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "recipes", "run", name, "--out", str(OUT / "default")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"{name} stopped: {done.stderr}")
+    return round(time.perf_counter() - start, 1)
 
 
-def render():
-    """Return the gallery as Markdown: the menu, and each result's question, figure and verdicts."""
-    parts = ["| recipe | question |\n|---|---|\n"]
-    parts += [f"| `{name}` | {question} |\n" for name, question in questions().items()]
-    parts.append("\n")
-    for path in sorted(RESULTS.glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        name = path.stem
-        parts.append(
-            f"### {result['question']}\n\n`make recipe NAME={name}`\n\n"
-            f"![Figure of {name}](recipes/results/{name}.png)\n\n"
-            f"On {result['arguments']['data']}, {len(result['seeds'])} seeds:\n\n"
-            "| verdict | claim | measured |\n|---|---|---|\n"
-        )
-        for claim in result["claims"]:
-            cells = (claim["verdict"], f"{claim['claim']} [{claim['source']}]", claim["finding"])
-            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
-        parts.append("\n")
-    return "".join(parts)
+def small(png):
+    """Return a PNG image as a smaller one, with a palette."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture.thumbnail((WIDTH, 4 * WIDTH))
+    content = io.BytesIO()
+    picture.quantize(COLOURS).save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+def _run(name, folder):
+    """Return what is kept of a finished run: nothing of this machine."""
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return {
+        "code": menu.read(name).code,
+        "seeds": run["seeds"],
+        "versions": run["versions"],
+        "tuned": run["tuned"],
+        "claims": json.loads((folder / "claims.json").read_text(encoding="utf-8")),
+    }
+
+
+def _save(name, result):
+    write(menu.RESULTS / f"{name}.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")

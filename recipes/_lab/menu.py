@@ -1,0 +1,147 @@
+"""The recipes' files -> what they say of themselves, read and never imported: that takes seconds.
+
+A recipe's docstring is its page: the first line asks its question, and the paragraphs that begin
+with a word and a colon are what `Recipe` has by that name; all other paragraphs explain.
+"""
+
+import ast
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent
+RESULTS = FOLDER / "results"
+# In the order in which the gallery shows them.
+TOPICS = (
+    "Batch normalization",
+    "Initial values and activations",
+    "Optimization",
+    "Regularization",
+    "Softmax",
+    "Data and sanity",
+    "Hyperparameters",
+)
+_TAGGED = re.compile(r"^(Claim|Look for|Use|Symptoms|Topic): ", flags=re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a recipe's file says of itself.
+
+    Attributes:
+        name: of the file, without its ending.
+        source: its text.
+        question: the first line of its docstring.
+        claim: what is claimed, and where.
+        look_for: what to look for in the figure and in TensorBoard.
+        use: the setting that we would use.
+        symptoms: for which somebody would look the recipe up, likely none.
+        topic: one of `TOPICS`, or another word for a recipe of one's own.
+        explanation: the other paragraphs.
+    """
+
+    name: str
+    source: str
+    question: str
+    claim: str
+    look_for: str
+    use: str
+    symptoms: tuple[str, ...]
+    topic: str
+    explanation: tuple[str, ...]
+
+    @property
+    def picture(self):
+        """The committed picture's `Path`, or None."""
+        path = RESULTS / f"{self.name}.png"
+        return path if path.exists() else None
+
+    @property
+    def template(self):
+        """The part to paste: everything from the imports to the end of `build_tunable`."""
+        body = ast.parse(self.source).body
+        functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+        lines = self.source.splitlines(keepends=True)
+        return "".join(lines[body[1].lineno - 1 : functions["build_tunable"].end_lineno])
+
+    @property
+    def code(self):
+        """A digest of what the recipe computes, whatever its docstrings and comments say."""
+        tree = ast.parse(self.source)
+        for node in ast.walk(tree):
+            documented = isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
+            if documented and ast.get_docstring(node) is not None:
+                del node.body[0]
+        return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()
+
+
+def names():
+    """Return the names of all recipes: the files of the folder."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+
+
+def read(name):
+    """Return the `Recipe` of a name."""
+    return parse(name, (FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+
+
+def everything():
+    """Return all recipes, in the order of `TOPICS`, then of their names."""
+    return sorted(map(read, names()), key=lambda recipe: (_place(recipe.topic), recipe.name))
+
+
+def results(name):
+    """Return the committed results of a recipe, as `gallery` writes them: `runs` by data, ..."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"runs": {}}
+
+
+def by_topic(recipes):
+    """Return `{topic: recipes}` in the order in which the recipes come."""
+    found = {}
+    for recipe in recipes:
+        found.setdefault(recipe.topic, []).append(recipe)
+    return found
+
+
+def by_symptom(recipes):
+    """Return `{symptom: recipes}`, first the symptoms that concern most recipes."""
+    found = {}
+    for recipe in recipes:
+        for symptom in recipe.symptoms:
+            found.setdefault(symptom, []).append(recipe)
+    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
+
+
+@functools.lru_cache
+def parse(name, source):
+    """Return the `Recipe` of a name and the text of its file."""
+    question, _, rest = (ast.get_docstring(ast.parse(source)) or "").partition("\n")
+    tagged, explanation = {}, []
+    for paragraph in rest.strip().split("\n\n"):
+        before, *parts = _TAGGED.split(paragraph)
+        tagged |= dict(zip(parts[::2], map(_one_line, parts[1::2]), strict=True))
+        if before.strip():
+            explanation.append(_one_line(before))
+    return Recipe(
+        name=name,
+        source=source,
+        question=question,
+        claim=tagged.get("Claim", ""),
+        look_for=tagged.get("Look for", ""),
+        use=tagged.get("Use", ""),
+        symptoms=tuple(filter(None, tagged.get("Symptoms", "").rstrip(".").split("; "))),
+        topic=tagged.get("Topic", "Others").rstrip("."),
+        explanation=tuple(explanation),
+    )
+
+
+def _place(topic):
+    return TOPICS.index(topic) if topic in TOPICS else len(TOPICS)
+
+
+def _one_line(text):
+    return " ".join(text.split())

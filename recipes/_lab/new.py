@@ -1,0 +1,49 @@
+"""A recipe -> another one of one's own, as a copy to start from."""
+
+import ast
+import keyword
+import re
+
+from recipes._lab import menu, readme
+from recipes._lab.errors import UserError
+from recipes._lab.files import write
+
+DOCSTRING = '''"""{question}?
+
+Claim: what a textbook says (and where). So far the claims and variants are those of {source}.
+
+Look for: what in the figure; what in TensorBoard.
+
+Use: the setting that you would use.
+Topic: My own
+"""'''
+
+
+def create(name, source):
+    """Write a new recipe that runs at once: a copy of another, with a docstring to fill in.
+
+    Args:
+        name: of the new recipe, which is its file's: small letters, digits and _.
+        source: name of the recipe to copy.
+
+    Returns:
+        The path of the new file.
+
+    Raises:
+        UserError: the name is no good, or taken.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UserError(
+            f"{name!r} can't be a recipe's name: it takes small letters, digits and _, "
+            "a letter first, such as my_question"
+        )
+    path = menu.FOLDER / f"{name}.py"
+    if path.exists():
+        raise UserError(f"there already is a recipe {name!r}; give another name")
+    text = menu.read(source).source
+    docstring, *_ = ast.parse(text).body
+    _, *rest = text.splitlines(keepends=True)[docstring.end_lineno - 1 :]
+    question = name.replace("_", " ").capitalize()
+    write(path, DOCSTRING.format(question=question, source=source) + "\n" + "".join(rest))
+    readme.update()
+    return path

@@ -1,0 +1,95 @@
+"""Recipes and the ledger -> the generated parts of README.md."""
+
+from recipes._lab import ledger, menu
+from recipes._lab.files import write
+
+ROOT = menu.FOLDER.parent
+README = ROOT / "README.md"
+MARKS = {"holds": "✓ holds", "does not hold": "✗ does not hold", "not detected": "? not detected"}
+WIDTH = 260  # pixels of a picture in the table
+
+
+def update():
+    """Write README.md with its generated parts made anew."""
+    write(README, renewed(README.read_text(encoding="utf-8")))
+
+
+def renewed(text):
+    """Return README's text with its generated parts made anew.
+
+    Each part stands between two comments, `<!-- name: ... -->` and `<!-- /name -->`.
+    """
+    recipes = menu.everything()
+    entries = ledger.entries(recipes)
+    parts = {
+        "symptoms": symptoms(recipes),
+        "gallery": gallery_table(recipes, entries),
+        "ledger": ledger_table(entries),
+    }
+    for name, content in parts.items():
+        start, end = f"<!-- {name}: written by make gallery -->", f"<!-- /{name} -->"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        text = f"{before}{start}\n{content}{end}{after}"
+    return text
+
+
+def symptoms(recipes):
+    """Return the index from symptom to recipes as Markdown."""
+    rows = [
+        (symptom, ", ".join(f"[`{recipe.name}`](recipes/{recipe.name}.py)" for recipe in concerned))
+        for symptom, concerned in menu.by_symptom(recipes).items()
+    ]
+    return _table(("what you see", "where to look"), rows)
+
+
+def gallery_table(recipes, entries):
+    """Return all recipes by topic as Markdown: figure, question, command, verdicts, setting."""
+    parts = []
+    for topic, of_topic in menu.by_topic(recipes).items():
+        rows = [_row(recipe, [e for e in entries if e.recipe is recipe]) for recipe in of_topic]
+        parts.append(f"### {topic}\n\n" + _table(("", "question", "verdicts"), rows))
+    return "\n".join(parts)
+
+
+def _row(recipe, entries):
+    figure = ""
+    if recipe.picture:
+        path = recipe.picture.relative_to(ROOT)
+        figure = f'<img src="{path}" width="{WIDTH}" alt="Figure of {recipe.name}">'
+    question = f"**{recipe.question}**<br>`make recipe NAME={recipe.name}`"
+    if recipe.use:
+        question += f"<br>Use: {recipe.use}"
+    verdicts = []
+    for data in ledger.datasets(entries):
+        of = ledger.count(entries, data)
+        marks = ", ".join(f"{number} {verdict}" for verdict, number in of.items() if number)
+        verdicts.append(f"{data}: {marks}")
+    return figure, question, "<br>".join(verdicts)
+
+
+def ledger_table(entries):
+    """Return what became of the claims as Markdown: in numbers, and the primary ones in words."""
+    datasets = ledger.datasets(entries)
+    counts = [(data, *ledger.count(entries, data).values()) for data in datasets]
+    primary = [entry for entry in entries if entry.primary]
+    rows = [
+        (f"{entry.claim} ({entry.source})", *(_effect(entry.found.get(data)) for data in datasets))
+        for entry in primary
+    ]
+    return (
+        _table(("claims on", *ledger.VERDICTS), counts)
+        + "\nThe first claim of each recipe:\n\n"
+        + _table(("claim", *datasets), rows)
+    )
+
+
+def _effect(found):
+    """Return a verdict and its numbers in a table's cell."""
+    return f"**{MARKS[found['verdict']]}**<br>{found['finding']}" if found else "–"
+
+
+def _table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)

@@ -1,0 +1,103 @@
+"""Reference runs: what is run, what is kept, and what a stopped build goes on with."""
+
+import io
+import json
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recipes._lab import experiment, gallery, menu
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """The options of all runs; they are not made, but leave files as if they had been."""
+    made = []
+
+    def run(name, options, tell, track):
+        made.append((name, options))
+        folder = tmp_path / "run"
+        folder.mkdir(exist_ok=True)
+        run = {"seeds": [1000], "versions": {"keras": "3"}, "tuned": [], "seconds": {"total": 9}}
+        (folder / "run.json").write_text(json.dumps(run | {"arguments": {"data": options.data}}))
+        (folder / "claims.json").write_text(json.dumps([{"claim": f"on {options.data}"}]))
+        picture = io.BytesIO()
+        noise = np.random.default_rng(0).integers(0, 256, (80, 2000, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(picture, "PNG")
+        return types.SimpleNamespace(figures={"figure.png": picture.getvalue()}), folder
+
+    monkeypatch.setattr(experiment, "run", run)
+    monkeypatch.setattr(menu, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(gallery, "seconds", lambda name: 12.3)
+    return made
+
+
+def build(*names, datasets=("digits",)):
+    gallery.build(names, datasets, tell=lambda text: None, track=None)
+
+
+def test_reference_runs_have_seeds_of_their_own(runs):
+    build("bn_vs_nobn")
+    ((name, options),) = runs
+    assert (name, options.data, options.quick) == ("bn_vs_nobn", "digits", False)
+    assert (options.seeds, options.first_seed) == (20, 1000)
+
+
+def test_what_is_kept_says_which_code_it_is_of_and_nothing_of_the_machine(runs):
+    build("bn_vs_nobn")
+    results = menu.results("bn_vs_nobn")
+    assert results["seconds"] == 12.3
+    assert results["runs"] == {
+        "digits": {
+            "code": menu.read("bn_vs_nobn").code,
+            "seeds": [1000],
+            "versions": {"keras": "3"},
+            "tuned": [],
+            "claims": [{"claim": "on digits"}],
+        }
+    }
+
+
+def test_the_picture_is_small(runs):
+    build("bn_vs_nobn")
+    picture = Image.open(menu.RESULTS / "bn_vs_nobn.png")
+    assert picture.size == (1000, 40)
+    assert len(picture.getcolors()) <= 64
+
+
+def test_what_has_been_made_is_not_made_again(runs, tmp_path):
+    build("bn_vs_nobn")
+    rng = np.random.default_rng(0)
+    other = tmp_path / "other.npz"
+    np.savez(other, x=rng.normal(size=(60, 3)), y=np.arange(60) % 3)
+    build("bn_vs_nobn", "weight_init", datasets=("digits", str(other)))
+    assert [(name, options.data) for name, options in runs] == [
+        ("bn_vs_nobn", "digits"),
+        ("bn_vs_nobn", str(other)),
+        ("weight_init", "digits"),
+        ("weight_init", str(other)),
+    ]
+    assert list(menu.results("bn_vs_nobn")["runs"]) == ["digits", "other"]
+
+
+def test_results_of_other_code_are_made_anew(runs):
+    build("bn_vs_nobn")
+    path = menu.RESULTS / "bn_vs_nobn.json"
+    path.write_text(path.read_text().replace(menu.read("bn_vs_nobn").code, "other"))
+    build("bn_vs_nobn")
+    assert len(runs) == 2
+    assert "other" not in path.read_text()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in menu.RESULTS.glob("*.json")))
+def test_committed_results_are_of_the_recipe_as_it_is(name):
+    assert name in menu.names()
+    results = menu.results(name)
+    assert results["runs"]
+    for run in results["runs"].values():
+        assert run["code"] == menu.read(name).code
+        assert len(run["claims"]) > 0
+        assert min(run["seeds"]) >= 1000
+    assert menu.read(name).picture

@@ -1,0 +1,92 @@
+"""What recipes say of themselves, read from their files."""
+
+import pytest
+
+from recipes._lab import menu
+
+SOURCE = '''"""Is it so?
+
+Claim: it is, says
+somebody (a book).
+
+Look for: a line
+that rises.
+
+Why it rises: because: of this.
+
+And more.
+
+Use: the larger one;
+always.
+Symptoms: it is slow; it stops.
+Topic: Softmax
+"""
+
+import keras
+
+
+def build_model():
+    """Return a model."""
+
+
+def build_tunable(hp):
+    return build_model()
+
+
+VARIANTS = {}
+'''
+
+
+def test_a_docstring_is_read_paragraph_by_paragraph():
+    recipe = menu.parse("is_it_so", SOURCE)
+    assert recipe.question == "Is it so?"
+    assert recipe.claim == "it is, says somebody (a book)."
+    assert recipe.look_for == "a line that rises."
+    assert recipe.use == "the larger one; always."
+    assert recipe.symptoms == ("it is slow", "it stops")
+    assert recipe.topic == "Softmax"
+    assert recipe.explanation == ("Why it rises: because: of this.", "And more.")
+
+
+def test_what_is_missing_is_empty():
+    recipe = menu.parse("bare", '"""Is it so?"""\n')
+    assert (recipe.claim, recipe.use, recipe.symptoms, recipe.topic) == ("", "", (), "Others")
+
+
+def test_the_template_ends_with_the_search_space():
+    template = menu.parse("is_it_so", SOURCE).template
+    assert template.startswith("import keras\n")
+    assert template.endswith("    return build_model()\n")
+
+
+def test_the_digest_is_of_the_code_alone():
+    digest = menu.parse("is_it_so", SOURCE).code
+    for changed in (
+        SOURCE.replace("always", "never"),
+        SOURCE.replace("a model", "models"),
+        SOURCE + "# A comment.\n",
+    ):
+        assert menu.parse("is_it_so", changed).code == digest
+    for changed in (SOURCE.replace("{}", "{1: 2}"), SOURCE.replace("(hp)", "(hp, units)")):
+        assert menu.parse("is_it_so", changed).code != digest
+
+
+def test_recipes_are_ordered_by_topic_and_found_by_symptom():
+    recipes = menu.everything()
+    assert [recipe.name for recipe in recipes] != menu.names()
+    assert sorted(recipe.name for recipe in recipes) == menu.names()
+    assert list(menu.by_topic(recipes)) == list(menu.TOPICS)
+    found = menu.by_symptom(recipes)
+    lengths = [len(concerned) for concerned in found.values()]
+    assert lengths == sorted(lengths, reverse=True)
+    assert "bn_vs_nobn" in [recipe.name for recipe in found["the loss does not move"]]
+
+
+@pytest.mark.parametrize("name", menu.names())
+def test_every_recipe_says_what_to_use_and_has_a_topic(name):
+    recipe = menu.read(name)
+    assert recipe.topic in menu.TOPICS
+    assert recipe.use.endswith(".")
+    assert recipe.claim
+    assert recipe.look_for
+    assert recipe.explanation

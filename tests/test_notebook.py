@@ -1,0 +1,71 @@
+"""Recipes as notebooks: their cells, and that they run from top to bottom."""
+
+import json
+import re
+
+import pytest
+
+from recipes._lab import menu, notebook
+
+nbformat = pytest.importorskip("nbformat", reason="make .venv/notebook installs Jupyter")
+nbclient = pytest.importorskip("nbclient", reason="make .venv/notebook installs Jupyter")
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(name, **options):
+        path = tmp_path / f"{name}.ipynb"
+        notebook.write(menu.read(name), path, {"data": "digits"} | options)
+        return path
+
+    return write
+
+
+def test_the_cells_are_the_recipe_and_a_run_of_it(written):
+    recipe = menu.read("bn_vs_nobn")
+    cells = json.loads(written("bn_vs_nobn", seeds=3).read_text(encoding="utf-8"))["cells"]
+    text, setup, template, tunable, variants, run, last = (cell["source"] for cell in cells)
+    assert text.startswith(f"# {recipe.question}\n\n**Claim:** {recipe.claim}")
+    assert recipe.use in text
+    assert "from recipes._lab import cli, notebook" in setup
+    assert f"{template}\n\n\n{tunable}" == recipe.template.strip()
+    assert variants.startswith("SCALES = ")
+    assert run.startswith("def run(lab):")
+    assert "__main__" not in run
+    assert last.startswith("lab = notebook.lab(data='digits', seeds=3)\nrun(lab)")
+
+
+def test_the_same_recipe_is_the_same_file(written):
+    once = written("bn_vs_nobn").read_bytes()
+    assert written("bn_vs_nobn").read_bytes() == once
+
+
+# All of them in make test-all; the second trains nothing but searches.
+IN_SHORT = ("output_bias_init", "log_sampling")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[] if n in IN_SHORT else pytest.mark.slow) for n in menu.names()],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Jupyter's own
+def test_a_notebook_runs_from_top_to_bottom(name, written, root, tmp_path, quick_run):
+    made = nbformat.read(written(name, quick=True), as_version=4)
+    folder = root / "runs" / "notebooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    client = nbclient.NotebookClient(
+        made, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    client.execute()
+    outputs = [output for cell in made.cells[1:] for output in cell.outputs]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    shown = "".join(
+        output.get("text", "") + str(output.get("data", {}).get("text/plain", ""))
+        for output in outputs
+    )
+    shown = re.sub(r"\x1b\[[\d;]*m", "", shown)  # colours
+    run = quick_run(name)  # the same from the command line
+    assert len(pictures) == len(list(run.folder.glob("figure*.png")))
+    for claim in json.loads((run.folder / "claims.json").read_text(encoding="utf-8")):
+        assert f"{claim['verdict']}  {claim['claim']}" in shown
+        assert claim["finding"] in shown
