@@ -29,7 +29,7 @@ q = '$(subst ','\'',$(1))'
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
 .DEFAULT_GOAL := help
-.PHONY: help recipe search list tensorboard new notebook gallery gallery-serve bench test test-all lint clean
+.PHONY: help recipe search new notebook list tensorboard gallery gallery-serve bench test test-all lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

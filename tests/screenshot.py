@@ -19,7 +19,7 @@ from tests.browser import Browser, find  # noqa: E402
 from tests.server import TensorBoardServer  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
-LOGS = ROOT / "runs" / "gallery" / "bn_vs_nobn" / "digits" / "tensorboard"
+LOGS = ROOT / "runs" / "reference" / "bn_vs_nobn" / "digits" / "tensorboard"
 PICTURE = ROOT / "recipes" / "results" / "tensorboard.png"
 # Two variants that differ in normalization alone, at a scale at which only one of them learns.
 SHOWN = {"with BN": "with_BN_lr_0.05_std_0.0022", "without BN": "without_BN_lr_0.05_std_0.0022"}

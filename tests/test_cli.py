@@ -335,7 +335,7 @@ def test_make_recipe_leaves_the_defaults_to_the_command(make):
 
 def test_make_tensorboard_passes_every_option(make):
     done = make("-n", "tensorboard")
-    assert command_of(done) == ["tensorboard", "--port", "6006", "--out", "runs"]
+    assert command_of(done) == ["tensorboard", "--out", "runs"]
     done = make("-n", "tensorboard", "NAME=bn_vs_nobn", "PORT=7000", "OUT=my runs")
     options = ["--port", "7000", "--out", "my runs"]
     assert command_of(done) == ["tensorboard", "bn_vs_nobn", *options]

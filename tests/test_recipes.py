@@ -81,8 +81,8 @@ def test_recipes_know_nothing_of_each_other(name):
 
 
 def test_the_file_is_short(name):
-    text, _, _ = parts_of(name)
-    assert len(text.splitlines()) <= 200
+    text, tree, _ = parts_of(name)
+    assert len(text.splitlines()) - tree.body[0].end_lineno <= 185  # without its docstring
 
 
 def test_functions_of_the_template_are_documented(name):

@@ -1,7 +1,12 @@
 """The kitchen of the recipes. The arrows point one way, from the top of this map to the bottom.
 
 cli           arguments, messages, exit codes
-gallery       reference runs -> recipes/results/ and the generated parts of README.md
+notebook      a recipe -> a Jupyter notebook
+new           a recipe -> another one of one's own
+site          recipes and ledger -> static pages
+readme        recipes and ledger -> the generated parts of README.md
+ledger        recipes/results/ -> every claim with its verdicts
+gallery       reference runs -> recipes/results/
 search        a recipe's search space -> trials in rounds, figures, the best model
 tuner         keras-tuner's oracles -> whole batches of trials, trained together
 space         scales, narrowed ranges, importance of hyperparameters
@@ -22,6 +27,7 @@ population    compiled Sequentials -> trained together, one graph per architectu
   optimizers    their update rules
 evidence      paired differences -> interval, verdict in words
 data          a name or a path -> examples, labels, class names; the split
+menu          recipes' files -> what they say of themselves
 files         written whole or not at all; the folder of a run
 errors        a user's mistake, said in one line
 """
