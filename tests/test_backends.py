@@ -25,8 +25,8 @@ def test_every_template_builds_and_fits(backend):
         pytest.skip(MISSING[backend])
     python = JAX if backend == "jax" else sys.executable
     environment = os.environ | {"KERAS_BACKEND": backend}
-    command = [str(python), str(ROOT / "tests" / "backends.py")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    command = [str(python), "-m", "tests.backends"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     losses = dict(line.split() for line in done.stdout.splitlines())
     assert list(losses) == menu.names()

@@ -3,6 +3,7 @@
 import pytest
 
 from recipes._lab import menu
+from recipes._lab.errors import UserError
 
 SOURCE = '''"""Is it so?
 
@@ -51,6 +52,11 @@ def test_a_docstring_is_read_paragraph_by_paragraph():
 def test_what_is_missing_is_empty():
     recipe = menu.parse("bare", '"""Is it so?"""\n')
     assert (recipe.claim, recipe.use, recipe.symptoms, recipe.topic) == ("", "", (), "Others")
+
+
+def test_a_file_that_is_no_python_is_said_in_one_line():
+    with pytest.raises(UserError, match=r"^recipes/broken.py, line 2: invalid syntax$"):
+        menu.parse("broken", '"""Is it so?"""\nimport import\n')
 
 
 def test_the_template_ends_with_the_search_space():

@@ -54,14 +54,24 @@ def _parser():
         description="Recipes for training neural networks, each checked over many seeds.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="list the recipes with their questions")
-    listing.set_defaults(command=list_recipes)
-    searching = commands.add_parser("search", help="search a recipe's hyperparameters")
-    searching.set_defaults(command=search_recipe)
-    add = searching.add_argument
-    add("name", metavar="NAME", help="the recipe, as `list` shows it")
-    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
-    add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
+
+    def command(name, function, text):
+        """Add a command and return the function that adds its arguments."""
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=function)
+        return added.add_argument
+
+    command("list", list_recipes, "list the recipes with their questions")
+    add = command(
+        "run", run_recipe, "run a recipe: train every variant with every seed, judge the claims"
+    )
+    _add_common(add)
+    # Seeds from 1000 on are the gallery's.
+    add("--seeds", type=_count(1000), metavar="N", help="how many seeds (if not 5)")
+    add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
+    add("--save-model", type=_path, metavar="FILE", help="keep the best model as a .keras file")
+    add = command("search", search_recipe, "search a recipe's hyperparameters")
+    _add_common(add)
     add("--trials", type=_count(10**5), default=100, metavar="N", help="how many (if not 100)")
     add("--stages", type=_count(20), default=1, metavar="N", help="rounds, from coarse to fine")
     add("--oracle", choices=("random", "bayesian"), default="random", help="if not random")
@@ -69,51 +79,32 @@ def _parser():
     add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
     add("--discard", action="store_true", help="give up the worse half early, twice")
     add("--cluster", metavar="ADDRESS", help="train on Ray: auto, or where it runs")
-    add("--quick", action="store_true", help="seconds; for trying")
-    add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
-    board = commands.add_parser("tensorboard", help="serve the logs of runs on 127.0.0.1")
-    board.set_defaults(command=serve_tensorboard)
-    add = board.add_argument
+    add = command("tensorboard", serve_tensorboard, "serve the logs of runs on 127.0.0.1")
     add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
     add("--port", type=_count(65535), default=6006, metavar="N", help="if not 6006")
     add("--out", type=_path, default="runs", metavar="FOLDER", help="if not runs")
-    gallery = commands.add_parser("gallery", help="make the reference results; resumes")
-    gallery.set_defaults(command=build_gallery)
-    add = gallery.add_argument
+    add = command("new", write_new, "write a recipe of your own: a copy to start from")
+    add("name", metavar="NAME", help="of the new recipe, such as my_question")
+    add("--from", default="bn_vs_nobn", metavar="NAME", dest="source", help="if not bn_vs_nobn")
+    add = command("notebook", write_notebook, "write a recipe as a Jupyter notebook")
+    _add_common(add)
+    add("--seeds", type=_count(1000), metavar="N", help="how many seeds (if not 5)")
+    add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
+    add = command("gallery", build_gallery, "make the reference results; goes on where it was")
     add("name", metavar="NAME", nargs="*", help="of a recipe (if not all)")
     add("--mnist", default="mnist", metavar="FILE", help="MNIST as .npz (if not downloaded)")
-    site = commands.add_parser("site", help="serve the gallery's pages on 127.0.0.1")
-    site.set_defaults(command=serve_site)
-    site.add_argument("--port", type=_count(65535), default=8000, metavar="N", help="if not 8000")
-    new = commands.add_parser("new", help="write a recipe of your own: a copy to start from")
-    new.set_defaults(command=write_new)
-    new.add_argument("name", metavar="NAME", help="of the new recipe, such as my_question")
-    new.add_argument("--from", default="bn_vs_nobn", metavar="NAME", dest="source", help="copied")
-    notebook = commands.add_parser("notebook", help="write a recipe as a Jupyter notebook")
-    notebook.set_defaults(command=write_notebook)
-    add = notebook.add_argument
-    add("name", metavar="NAME", help="the recipe, as `list` shows it")
-    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
-    add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
-    add("--seeds", type=_count(1000), metavar="N", help="how many seeds (if not 5)")
-    add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
-    add("--quick", action="store_true", help="seconds; for trying, not for judging")
-    add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
-    run = commands.add_parser(
-        "run", help="run a recipe: train every variant with every seed, judge the claims"
-    )
-    run.set_defaults(command=run_recipe)
-    add = run.add_argument
-    add("name", metavar="NAME", help="the recipe, as `list` shows it")
-    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
-    add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
-    # Seeds from 1000 on are the gallery's.
-    add("--seeds", type=_count(1000), metavar="N", help="how many seeds (if not 5)")
-    add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
-    add("--quick", action="store_true", help="seconds; for trying, not for judging")
-    add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
-    add("--save-model", type=_path, metavar="FILE", help="keep the best model as a .keras file")
+    add = command("site", serve_site, "serve the gallery's pages on 127.0.0.1")
+    add("--port", type=_count(65535), default=8000, metavar="N", help="if not 8000")
     return parser
+
+
+def _add_common(add):
+    """Add what all commands take that train a recipe."""
+    add("name", metavar="NAME", help="the recipe, as `list` shows it")
+    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
+    add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
+    add("--quick", action="store_true", help="seconds; for trying, not for judging")
+    add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
 
 
 def _count(most):

@@ -12,6 +12,8 @@ import json
 import re
 from pathlib import Path
 
+from recipes._lab.errors import UserError
+
 FOLDER = Path(__file__).parent.parent
 RESULTS = FOLDER / "results"
 # In the order in which the gallery shows them.
@@ -118,8 +120,16 @@ def by_symptom(recipes):
 
 @functools.lru_cache
 def parse(name, source):
-    """Return the `Recipe` of a name and the text of its file."""
-    question, _, rest = (ast.get_docstring(ast.parse(source)) or "").partition("\n")
+    """Return the `Recipe` of a name and the text of its file.
+
+    Raises:
+        UserError: it is no Python.
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise UserError(f"recipes/{name}.py, line {error.lineno}: {error.msg}") from error
+    question, _, rest = (ast.get_docstring(tree) or "").partition("\n")
     tagged, explanation = {}, []
     for paragraph in rest.strip().split("\n\n"):
         before, *parts = _TAGGED.split(paragraph)
