@@ -102,11 +102,10 @@ def hostile_page(png):
     return report.page(
         name=f"name {HOSTILE}",
         data=f"data {HOSTILE}",
-        question=f"question {HOSTILE}",
         claims=[Claim(f"claim {HOSTILE}", f"source {HOSTILE}", True, judgement)],
         figures={f"figure-{HOSTILE}.png": png},
         table=[(f"variant {HOSTILE}", "80.0 ± 1.0", "2", "0 of 3")],
-        source=f"source code {HOSTILE}",
+        source=f'"""question {HOSTILE}?\n\nUse: setting {HOSTILE}.\n"""\n# source code {HOSTILE}\n',
         run={
             "seeds": [0, 1, 2],
             "arguments": {"quick": True},
@@ -122,7 +121,17 @@ def test_every_text_of_the_page_is_escaped(png):
     page = Page(text)
     assert page.requests() == []
     assert "<script" not in text
-    for what in ("name", "data", "question", "claim", "source", "finding", "variant", "version"):
+    for what in (
+        "name",
+        "data",
+        "question",
+        "claim",
+        "source",
+        "finding",
+        "variant",
+        "version",
+        "setting",
+    ):
         assert f"{what} {HOSTILE}" in page.text
     assert f"source code {HOSTILE}" in page.text
     (attributes,) = [attributes for tag, attributes in page.tags if tag == "img"]

@@ -14,6 +14,7 @@ cluster       the same batches -> Ray
 experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
 report        histories and claims -> table and page
 figures       numbers by seed -> lines with bands, dots, histograms
+markup        what all pages share
 tensorboard   histories -> event files
 histories     results of many members, asked by variant and seed
   models        the trained models side by side: outputs of every layer, gradients, weights

@@ -136,7 +136,8 @@ class Lab:
             build_model: `build_model(input_shape, num_classes, **arguments)` returns a compiled
                 model.
             variants: `{display name: arguments}`; the key "fit" in the arguments overrides `data`,
-                `epochs`, `batch_size`, `patience` or `class_weight` for that variant.
+                `epochs`, `batch_size`, `patience` or `class_weight` for that variant. Its `data`
+                may be `{seed: a Dataset}`, all of one shape, where each seed has data of its own.
             data: a `Dataset`.
             epochs: how long; the user's EPOCHS wins.
             batch_size: examples a step.
@@ -296,9 +297,11 @@ class Lab:
             if self.options.quick:
                 own["epochs"] = min(own["epochs"], QUICK["epochs"])
             own["epochs"] = self.options.epochs or own["epochs"]
-            build = functools.partial(
-                build_model, own["data"].input_shape, own["data"].num_classes, **arguments
-            )
+            by_seed = own.pop("data")
+            if not isinstance(by_seed, Mapping):
+                by_seed = dict.fromkeys(seeds, by_seed)
+            of = by_seed[seeds[0]]
+            build = functools.partial(build_model, of.input_shape, of.num_classes, **arguments)
             try:
                 blueprint = architecture.read(build)
             except architecture.NotStackableError as error:
@@ -306,7 +309,8 @@ class Lab:
             for seed in seeds:
                 watched = seed == self.seeds[0] and variant in watch
                 moments = _moments(own["epochs"]) if watched else ()
-                members.append(Member(variant, build, blueprint, seed, watch=moments, **own))
+                planned = own | {"data": by_seed[seed], "watch": moments}
+                members.append(Member(variant, build, blueprint, seed, **planned))
         for reason, variant in reasons.items():
             self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
         total = sum(member.epochs for member in members)
@@ -486,7 +490,6 @@ def _write(lab, folder, source, run_json):
     page = report.page(
         name=name,
         data=data_name,
-        question=run_json["question"],
         claims=lab.claims,
         figures=lab.figures,
         table=report.rows(lab.histories, lab.histories.variants),
