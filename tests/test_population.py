@@ -770,6 +770,36 @@ def test_schedules_become_rates():
     np.testing.assert_array_equal(members_module.rates(schedule, 3), np.float32([1, 0.5, 0.25]))
 
 
+SCHEDULES = keras.optimizers.schedules
+AT_ONCE = {
+    "exponential": Decay(0.1, 7, 0.5),
+    "staircase": Decay(0.1, 7, 0.5, staircase=True),
+    "inverse": SCHEDULES.InverseTimeDecay(0.1, 7, 0.5),
+    "piecewise": SCHEDULES.PiecewiseConstantDecay([5, 20], [0.1, 0.01, 0.001]),
+    "polynomial": SCHEDULES.PolynomialDecay(0.1, 20, power=2.0),
+    "polynomial cycles": SCHEDULES.PolynomialDecay(0.1, 9, cycle=True),
+    "cosine": SCHEDULES.CosineDecay(0.1, 30),
+    "cosine restarts": SCHEDULES.CosineDecayRestarts(0.1, 9),
+}
+STEP_BY_STEP = {
+    "warm-up": SCHEDULES.CosineDecay(0.01, 20, warmup_target=0.1, warmup_steps=9),
+    "a number": lambda step: 0.1,
+}
+
+
+@pytest.mark.parametrize("name", [*AT_ONCE, *STEP_BY_STEP])
+def test_the_rates_of_all_steps_at_once_are_those_of_each_step(name):
+    schedule, calls = (AT_ONCE | STEP_BY_STEP)[name], []
+
+    def counted(step):
+        calls.append(step)
+        return schedule(step)
+
+    expected = [float(schedule(step)) for step in range(40)]
+    np.testing.assert_allclose(members_module.rates(counted, 40), expected, rtol=1e-6, atol=1e-9)
+    assert len(calls) == (1 if name in AT_ONCE else 41)
+
+
 # Recording and storing
 
 
