@@ -442,6 +442,12 @@ def test_what_cannot_be_stacked_is_refused_with_its_reason(name):
         read(make)
 
 
+def test_the_one_categorical_loss_of_whole_numbers_is_stacked_by_its_q():
+    losses = [keras.losses.CategoricalGeneralizedCrossEntropy(q) for q in (0.5, 0.5, 0.7)]
+    one, same, other = (read(lambda loss=loss: build(loss=loss)).signature for loss in losses)
+    assert one == same != other
+
+
 @pytest.mark.parametrize(
     "loss",
     ["categorical_crossentropy", keras.losses.CategoricalCrossentropy(label_smoothing=0.1)],
