@@ -162,6 +162,47 @@ def test_a_variant_may_override_how_it_is_trained(lab, build_model, tmp_path):
     assert lengths == [4, 6, 4]
 
 
+def test_each_seed_may_have_data_of_its_own(lab, build_model):
+    """The labels of one seed are turned round, so its model learns to be wrong."""
+    lab = lab(seeds=2)
+    data = lab.data()
+    turned = data_module.Split(data.train.x, 2 - data.train.y)
+    own = {0: data, 1: dataclasses.replace(data, train=turned)}
+    variants = {"own": {"fit": {"data": own}}, "plain": {}}
+    histories = lab.train(build_model, variants, data, epochs=20, batch_size=10)
+    assert [histories.members["own", seed].data for seed in (0, 1)] == [own[0], own[1]]
+    first, second = histories.final("test_accuracy", "own")
+    assert first == histories.final("test_accuracy", "plain")[0] > 0.9
+    assert second < 0.5
+    models = histories.models("own")
+    assert models.accuracy(data.test) == pytest.approx([first, second])
+
+
+def test_copies_have_other_random_numbers_and_the_same_seeds(lab, build_model):
+    lab = lab(seeds=2)
+    numbers = {
+        "plain": {},
+        "one": {"copy": 1},
+        "same": {"copy": 1},
+        "two": {"copy": 2, "record": (1,)},
+    }
+    variants = {name: {"fit": fit} for name, fit in numbers.items()}
+    histories = lab.train(build_model, variants, lab.data(), epochs=2, batch_size=10)
+    assert list(histories.results) == [(name, seed) for name in variants for seed in (0, 1)]
+    losses = {key: result.history["loss"].tolist() for key, result in histories.results.items()}
+    assert all(losses["one", seed] == losses["same", seed] for seed in (0, 1))
+    different = [losses[name, seed] for name in ("plain", "one", "two") for seed in (0, 1)]
+    assert len({loss[0] for loss in different}) == len({loss[2] for loss in different}) == 6
+    plain = histories.members["plain", 1]
+    assert plain.seed == 1
+    drawn = {histories.members[name, seed].seed for name in ("one", "two") for seed in (0, 1)}
+    assert len(drawn) == 4
+    assert not drawn & {0, 1}
+    assert (histories.recorded("two"), histories.recorded("one")) == ([1], [])
+    weights = histories.models("two").weights["softmax/kernel"]
+    np.testing.assert_array_equal(weights[1], histories.results["two", 1].weights[0])
+
+
 def test_overrides_do_not_reach_into_the_recipe(lab, build_model):
     variants = {"v": {"learning_rate": 0.1, "fit": {"epochs": 1}}}
     lab = lab(seeds=1)

@@ -136,8 +136,10 @@ class Lab:
             build_model: `build_model(input_shape, num_classes, **arguments)` returns a compiled
                 model.
             variants: `{display name: arguments}`; the key "fit" in the arguments overrides `data`,
-                `epochs`, `batch_size`, `patience` or `class_weight` for that variant. Its `data`
-                may be `{seed: a Dataset}`, all of one shape, where each seed has data of its own.
+                `epochs`, `batch_size`, `patience`, `class_weight` or `record` for that variant. Its
+                `data` may be `{seed: a Dataset}`, all of one shape, where each seed has data of its
+                own. Its `copy`, a number, gives every seed other initial weights, batch orders and
+                noise, the same ones to variants of the same number.
             data: a `Dataset`.
             epochs: how long; the user's EPOCHS wins.
             batch_size: examples a step.
@@ -289,7 +291,7 @@ class Lab:
 
     def _train(self, build_model, variants, plan, seeds, watch, doing="training"):
         """Train variants x seeds and return their `Histories`."""
-        members = []
+        members, keys = [], []
         reasons = {}
         for variant, arguments in variants.items():
             arguments = dict(arguments)
@@ -297,7 +299,7 @@ class Lab:
             if self.options.quick:
                 own["epochs"] = min(own["epochs"], QUICK["epochs"])
             own["epochs"] = self.options.epochs or own["epochs"]
-            by_seed = own.pop("data")
+            by_seed, copy = own.pop("data"), own.pop("copy", None)
             if not isinstance(by_seed, Mapping):
                 by_seed = dict.fromkeys(seeds, by_seed)
             of = by_seed[seeds[0]]
@@ -310,7 +312,9 @@ class Lab:
                 watched = seed == self.seeds[0] and variant in watch
                 moments = _moments(own["epochs"]) if watched else ()
                 planned = own | {"data": by_seed[seed], "watch": moments}
-                members.append(Member(variant, build, blueprint, seed, **planned))
+                drawn = seed if copy is None else architecture.key(seed, "copy", copy)
+                members.append(Member(variant, build, blueprint, drawn, **planned))
+                keys.append((variant, seed))
         for reason, variant in reasons.items():
             self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
         total = sum(member.epochs for member in members)
@@ -319,7 +323,6 @@ class Lab:
         )
         with self._track(description, total) as advance:
             results = population.train(members, store=self.store, progress=advance)
-        keys = [(member.label, member.seed) for member in members]
         return Histories(
             dict(zip(keys, members, strict=True)), dict(zip(keys, results, strict=True))
         )
