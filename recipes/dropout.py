@@ -158,6 +158,8 @@ def run(lab):
     lab.claim(text, book, last - errors[INFERENCE][:, -1], within=1, **points)
     text = f"the mean of 100 masks is more accurate than one mask, as an ensemble is, {some}"
     lab.claim(text, book, first - last, **points)
+    text = f"inference's probabilities are within 5 points of the mean's of 100 masks, {some}"
+    lab.claim(text, book, distances[ARITHMETIC][:, -1], within=5, **points)
     closer = (distances[ARITHMETIC] - distances[GEOMETRIC])[:, -1]
     text = f"inference is closer to the geometric mean of 100 masks than to the arithmetic, {some}"
     lab.claim(text, "Goodfellow et al. 2016, Deep Learning, 7.12", closer, **points)

@@ -47,6 +47,7 @@ def build(names, datasets, tell, track):
             result = menu.results(name)
             result["runs"][shown[dataset]] = _run(name, folder)
             _save(name, result)
+    for name in names:  # at last, when nothing else of ours is under way
         result = menu.results(name)
         if result.get("timed") != menu.read(name).code:
             tell(f"{name}, timed as make recipe runs it")

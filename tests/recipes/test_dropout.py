@@ -107,9 +107,9 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
     monkeypatch.setattr(recipe, "compare_masks", lambda *_: found)
     recipe.run(lab)
     estimates = [claim.judgement.estimate for claim in lab.claims]
-    # Gaps 10 and 5, 88 - 90; 9 and 6, 95 - 91; 99.5 - 95; 3 - 4, 9 - 3, 3 - 2; 92.5 - 92; kernels.
-    expected = [5, -2, 3, 4, 4.5, -1, 6, 1, None, 0.5, 3 * 0.25]
-    assert estimates[:8] + estimates[9:] == pytest.approx(expected[:8] + expected[9:])
-    assert 0 < abs(estimates[8]) < 0.005
-    assert [claim.judgement.verdict for claim in lab.claims][8:10] == ["holds", "holds"]
+    # Gaps 10 and 5, 88 - 90; 9 and 6, 95 - 91; 99.5 - 95; 3 - 4, 9 - 3, 3, 3 - 2; 92.5 - 92; ...
+    expected = [5, -2, 3, 4, 4.5, -1, 6, 3, 1, None, 0.5, 3 * 0.25]
+    assert estimates[:9] + estimates[10:] == pytest.approx(expected[:9] + expected[10:])
+    assert 0 < abs(estimates[9]) < 0.005
+    assert [claim.judgement.verdict for claim in lab.claims][9:11] == ["holds", "holds"]
     assert list(lab.figures) == ["figure.png", "figure-masks.png", "figure-rates.png"]
