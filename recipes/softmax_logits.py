@@ -11,12 +11,15 @@ in TensorBoard, the same under epoch_accuracy.
 Fused, the loss is ln(sum of exp z) - z of the right class, which cannot overflow. In two steps the
 softmax of a low logit rounds to 0, whose logarithm is infinite. Keras clips probabilities at 1e-7
 before that, so beyond a loss of 16.118 the gradient is 0: the worst mistakes teach nothing. But its
-softmax hands the logits on to its loss, which then is the fused one, so in a compiled model we
-would leave the softmax where it is. Any operation between the two breaks this, the cast of mixed
-precision too; then give the loss logits, with from_logits=True. Without the log, each example's
-gradient is that of the cross-entropy times the probability of its class. At first that is 1 in C,
-which a higher learning rate makes up for; but an example once given up no longer counts, nor does a
-whole class. We would keep the log.
+softmax hands the logits on to its loss, which then is the fused one. Any operation between the two
+breaks this, the cast of mixed precision too. Without the log, each example's gradient is that of
+the cross-entropy times the probability of its class. At first that is 1 in C, which a higher
+learning rate makes up for; but an example once given up no longer counts, nor does a whole class.
+
+Use: a softmax layer and the cross-entropy, with its log, in a compiled model; in a loop of one's
+own, or with mixed precision, logits and from_logits=True.
+Symptoms: the loss is NaN after a few steps; the loss does not move
+Topic: Softmax
 """
 
 import keras

@@ -12,8 +12,10 @@ classes. Only differences of logits count: two classes tie where (w1 - w0) x + b
 line or a hyperplane, and for just two, one sigmoid unit of weights w1 - w0 computes the same. But
 w1 and w0 both learn, in opposite directions, so their difference moves twice as far: half the
 learning rate makes them equal. A low temperature, by which logits are divided, stretches their
-differences until the largest takes all. A hidden layer gives the same softmax another x; we would
-use one where that gains on validation data, since bent is not better by itself.
+differences until the largest takes all. A hidden layer gives the same softmax another x.
+
+Use: a hidden layer where it gains on validation data; bent boundaries are not better by themselves.
+Topic: Softmax
 """
 
 import keras
