@@ -399,6 +399,27 @@ def test_a_search_in_which_all_diverges_ends_in_one_line(run, tiny_recipe):
             run(stages=stages)
 
 
+def test_a_search_goes_on_if_all_of_its_first_round_diverges(run, tiny_recipe, tmp_path):
+    """The same command once more finds all that there was, and trains nothing."""
+    usual = run(trials=3, stages=3, out=str(tmp_path / "usual")).trials
+    first = usual[0]["learning_rate"]
+
+    def build_tunable(hp, input_shape=(64,), num_classes=10):
+        model = tiny(hp, input_shape, num_classes)
+        if repr(hp.get("learning_rate")) == first:
+            model.optimizer.learning_rate = 1e30
+        return model
+
+    tiny_recipe(build_tunable, "another text")
+    made = run(trials=3, stages=3)
+    assert made.told == ["no trial has finished yet, so round 2 keeps the whole ranges"]
+    assert [row["status"] for row in made.trials] == ["FAILED", "COMPLETED", "COMPLETED"]
+    assert made.trials[1]["learning_rate"] != usual[1]["learning_rate"]
+    assert made.found.best.status == "COMPLETED"
+    again = run(trials=3, stages=3)
+    assert (again.trained, again.trials) == (0, made.trials)
+
+
 def test_a_recipe_without_a_search_space_is_refused(run, tiny_recipe):
     tiny_recipe(None)
     with pytest.raises(UserError, match="has no build_tunable, so nothing to search"):

@@ -595,10 +595,39 @@ def test_there_are_never_more_stages_than_trials(fake):
     assert [[len(of.trials()) for of in repetition] for repetition in tuners] == [[1, 1]]
 
 
-def test_stages_end_with_one_line_if_all_has_diverged(fake):
+def test_ranges_stay_whole_until_a_trial_has_finished(fake):
+    """In the first repetition all trials of the first round diverge, in the second none."""
+
+    def accuracy(rate, seed, epochs):
+        lost = len(fake.trained) == 1 and seed == 0
+        return np.full(len(epochs), np.nan) if lost else rate + epochs / 100
+
+    def make_tuner(oracle, repetition, stage):
+        return make(oracle, build=rate_only, seeds=(repetition,), tell=told.append)
+
+    told, fake.accuracy = [], accuracy
+    (first, second), original = search_in_stages(make_tuner, "random", 9, 3, [0, 7])
+    assert told == [
+        "no trial has finished yet in 1 of 2 repetitions, so round 2 keeps the whole ranges"
+    ]
+    assert [trial.status for trial in first[0].trials()] == ["FAILED"] * 3
+    spaces = [of.oracle.get_space().space[0].get_config() for of in (first[1], first[2], second[1])]
+    assert spaces[0] == original.space[0].get_config()
+    assert spaces[1] == tuner.narrowed(original, first[1].trials()).space[0].get_config()
+    assert spaces[2] == tuner.narrowed(original, second[0].trials()).space[0].get_config()
+    assert spaces[0] not in spaces[1:]
+
+
+def test_rounds_in_which_all_diverges_come_to_their_end(fake):
     fake.accuracy = lambda rate, seed, epochs: np.full(len(epochs), np.nan)
-    with pytest.raises(UserError, match="all trials diverged; search smaller learning rates"):
-        search_in_stages(lambda oracle, *_: make(oracle), "random", 4, 2, [0])
+    told = []
+    plan = {"build": rate_only, "tell": told.append}
+    (found,), _ = search_in_stages(lambda oracle, *_: make(oracle, **plan), "random", 5, 3, [0])
+    assert told == [
+        f"no trial has finished yet, so round {n} keeps the whole ranges" for n in (2, 3)
+    ]
+    drawn = [trial.hyperparameters.get("learning_rate") for of in found for trial in of.trials()]
+    assert len(set(drawn)) == 5
 
 
 def test_a_repetition_is_told_as_arrays(fake):

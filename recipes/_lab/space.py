@@ -41,7 +41,7 @@ def narrowed(space, trials, share=0.2):
 
     Args:
         space: the original HyperParameters.
-        trials: completed trials of all rounds so far.
+        trials: completed trials of all rounds so far; without any, the ranges stay.
         share: of them that count as the best; at least three.
     """
     best = sorted(trials, key=lambda trial: -trial.score)[: max(3, round(share * len(trials)))]

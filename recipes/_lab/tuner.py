@@ -422,6 +422,9 @@ def search_together(tuners):
 def search_in_stages(make, oracle, trials, stages, seeds):
     """Search in rounds, each on ranges narrowed around the best of those before it.
 
+    Where none of the trials before has finished, there is nothing to narrow the ranges around: the
+    round searches the whole ones, and says so.
+
     Args:
         make: `make(oracle, repetition, stage)` returns a `PopulationTuner`.
         oracle: kind of the oracles.
@@ -431,25 +434,25 @@ def search_in_stages(make, oracle, trials, stages, seeds):
 
     Returns:
         For each repetition the tuners of its stages, and the original HyperParameters.
-
-    Raises:
-        UserError: all trials of a repetition's first stages diverged.
     """
     found, spaces = [[] for _ in seeds], []
     stages = min(stages, trials)  # no trials would mean any number of them to keras-tuner
     for stage in range(stages):
         count = trials * (stage + 1) // stages - trials * stage // stages
-        tuners = []
+        tuners, whole = [], 0
         for repetition, seed in enumerate(seeds):
             ranges = None
             if stage:
                 before = [trial for tuner in found[repetition] for trial in tuner.completed()]
-                if not before:
-                    raise UserError("all trials diverged; search smaller learning rates")
                 ranges = narrowed(spaces[repetition], before)
+                whole += not before
             # A seed of its own for each stage, far from those of other repetitions.
             drawn = make_oracle(oracle, count, seed + 10_000 * stage, ranges)
             tuners.append(make(drawn, repetition, stage))
+        if whole:
+            where = f" in {whole} of {len(seeds)} repetitions" if len(seeds) > 1 else ""
+            tell = tuners[0]._tell
+            tell(f"no trial has finished yet{where}, so round {stage + 1} keeps the whole ranges")
         search_together(tuners)
         spaces = spaces or [tuner.oracle.get_space() for tuner in tuners]
         for of, tuner in zip(found, tuners, strict=True):
