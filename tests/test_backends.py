@@ -19,6 +19,7 @@ MISSING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", list(MISSING))
 def test_every_template_builds_and_fits(backend):
     if MISSING[backend]:

@@ -136,9 +136,13 @@ def test_the_copied_template_runs(browser, served, built, scheme):
         f"if ({json.dumps(scheme)} == 'file') throw 'not here'; window.copied = t; }}}}}});"
         "document.addEventListener('copy', () => { window.copied = getSelection().toString(); });"
     )
-    browser.evaluate("document.querySelector('button.copy').click()")
-    browser.wait_for("copied")
-    text = browser.evaluate("window.copied ?? document.querySelector('textarea')?.value ?? ''")
+    label, text = browser.evaluate(
+        "(async () => {"
+        "const button = document.querySelector('button.copy'); button.click();"
+        "while (button.textContent == 'copy') await new Promise(go => setTimeout(go, 10));"
+        "return [button.textContent, window.copied]; })()"
+    )
+    assert label == "copied"
     assert text.strip() == menu.read("bn_vs_nobn").template.strip()
     names = {"__name__": "pasted"}
     exec(text, names)
