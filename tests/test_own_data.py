@@ -8,7 +8,7 @@ import pytest
 
 from recipes._lab import menu
 
-IMAGES = {"cnn_bn"}  # recipes that ask for images
+IMAGES = {"cnn_bn", "rnn_normalization"}  # recipes that ask for images
 
 
 @pytest.fixture(scope="module")
