@@ -5,7 +5,7 @@ from recipes._lab.files import write
 
 ROOT = menu.FOLDER.parent
 README = ROOT / "README.md"
-MARKS = {"holds": "✓ holds", "does not hold": "✗ does not hold", "not detected": "? not detected"}
+MARKS = {"holds": "✓", "does not hold": "✗", "not detected": "?"}
 WIDTH = 260  # pixels of a picture in the table
 
 
@@ -63,7 +63,9 @@ def _row(recipe, entries):
     verdicts = []
     for data in ledger.datasets(entries):
         of = ledger.count(entries, data)
-        marks = ", ".join(f"{number} {verdict}" for verdict, number in of.items() if number)
+        marks = " ".join(
+            f"{number}&nbsp;{MARKS[verdict]}" for verdict, number in of.items() if number
+        )
         verdicts.append(f"{data}: {marks}")
     return figure, question, "<br>".join(verdicts)
 
@@ -86,7 +88,9 @@ def ledger_table(entries):
 
 def _effect(found):
     """Return a verdict and its numbers in a table's cell."""
-    return f"**{MARKS[found['verdict']]}**<br>{found['finding']}" if found else "–"
+    return (
+        f"**{MARKS[found['verdict']]} {found['verdict']}**<br>{found['finding']}" if found else "–"
+    )
 
 
 def _table(head, rows):

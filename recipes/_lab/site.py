@@ -113,7 +113,8 @@ def _overview(recipes, entries):
     ]
     parts = [
         "<p>Each recipe is a template to paste, a textbook's claim about training, and an "
-        "experiment that checks the claim over many seeds.</p>",
+        "experiment that checks the claim over many seeds: it holds (✓), it does not (✗), or the "
+        "seeds can't tell (?).</p>",
         "<h2>What do you see?</h2>",
         markup.table(("symptom", "recipes"), symptoms),
     ]
@@ -203,14 +204,15 @@ def _found(found, with_q=False):
         return "–"
     q_value = ""
     if with_q and found["q_value"] is not None:
-        q_value = f' <span class="quiet">q = {found["q_value"]:.2g}</span>'
+        q_value = f' <span class="quiet">q&nbsp;=&nbsp;{found["q_value"]:.2g}</span>'
     return markup.verdict(found["verdict"], found["finding"]) + q_value
 
 
 def _counts(entries, data):
-    """Return the number of claims of each verdict, in words."""
-    return ", ".join(
-        f'<span class="{markup.CLASSES[verdict]}">{markup.MARKS[verdict]} {number} {verdict}</span>'
+    """Return the number of claims of each verdict, by its mark."""
+    return " ".join(
+        f'<span class="{markup.CLASSES[verdict]}" title="{verdict}">'
+        f"{number}&nbsp;{markup.MARKS[verdict]}</span>"
         for verdict, number in ledger.count(entries, data).items()
         if number
     )
