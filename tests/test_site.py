@@ -3,6 +3,7 @@
 import functools
 import html
 import json
+import socket
 import threading
 from html.parser import HTMLParser
 from http.server import ThreadingHTTPServer
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from recipes._lab import ledger, menu, site
+from recipes._lab.errors import UserError
 from tests.browser import Browser, find
 
 NASTY = '<script>alert("&")</script>'
@@ -88,6 +90,13 @@ def test_an_old_site_is_replaced(built):
     assert not (built / "old.html").exists()
     assert (built / "index.html").exists()
     assert [path.name for path in built.parent.iterdir()] == [built.name]
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(built):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} is taken; give another: PORT="):
+            site.serve(built, port)
 
 
 @pytest.fixture(scope="module")
