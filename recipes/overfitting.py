@@ -16,7 +16,8 @@ All train for 300 steps at one rate, so that more examples don't mean more train
 copies, which take longer to learn, for 600. Validation data choose the strength of penalties and
 Dropout, and how many copies.
 
-Use: more data; copies changed as test data may be; mild Dropout or L2, chosen by validation loss.
+Use: more data; copies changed as test data may be; Dropout or a penalty no stronger than validation
+asks for.
 Symptoms: validation far below training; validation loss rises
 Topic: Regularization
 """

@@ -147,8 +147,10 @@ def test_the_copied_template_runs(browser, served, built, scheme):
     )
     label, text = browser.evaluate(
         "(async () => {"
+        "const pause = () => new Promise(go => setTimeout(go, 10));"
+        "while (document.readyState != 'complete') await pause();"  # its script has run
         "const button = document.querySelector('button.copy'); button.click();"
-        "while (button.textContent == 'copy') await new Promise(go => setTimeout(go, 10));"
+        "for (let n = 0; n < 1000 && button.textContent == 'copy'; n++) await pause();"
         "return [button.textContent, window.copied]; })()"
     )
     assert label == "copied"
