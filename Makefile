@@ -28,6 +28,9 @@ q = '$(subst ','\'',$(1))'
 # Python 3.11 to 3.13; the newest of them that is installed, unless python3 already is one.
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
+# Says so if no NAME was given: $(call named,what it is,an example).
+named = test -n $(call q,$(NAME)) || { echo 'error: no $(1) given; say for example make $@ NAME=$(2)' >&2; exit 2; }
+
 .DEFAULT_GOAL := help
 .PHONY: help recipe search new notebook list tensorboard gallery gallery-serve bench test test-all lint clean
 
@@ -41,14 +44,14 @@ help:  ## show this list
 	@echo '              [CLUSTER=auto|address]'
 
 recipe: .venv/installed  ## run a recipe: NAME=..., see below
-	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make recipe NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
+	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes run $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
 	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
 	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick) \
 	  $(if $(SAVE),--save-model $(call q,$(SAVE)))
 
 search: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
-	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make search NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
+	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes search $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
 	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(TRIALS),--trials $(call q,$(TRIALS))) \
 	  $(if $(STAGES),--stages $(call q,$(STAGES))) $(if $(ORACLE),--oracle $(call q,$(ORACLE))) \
@@ -57,11 +60,11 @@ search: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyp
 	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
 
 new: .venv/installed  ## write a recipe of your own: NAME=my_question [FROM=bn_vs_nobn]
-	@test -n $(call q,$(NAME)) || { echo 'error: no name given; say for example make new NAME=my_question' >&2; exit 2; }
+	@$(call named,name,my_question)
 	@$(VENV)/python -m recipes new $(call q,$(NAME)) $(if $(FROM),--from $(call q,$(FROM)))
 
 notebook: .venv/notebook  ## write a recipe as a Jupyter notebook: NAME=..., options as of recipe
-	@test -n $(call q,$(NAME)) || { echo 'error: no recipe given; say for example make notebook NAME=bn_vs_nobn (make list shows all)' >&2; exit 2; }
+	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes notebook $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
 	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
 	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick)

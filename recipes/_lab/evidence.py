@@ -26,6 +26,7 @@ from scipy import special, stats
 HOLDS = "holds"
 DOES_NOT_HOLD = "does not hold"
 NOT_DETECTED = "not detected"
+MARKS = {HOLDS: "✓", DOES_NOT_HOLD: "✗", NOT_DETECTED: "?"}
 
 LEVEL = 0.05  # of every test, two-sided
 # Differences this close are the same number: float64 arithmetic on shares, points or losses leaves

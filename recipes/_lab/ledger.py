@@ -4,9 +4,9 @@ import dataclasses
 
 from scipy import stats
 
-from recipes._lab import menu
+from recipes._lab import evidence, menu
 
-VERDICTS = ("holds", "does not hold", "not detected")
+VERDICTS = tuple(evidence.MARKS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +51,11 @@ def entries(recipes):
     for found, q_value in zip(tested, q_values, strict=True):
         found["q_value"] = float(q_value)
     return ledger
+
+
+def of(recipe, ledger):
+    """Return the entries of one recipe."""
+    return [entry for entry in ledger if entry.recipe is recipe]
 
 
 def datasets(ledger):

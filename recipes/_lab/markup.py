@@ -7,7 +7,8 @@ import pygments
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-MARKS = {"holds": "✓", "does not hold": "✗", "not detected": "?"}
+from recipes._lab.evidence import MARKS
+
 CLASSES = {"holds": "yes", "does not hold": "no", "not detected": "open"}
 
 # Blue and orange, which the colour-blind can tell apart; the marks say the same without colour.

@@ -1,11 +1,10 @@
 """Recipes and the ledger -> the generated parts of README.md."""
 
-from recipes._lab import ledger, menu
+from recipes._lab import evidence, ledger, menu
 from recipes._lab.files import write
 
 ROOT = menu.FOLDER.parent
 README = ROOT / "README.md"
-MARKS = {"holds": "✓", "does not hold": "✗", "not detected": "?"}
 WIDTH = 260  # pixels of a picture in the table
 
 
@@ -47,7 +46,7 @@ def gallery_table(recipes, entries):
     """Return all recipes by topic as Markdown: figure, question, command, verdicts, setting."""
     parts = []
     for topic, of_topic in menu.by_topic(recipes).items():
-        rows = [_row(recipe, [e for e in entries if e.recipe is recipe]) for recipe in of_topic]
+        rows = [_row(recipe, ledger.of(recipe, entries)) for recipe in of_topic]
         parts.append(f"### {topic}\n\n" + _table(("", "question", "verdicts"), rows))
     return "\n".join(parts)
 
@@ -64,7 +63,7 @@ def _row(recipe, entries):
     for data in ledger.datasets(entries):
         of = ledger.count(entries, data)
         marks = " ".join(
-            f"{number}&nbsp;{MARKS[verdict]}" for verdict, number in of.items() if number
+            f"{number}&nbsp;{evidence.MARKS[verdict]}" for verdict, number in of.items() if number
         )
         verdicts.append(f"{data}: {marks}")
     return figure, question, "<br>".join(verdicts)
@@ -89,7 +88,9 @@ def ledger_table(entries):
 def _effect(found):
     """Return a verdict and its numbers in a table's cell."""
     return (
-        f"**{MARKS[found['verdict']]} {found['verdict']}**<br>{found['finding']}" if found else "–"
+        f"**{evidence.MARKS[found['verdict']]} {found['verdict']}**<br>{found['finding']}"
+        if found
+        else "–"
     )
 
 

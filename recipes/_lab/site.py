@@ -8,7 +8,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from recipes._lab import ledger, markup, menu
+from recipes._lab import evidence, ledger, markup, menu
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
 
@@ -71,9 +71,7 @@ def pages(recipes, entries):
         "index.html": _page("Keras training recipes, checked", _overview(recipes, entries)),
         "ledger.html": _page("Textbook claims, checked", _ledger(entries)),
     } | {
-        f"{recipe.name}.html": _page(
-            recipe.question, _recipe(recipe, [e for e in entries if e.recipe is recipe])
-        )
+        f"{recipe.name}.html": _page(recipe.question, _recipe(recipe, ledger.of(recipe, entries)))
         for recipe in recipes
     }
 
@@ -119,7 +117,7 @@ def _overview(recipes, entries):
         markup.table(("symptom", "recipes"), symptoms),
     ]
     for topic, of_topic in menu.by_topic(recipes).items():
-        cards = (_card(recipe, [e for e in entries if e.recipe is recipe]) for recipe in of_topic)
+        cards = (_card(recipe, ledger.of(recipe, entries)) for recipe in of_topic)
         parts.append(f'<h2>{html.escape(topic)}</h2><div class="cards">{"".join(cards)}</div>')
     return "".join(parts)
 
@@ -141,7 +139,7 @@ def _recipe(recipe, entries):
     results = menu.results(recipe.name)
     text = markup.paragraphs(recipe)
     seconds = results.get("seconds")
-    duration = f" It takes {seconds:g} s on two cores." if seconds else ""
+    duration = f"<p>It takes {seconds:g} s on two cores.</p>" if seconds else ""
     runs = "".join(
         f"<p><small>{html.escape(data)}: {len(run['seeds'])} seeds, "
         + html.escape(", ".join(f"{name} {version}" for name, version in run["versions"].items()))
@@ -154,7 +152,7 @@ def _recipe(recipe, entries):
         + text["use"]
         + f"<p>{_picture(recipe, f'Figure of {recipe.name}')}</p>"
         + text["look for"]
-        + f"<h2>Run it</h2><pre>make recipe NAME={recipe.name}</pre><p>{duration}</p>"
+        + f"<h2>Run it</h2><pre>make recipe NAME={recipe.name}</pre>{duration}"
         f"<p>Look inside, in TensorBoard:</p><pre>make tensorboard NAME={recipe.name}</pre>"
         "<h2>Paste it</h2><p>It needs Keras and NumPy only.</p>"
         f'<div class="template"><button class="copy">copy</button>{markup.code(recipe.template)}'
@@ -212,7 +210,7 @@ def _counts(entries, data):
     """Return the number of claims of each verdict, by its mark."""
     return " ".join(
         f'<span class="{markup.CLASSES[verdict]}" title="{verdict}">'
-        f"{number}&nbsp;{markup.MARKS[verdict]}</span>"
+        f"{number}&nbsp;{evidence.MARKS[verdict]}</span>"
         for verdict, number in ledger.count(entries, data).items()
         if number
     )
