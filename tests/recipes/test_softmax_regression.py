@@ -72,7 +72,10 @@ def test_the_gradient_is_found_right_and_another_wrong(dtype, monkeypatch):
     z, y = np.array([[0.0, 3, -2], [5, 1, 1], [0, 0, 0]]), np.array([1, 2, 0])
     assert recipe.gradient_error(z, y, dtype) < 3
     loss = keras.losses.sparse_categorical_crossentropy
-    twice = lambda y, outputs: 2 * loss(y, outputs)  # noqa: E731
+
+    def twice(y, outputs):
+        return 2 * loss(y, outputs)
+
     monkeypatch.setattr(keras.losses, "sparse_categorical_crossentropy", twice)
     # At the last example the gradient is -2/3, and at once -4/3.
     assert recipe.gradient_error(z, y, dtype) > 0.6 / np.finfo(dtype).eps
