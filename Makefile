@@ -78,7 +78,7 @@ tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
 
 gallery: .venv/installed  ## make the reference results: 20 seeds, hours for all; goes on where it was: [NAME=...] [MNIST=mnist.npz]
 	@$(VENV)/python -m recipes gallery $(if $(NAME),$(call q,$(NAME))) $(if $(MNIST),--mnist $(call q,$(MNIST)))
-	@$(VENV)/python -m tests.screenshot
+	$(if $(NAME),,@$(VENV)/python -m tests.screenshot)
 
 gallery-serve: .venv/installed  ## the gallery's pages on 127.0.0.1: [PORT=8000]
 	@$(VENV)/python -m recipes site $(if $(PORT),--port $(call q,$(PORT)))

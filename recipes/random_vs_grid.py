@@ -131,7 +131,8 @@ def draw(searches, best):
     *maps, last = figure.subplots(1, len(searches) + 1)
     for ax, (way, of) in zip(maps, searches.items(), strict=True):
         x, y = of[0].values["learning_rate"], of[0].values["weight_decay"]
-        dots = ax.scatter(x, y, 45, 100 * of[0].val_accuracy, vmin=0, vmax=100, edgecolor="0.4")
+        scores = {"c": 100 * of[0].val_accuracy, "vmin": 0, "vmax": 100, "cmap": "viridis_r"}
+        dots = ax.scatter(x, y, 45, **scores, edgecolor="0.4")
         ax.plot(x, np.zeros(len(x)), "k|", ms=14, transform=ax.get_xaxis_transform())
         ax.set_title(f"{way}: {len(np.unique(x))} learning rates", fontsize=10)
         ax.set(xscale="log", yscale="log", xlabel="learning rate (ticks: those tried)")

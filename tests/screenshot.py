@@ -1,4 +1,4 @@
-"""README's picture of TensorBoard: `make gallery` takes it, where Chromium is installed.
+"""README's picture of TensorBoard: `make gallery` takes it, after a run of bn_vs_nobn.
 
 python -m tests.screenshot
 """
@@ -29,8 +29,10 @@ COLOURS = 64  # of the palette; a tenth of the size
 
 def main():
     """Serve two runs, open them in the browser and write the picture."""
-    if find() is None:
-        print("no Chromium is installed, so README's picture of TensorBoard stays as it was")
+    missing = "" if find() else "no Chromium is installed"
+    missing = missing or ("" if LOGS.exists() else "no reference run of bn_vs_nobn lies here")
+    if missing:
+        print(f"{missing}, so README's picture of TensorBoard stays as it was")
         return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "logs"

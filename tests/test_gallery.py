@@ -26,7 +26,8 @@ def runs(tmp_path, monkeypatch):
         picture = io.BytesIO()
         noise = np.random.default_rng(0).integers(0, 256, (80, 2000, 3), dtype=np.uint8)
         Image.fromarray(noise).save(picture, "PNG")
-        return types.SimpleNamespace(figures={"figure.png": picture.getvalue()}), folder
+        figures = dict.fromkeys(("figure.png", "figure-detail.png"), picture.getvalue())
+        return types.SimpleNamespace(figures=figures), folder
 
     monkeypatch.setattr(experiment, "run", run)
     monkeypatch.setattr(menu, "RESULTS", tmp_path / "results")
@@ -60,11 +61,18 @@ def test_what_is_kept_says_which_code_it_is_of_and_nothing_of_the_machine(runs):
     }
 
 
-def test_the_picture_is_small(runs):
+def test_pictures_are_small_and_no_older_one_stays(runs):
+    menu.RESULTS.mkdir()
+    for name in ("bn_vs_nobn-old.png", "bn_vs_nobn.png", "bn_placement.png"):
+        (menu.RESULTS / name).write_text("old")
     build("bn_vs_nobn")
-    picture = Image.open(menu.RESULTS / "bn_vs_nobn.png")
-    assert picture.size == (1000, 40)
-    assert len(picture.getcolors()) <= 64
+    pictures = menu.read("bn_vs_nobn").pictures
+    assert [path.name for path in pictures] == ["bn_vs_nobn.png", "bn_vs_nobn-detail.png"]
+    for path in pictures:
+        picture = Image.open(path)
+        assert picture.size == (1000, 40)
+        assert len(picture.getcolors()) <= 64
+    assert (menu.RESULTS / "bn_placement.png").read_text() == "old"
 
 
 def test_what_has_been_made_is_not_made_again(runs, tmp_path):
@@ -80,6 +88,17 @@ def test_what_has_been_made_is_not_made_again(runs, tmp_path):
         ("weight_init", str(other)),
     ]
     assert list(menu.results("bn_vs_nobn")["runs"]) == ["digits", "other"]
+
+
+def test_results_are_those_of_the_data_asked_for(runs, tmp_path):
+    """Else those on data that nobody gives any more would stay, and be of old code one day."""
+    build("bn_vs_nobn")
+    rng = np.random.default_rng(0)
+    files = [tmp_path / "old.npz", tmp_path / "new.npz"]
+    for file in files:
+        np.savez(file, x=rng.normal(size=(60, 3)), y=np.arange(60) % 3)
+        build("bn_vs_nobn", datasets=("digits", str(file)))
+    assert list(menu.results("bn_vs_nobn")["runs"]) == ["digits", "new"]
 
 
 def test_results_of_other_code_are_made_anew(runs):
@@ -100,4 +119,4 @@ def test_committed_results_are_of_the_recipe_as_it_is(name):
         assert run["code"] == menu.read(name).code
         assert len(run["claims"]) > 0
         assert min(run["seeds"]) >= 1000
-    assert menu.read(name).picture
+    assert menu.read(name).pictures

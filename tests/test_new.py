@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from recipes._lab import menu, new, readme
+from recipes._lab import menu, new
 from recipes._lab.errors import UserError
 
 
@@ -27,9 +27,11 @@ def recipes_in(project, environment, *arguments):
 
 
 def test_a_new_recipe_runs_at_once_and_passes_the_tests(project, environment):
+    readme = (project / "README.md").read_bytes()
     done = recipes_in(project, environment, "recipes", "new", "my_question")
     assert (done.returncode, done.stderr) == (0, "")
     assert "make recipe NAME=my_question" in done.stdout
+    assert (project / "README.md").read_bytes() == readme  # it is of what has been checked
     listed = recipes_in(project, environment, "recipes", "list").stdout
     assert "My own\n  my_question" in listed
     assert "My question?" in listed
@@ -42,7 +44,6 @@ def test_a_new_recipe_runs_at_once_and_passes_the_tests(project, environment):
 def test_a_new_recipe_is_a_copy_but_for_its_docstring(tmp_path, monkeypatch):
     path = menu.FOLDER / "weight_init.py"
     monkeypatch.setattr(menu, "FOLDER", tmp_path)
-    monkeypatch.setattr(readme, "update", lambda: None)
     shutil.copy(path, tmp_path)
     recipe = menu.read("weight_init")
     new.create("units_2", "weight_init")

@@ -1,12 +1,12 @@
 """The static site: its pages, links and escapes, and what a browser makes of them."""
 
-import functools
 import html
 import json
+import signal
 import socket
-import threading
+import urllib.request
 from html.parser import HTMLParser
-from http.server import ThreadingHTTPServer
+from socket import gethostname
 
 import keras
 import numpy as np
@@ -99,6 +99,24 @@ def test_a_port_that_is_taken_is_said_in_one_line(built):
             site.serve(built, port)
 
 
+def test_it_is_served_until_ctrl_c(recipes):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with recipes.start("site", "--port", port) as process:
+        try:
+            address = process.stdout.readline().strip()
+            assert process.stdout.readline().endswith(f"{port}:127.0.0.1:{port} {gethostname()}\n")
+            assert process.stdout.readline() == "stop with Ctrl-C\n"
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                assert "Keras training recipes" in answer.read().decode()
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=60) == ("", "")
+        finally:
+            process.kill()
+    assert address == f"http://127.0.0.1:{port}/"
+    assert process.returncode == 0
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if find() is None:
@@ -111,9 +129,7 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="module")
 def served(built):
     """The address of the site, served as `make gallery-serve` serves it."""
-    handler = functools.partial(site._Quiet, directory=str(built))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with site.serve(built, 0) as server:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 

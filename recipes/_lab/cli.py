@@ -8,8 +8,10 @@ import gc
 import logging
 import os
 import shlex
+import socket
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -177,11 +179,13 @@ def search_recipe(arguments):
 
 def serve_tensorboard(arguments):
     """Serve the logs of one recipe, or of all runs."""
-    _known(arguments.name or menu.names()[0])
+    if arguments.name:
+        _known(arguments.name)
     import_tensorflow_quietly()
     from recipes._lab import tensorboard
 
-    tensorboard.serve(Path(arguments.out) / arguments.name, arguments.port)
+    query = tensorboard.serve(Path(arguments.out) / arguments.name, arguments.port)
+    _wait(arguments.port, query)
 
 
 def write_new(arguments):
@@ -234,6 +238,16 @@ def serve_site(arguments):
 
     site.build(SITE)
     site.serve(SITE, arguments.port)
+    _wait(arguments.port)
+
+
+def _wait(port, query=""):
+    """Say where a server is, and wait until the user stops it."""
+    print(f"http://127.0.0.1:{port}/{query}")
+    print(f"from another machine, first:  ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
+    print("stop with Ctrl-C", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _known(name):

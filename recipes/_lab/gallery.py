@@ -1,4 +1,4 @@
-"""Reference runs -> `recipes/results/`: a JSON file and a small picture for each recipe."""
+"""Reference runs -> `recipes/results/`: of each recipe a JSON file and small pictures."""
 
 import io
 import json
@@ -43,9 +43,11 @@ def build(names, datasets, tell, track):
             )
             lab, folder = experiment.run(name, options, tell, track)
             if dataset == datasets[0]:
-                write(menu.RESULTS / f"{name}.png", small(lab.figures["figure.png"]))
+                _draw(name, lab.figures)
             result = menu.results(name)
-            result["runs"][shown[dataset]] = _run(name, folder)
+            runs = result["runs"] | {shown[dataset]: _run(name, folder)}
+            # Those on other data would stay behind when the code moves on.
+            result["runs"] = {data: runs[data] for data in shown.values() if data in runs}
             _save(name, result)
     for name in names:  # at last, when nothing else of ours is under way
         result = menu.results(name)
@@ -69,6 +71,16 @@ def seconds(name):
     if done.returncode:
         raise UserError(f"{name} stopped: {done.stderr}")
     return round(time.perf_counter() - start, 1)
+
+
+def _draw(name, figures):
+    """Write small ones of a run's figures, `{file name: PNG bytes}`, in the place of older ones."""
+    pictures = {file.replace("figure", name, 1): small(png) for file, png in figures.items()}
+    for path in menu.read(name).pictures:
+        if path.name not in pictures:
+            path.unlink()
+    for file, content in pictures.items():
+        write(menu.RESULTS / file, content)
 
 
 def small(png):

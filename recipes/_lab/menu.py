@@ -56,10 +56,10 @@ class Recipe:
     explanation: tuple[str, ...]
 
     @property
-    def picture(self):
-        """The committed picture's `Path`, or None."""
-        path = RESULTS / f"{self.name}.png"
-        return path if path.exists() else None
+    def pictures(self):
+        """Paths of the committed pictures, the main one first; empty if there are none."""
+        main = RESULTS / f"{self.name}.png"
+        return [main, *sorted(RESULTS.glob(f"{self.name}-*.png"))] if main.exists() else []
 
     @property
     def template(self):

@@ -4,7 +4,7 @@ import ast
 import keyword
 import re
 
-from recipes._lab import menu, readme
+from recipes._lab import menu
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
 
@@ -45,5 +45,4 @@ def create(name, source):
     _, *rest = text.splitlines(keepends=True)[docstring.end_lineno - 1 :]
     question = name.replace("_", " ").capitalize()
     write(path, DOCSTRING.format(question=question, source=source) + "\n" + "".join(rest))
-    readme.update()
     return path

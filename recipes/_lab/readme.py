@@ -14,11 +14,11 @@ def update():
 
 
 def renewed(text):
-    """Return README's text with its generated parts made anew.
+    """Return README's text with its generated parts made anew, of all recipes with results.
 
     Each part stands between two comments, `<!-- name: ... -->` and `<!-- /name -->`.
     """
-    recipes = menu.everything()
+    recipes = [recipe for recipe in menu.everything() if menu.results(recipe.name)["runs"]]
     entries = ledger.entries(recipes)
     parts = {
         "symptoms": symptoms(recipes),
@@ -53,8 +53,8 @@ def gallery_table(recipes, entries):
 
 def _row(recipe, entries):
     figure = ""
-    if recipe.picture:
-        path = recipe.picture.relative_to(ROOT)
+    if recipe.pictures:
+        path = recipe.pictures[0].relative_to(ROOT)
         figure = f'<img src="{path}" width="{WIDTH}" alt="Figure of {recipe.name}">'
     question = f"**{recipe.question}**<br>`make recipe NAME={recipe.name}`"
     if recipe.use:

@@ -4,8 +4,8 @@ import functools
 import html
 import http.server
 import shutil
-import socket
 import tempfile
+import threading
 from pathlib import Path
 
 from recipes._lab import evidence, ledger, markup, menu
@@ -56,8 +56,8 @@ def build(folder):
         for file, content in pages(recipes, entries).items():
             write(new / file, content, durable=False)
         for recipe in recipes:
-            if recipe.picture:
-                shutil.copy(recipe.picture, new)
+            for picture in recipe.pictures:
+                shutil.copy(picture, new)
         if folder.exists():
             folder.rename(Path(work) / "old")
         new.rename(folder)
@@ -77,7 +77,10 @@ def pages(recipes, entries):
 
 
 def serve(folder, port):
-    """Serve the site on 127.0.0.1 until the user stops it; doesn't return.
+    """Begin to serve the site on 127.0.0.1, in the background.
+
+    Returns:
+        The server.
 
     Raises:
         UserError: the port is taken.
@@ -87,10 +90,8 @@ def serve(folder, port):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
         raise UserError(f"port {port} is taken; give another: PORT=...") from error
-    print(f"http://127.0.0.1:{port}/")
-    print(f"from another machine, first:  ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
-    print("stop with Ctrl-C", flush=True)
-    server.serve_forever()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -123,7 +124,7 @@ def _overview(recipes, entries):
 
 
 def _card(recipe, entries):
-    picture = _picture(recipe, "")
+    picture = "".join(_image(path, "") for path in recipe.pictures[:1])
     verdicts = "".join(
         f'<p class="quiet">{html.escape(data)}: {_counts(entries, data)}</p>'
         for data in ledger.datasets(entries)
@@ -150,7 +151,7 @@ def _recipe(recipe, entries):
         text["claim"]
         + (_verdicts(entries) if entries else "")
         + text["use"]
-        + f"<p>{_picture(recipe, f'Figure of {recipe.name}')}</p>"
+        + "".join(f"<p>{_image(path, f'Figure {path.stem}')}</p>" for path in recipe.pictures)
         + text["look for"]
         + f"<h2>Run it</h2><pre>make recipe NAME={recipe.name}</pre>{duration}"
         f"<p>Look inside, in TensorBoard:</p><pre>make tensorboard NAME={recipe.name}</pre>"
@@ -216,11 +217,9 @@ def _counts(entries, data):
     )
 
 
-def _picture(recipe, text):
-    """Return a recipe's picture, if it has one."""
-    if not recipe.picture:
-        return ""
-    return f'<img src="{recipe.name}.png" alt="{html.escape(text)}" loading="lazy">'
+def _image(path, text):
+    """Return a picture that lies beside the page; the text describes it."""
+    return f'<img src="{html.escape(path.name)}" alt="{html.escape(text)}" loading="lazy">'
 
 
 def _link(recipe):

@@ -4,9 +4,7 @@ Event files are written here as records of protocol buffers: hundreds of them in
 writer of `tf.summary` would take a thread and several milliseconds each.
 """
 
-import socket
 import struct
-import threading
 import time
 from urllib.parse import quote
 
@@ -173,7 +171,10 @@ def _add_strings(summary, tag, plugin, strings):
 
 
 def serve(folder, port):
-    """Serve a folder's logs on 127.0.0.1 until the user stops it; doesn't return.
+    """Begin to serve a folder's logs on 127.0.0.1, in the background.
+
+    Returns:
+        What to add to the address: which page, and how runs are coloured there.
 
     Raises:
         UserError: there are no logs, or the port is taken.
@@ -190,8 +191,4 @@ def serve(folder, port):
     except program.TensorBoardPortInUseError as error:
         raise UserError(f"port {port} is taken; give another: PORT=...") from error
     # One colour a variant: the part of a run's name before the seed.
-    colours = quote("regex:(.+)/seed")
-    print(f"http://127.0.0.1:{port}/?runColorGroup={colours}&smoothing=0#timeseries")
-    print(f"from another machine, first:  ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
-    print("stop with Ctrl-C", flush=True)
-    threading.Event().wait()
+    return f"?runColorGroup={quote('regex:(.+)/seed')}&smoothing=0#timeseries"
