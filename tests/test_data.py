@@ -94,6 +94,27 @@ def test_flat_keeps_the_order_of_the_pixels():
     assert_same(flat, flat.flat())
 
 
+def test_the_first_examples_hold_one_of_every_class():
+    y = np.array([0, 0, 1, 0, 0, 2, 0, 2], np.int32)
+    part = Split(np.arange(8, dtype=np.float32)[:, None], y)
+
+    def rows(count):
+        first = part.first(count)
+        np.testing.assert_array_equal(first.y, y[first.x[:, 0].astype(int)])
+        return first.x[:, 0].tolist()
+
+    assert rows(7) == [0, 1, 2, 3, 4, 5, 6]
+    assert rows(6) == [0, 1, 2, 3, 4, 5]
+    assert rows(4) == [0, 1, 2, 5]
+    assert rows(3) == [0, 2, 5]
+    assert rows(1) == [0, 2, 5]  # fewer than classes is too few
+    assert part.first(None) is part.first(8) is part.first(9) is part
+    whole = Dataset("abc", ("a", "b", "c"), part, part, part)
+    first = whole.first(4, test=3)
+    assert [len(of) for of in (first.train, first.validation, first.test)] == [4, 8, 3]
+    assert (first.name, first.class_names) == (whole.name, whole.class_names)
+
+
 def test_images_of_vectors_are_refused():
     with pytest.raises(UserError, match=r"needs images, but 'digits' holds vectors; give 'digits'"):
         load("digits").flat().images()

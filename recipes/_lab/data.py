@@ -66,6 +66,15 @@ class Split:
     def __len__(self) -> int:
         return len(self.y)
 
+    def first(self, count: int | None) -> "Split":
+        """Return the first examples, `count` at the most, but of every class one at least."""
+        if count is None or count >= len(self):
+            return self
+        _, one_of_each = np.unique(self.y, return_index=True)
+        rest = np.setdiff1d(np.arange(len(self)), one_of_each)
+        rows = np.sort(np.concatenate([one_of_each, rest])[: max(count, len(one_of_each))])
+        return Split(self.x[rows], self.y[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -115,6 +124,12 @@ class Dataset:
         parts = (self.train, self.validation, self.test)
         vectors = (Split(part.x.reshape(len(part), -1), part.y) for part in parts)
         return Dataset(self.name, self.class_names, *vectors)
+
+    def first(self, train=None, validation=None, test=None) -> "Dataset":
+        """Return the first examples of each part, so many of them at the most, or all of it."""
+        counts = (train, validation, test)
+        parts = (self.train, self.validation, self.test)
+        return Dataset(self.name, self.class_names, *map(Split.first, parts, counts))
 
     def images(self) -> "Dataset":
         """Return the dataset itself; a UserError if x isn't (examples, height, width, channels)."""

@@ -109,15 +109,8 @@ class Lab:
         """
         dataset = data_module.load(name or self.options.data, self.options.target)
         dataset = dataset.images() if images else dataset.flat()
-        most = {"train": examples}
-        if self.options.quick:
-            few = QUICK["examples"]
-            most = {"train": min(examples or few, few), "validation": few, "test": few}
-        parts = {}
-        for part, count in most.items():
-            split = getattr(dataset, part)
-            parts[part] = data_module.Split(split.x[:count], split.y[:count])
-        return dataclasses.replace(dataset, **parts)
+        few = QUICK["examples"] if self.options.quick else None
+        return dataset.first(min(filter(None, (examples, few)), default=None), few, few)
 
     def train(
         self,

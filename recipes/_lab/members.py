@@ -172,7 +172,7 @@ def rates(learning_rate, steps):
         return np.full(steps, learning_rate, np.float32)
     try:  # Step by step takes two hundred times as long, but a warm-up branches on the step.
         at_once = np.asarray(learning_rate(np.arange(steps)), np.float32)
-    except Exception:
+    except ValueError:
         at_once = np.float32(np.nan)
     if at_once.shape == (steps,):
         return at_once

@@ -153,15 +153,8 @@ def _data(module, options):
     dataset = data_module.load(options.data, options.target)
     shape = inspect.signature(module.build_tunable).parameters["input_shape"].default
     dataset = dataset.images() if len(shape) == 3 else dataset.flat()
-    if not options.quick:
-        return dataset
-    few = experiment.QUICK["examples"]
-    parts = {
-        part: data_module.Split(split.x[:few], split.y[:few])
-        for part in ("train", "validation", "test")
-        for split in [getattr(dataset, part)]
-    }
-    return dataclasses.replace(dataset, **parts)
+    few = experiment.QUICK["examples"] if options.quick else None
+    return dataset.first(few, few, few)
 
 
 def _digest(content):
