@@ -56,6 +56,7 @@ def test_a_page_says_what_its_recipe_says(built):
     text = Links((built / "bn_vs_nobn.html").read_text(encoding="utf-8")).text
     for part in (recipe.question, recipe.claim, recipe.use, recipe.look_for, recipe.template):
         assert part in text
+    assert "book rate, digits" in text  # the caption of its second figure
     for run in menu.results("bn_vs_nobn")["runs"].values():
         for claim in run["claims"]:
             assert claim["claim"] in text
@@ -65,6 +66,8 @@ def test_a_page_says_what_its_recipe_says(built):
 def test_the_overview_leads_from_symptoms_to_recipes(built):
     text = Links((built / "index.html").read_text(encoding="utf-8")).text
     assert text.index("the loss does not move") < text.index(menu.TOPICS[0])
+    hold = ledger.count(ledger.entries(menu.everything()), "digits")["holds"]
+    assert f"All claims on digits: {hold}\N{NO-BREAK SPACE}✓" in text
 
 
 def test_text_from_data_and_files_is_escaped(tmp_path, monkeypatch):

@@ -33,7 +33,8 @@ td, th { border-bottom: 1px solid var(--line) }
 .no { color: var(--no) }
 .open { color: var(--open) }
 .verdict { font-weight: 600; white-space: nowrap }
-small, .quiet { opacity: .75 }
+figure { margin: 1.5rem 0 }
+small, .quiet, figcaption { opacity: .75 }
 .use { border-left: 4px solid var(--yes); padding-left: .8rem }
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 6px }
 code, pre { font: 13px/1.45 ui-monospace, monospace }

@@ -114,6 +114,10 @@ def _overview(recipes, entries):
         "<p>Each recipe is a template to paste, a textbook's claim about training, and an "
         "experiment that checks the claim over many seeds: it holds (✓), it does not (✗), or the "
         "seeds can't tell (?).</p>",
+        *(
+            f"<p>All claims on {html.escape(data)}: {_counts(entries, data)}</p>"
+            for data in ledger.datasets(entries)
+        ),
         "<h2>What do you see?</h2>",
         markup.table(("symptom", "recipes"), symptoms),
     ]
@@ -151,7 +155,7 @@ def _recipe(recipe, entries):
         text["claim"]
         + (_verdicts(entries) if entries else "")
         + text["use"]
-        + "".join(f"<p>{_image(path, f'Figure {path.stem}')}</p>" for path in recipe.pictures)
+        + "".join(_figure(recipe, path, results) for path in recipe.pictures)
         + text["look for"]
         + f"<h2>Run it</h2><pre>make recipe NAME={recipe.name}</pre>{duration}"
         f"<p>Look inside, in TensorBoard:</p><pre>make tensorboard NAME={recipe.name}</pre>"
@@ -159,6 +163,14 @@ def _recipe(recipe, entries):
         f'<div class="template"><button class="copy">copy</button>{markup.code(recipe.template)}'
         f"</div>{runs}<p><small>Intervals speak of other seeds at the same split.</small></p>"
     )
+
+
+def _figure(recipe, path, results):
+    """Return a picture with what it is of: the name that the recipe gave it, and the data."""
+    name = path.stem.removeprefix(recipe.name).lstrip("-").replace("-", " ").replace("_", " ")
+    caption = ", ".join(filter(None, (name, *list(results["runs"])[:1])))
+    image = _image(path, f"Figure of {recipe.name}: {caption}")
+    return f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>"
 
 
 def _verdicts(entries):
