@@ -147,10 +147,10 @@ def run(lab):
         found[network] = {INITS: gains(inits, y, MEMBERS), EPOCHS: np.mean(by_epoch, axis=0)}
         if network == WEAK:
             tunable = partial(build_tunable, **arguments)
-            lab.search(tunable, data, trials=20, repetitions=len(lab.seeds), **plan)
+            searches = lab.search(tunable, data, trials=20, repetitions=len(lab.seeds), **plan)
             best = [
-                [np.array(tuner.load_model(of)(x)) for of in tuner.oracle.get_best_trials(MEMBERS)]
-                for (tuner,) in lab.searches["search"]
+                [np.array(search.model(n)(x)) for n in search.ranking[:MEMBERS]]
+                for search in searches
             ]
             best = np.stack([of[: min(map(len, best))] for of in best], axis=1)
             found[network][SEARCHED] = gains(best, y)

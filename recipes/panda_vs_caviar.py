@@ -154,7 +154,8 @@ def run(lab):
     source = "Deep Learning Specialization, course 2 week 3"
     data = lab.data(examples=500)
     found = lab.search(build_tunable, data, trials=MANY, epochs=EPOCHS, name="many")
-    blocks, epochs = len(found[0].val_accuracy), found[0].curves.shape[1] - 1  # fewer if quick
+    blocks, moments = found[0].curves["loss"].shape  # fewer if quick
+    epochs = moments - 1
     models = [
         (lab.options.first_seed + n, first or search.values["learning_rate"][0], babysat)
         for first, babysat in VARIANTS.values()

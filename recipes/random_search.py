@@ -117,16 +117,17 @@ def more_good(first, second, chance):
     return 100 * (np.mean(first >= bar) - np.mean(second >= bar))
 
 
-def curves_of(tuners):
+def curves_of(searches):
     """Return the learning curves of the best 20 trials of several searches, a panel each."""
-    trials = [(tuner, trial) for tuner in tuners for trial in tuner.completed()]
-    trials.sort(key=lambda found: -found[1].score)
+    trials = [(search, n) for search in searches for n in search.ranking]
+    trials.sort(key=lambda found: -found[0].val_accuracy[found[1]])
     panels = {}
-    for rank, (tuner, trial) in enumerate(trials[:20], 1):
-        values, history = trial.hyperparameters.values, tuner.history(trial)
-        title = f"{rank}: lr {values['learning_rate']:.2g}, decay {values['weight_decay']:.1g}"
-        lines = {"training": history["accuracy"], "validation": history["val_accuracy"]}
-        panels[title] = {name: (np.arange(of.shape[1]), 100 * of) for name, of in lines.items()}
+    for rank, (search, n) in enumerate(trials[:20], 1):
+        rate, decay = search.values["learning_rate"][n], search.values["weight_decay"][n]
+        lines = {"training": search.curves["accuracy"], "validation": search.curves["val_accuracy"]}
+        panels[f"{rank}: lr {rate:.2g}, decay {decay:.1g}"] = {
+            name: (np.arange(of.shape[1]), 100 * of[n : n + 1]) for name, of in lines.items()
+        }
     return panels
 
 
@@ -179,8 +180,9 @@ def run(lab):
     rates, decays = surplus("learning_rate", 1e-3, 1e-2), surplus("weight_decay", 1e-8, 1e-6)
     lab.claim(f"{text} learning rate of .001 to .01", f"{book}.3", rates, unit="points")
     lab.claim(f"{text} weight decay of 1e-8 to 1e-6", f"{book}.3", decays, unit="points")
-    fifth = max(1, (searches[0].curves.shape[1] - 1) // 5)  # of the epochs
-    orders = [(search.curves[:, fifth], search.val_accuracy) for search in searches]
+    curves = [search.curves["val_accuracy"] for search in searches]
+    fifth = max(1, (curves[0].shape[1] - 1) // 5)  # of the epochs
+    orders = [(of[:, fifth], s.val_accuracy) for of, s in zip(curves, searches, strict=True)]
     text = "after a fifth of the epochs the trials rank as at the end, rank correlation above .8"
     lab.claim(text, f"after {book}.2", [rank_correlation(*o) for o in orders], at_least=0.8)
     shares = [100 * best_of(early)[best_of(late)].mean() for early, late in orders]
@@ -193,8 +195,8 @@ def run(lab):
     pairs = zip(found[HIGH_BN], found[HIGH], strict=True)
     more = [more_good(a.val_accuracy, b.val_accuracy, data.chance) for a, b in pairs]
     lab.claim(text, "Deep Learning Specialization, course 2 week 3", more, unit="points")
-    curves = curves_of([tuner for (tuner,) in lab.searches[BOOK]])
-    lab.figure(lab.lines(curves, x_label="epoch", y_label="accuracy (%)", limits=(0, 103)))
+    axes = {"x_label": "epoch", "y_label": "accuracy (%)", "limits": (0, 103)}
+    lab.figure(lab.lines(curves_of(searches), **axes))
     lab.figure(scatter(found), "scatter")
 
 

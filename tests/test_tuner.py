@@ -430,6 +430,7 @@ def test_who_was_given_up_ranks_behind_all_others(fake):
     assert ranked == [2, 1, 3, 4]
     repetition = tuner.Searched([made])
     assert repetition.values["learning_rate"][repetition.best] == 2
+    assert repetition.values["learning_rate"][repetition.ranking].tolist() == [2, 1, 3, 4]
 
 
 def test_equal_scores_rank_by_number_also_when_numbers_got_longer(fake, tmp_path):
@@ -638,9 +639,10 @@ def test_a_repetition_is_told_as_arrays(fake):
     np.testing.assert_array_equal(one.values["learning_rate"], [0.1, 0.3, 0.2])
     assert one.val_accuracy == pytest.approx([0.18, 0, 0.28])
     assert one.test_accuracy == pytest.approx([0.05, 0, 0.1])
-    assert one.curves.shape == (3, 4)
-    assert one.curves[2] == pytest.approx([0.25, 0.26, 0.27, 0.28])
-    assert one.best == 2
+    assert list(one.curves) == list(METRICS)
+    assert one.curves["val_accuracy"].shape == (3, 4)
+    assert one.curves["val_accuracy"][2] == pytest.approx([0.25, 0.26, 0.27, 0.28])
+    assert (one.ranking, one.best) == ([2, 0], 2)  # the other one diverged
 
 
 # Going on

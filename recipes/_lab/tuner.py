@@ -374,8 +374,10 @@ class Searched:
         values: `{name: (trials,)}` of the hyperparameters, in the order of the trials.
         val_accuracy: (trials,), after the last epoch; of diverged trials zero.
         test_accuracy: (trials,), likewise; to be asked of the trial that validation has chosen.
-        curves: validation accuracy by epoch, (trials, epochs + 1).
-        best: index of the trial that is best on validation, of those not given up early.
+        curves: `{metric: (trials, epochs + 1)}`, by epoch.
+        ranking: indices of the completed trials, the best on validation first, those that were
+            given up early last.
+        best: index of the first of them; 0 if all diverged.
     """
 
     def __init__(self, stages):
@@ -387,9 +389,17 @@ class Searched:
         }
         self.val_accuracy = np.array([trial.score or 0.0 for _, trial in trials])
         self.test_accuracy = np.array([t.test_accuracy(trial).mean() for t, trial in trials])
-        self.curves = np.array([t.history(r)["val_accuracy"].mean(axis=0) for t, r in trials])
-        ends = np.array([trial.message is None for _, trial in trials])
-        self.best = int(np.where(ends, self.val_accuracy, -1.0).argmax())
+        histories = [tuner.history(trial) for tuner, trial in trials]
+        self.curves = {m: np.array([of[m].mean(axis=0) for of in histories]) for m in METRICS}
+        completed = [n for n, (_, trial) in enumerate(trials) if trial.status == "COMPLETED"]
+        completed.sort(key=lambda n: (trials[n][1].message is not None, -self.val_accuracy[n]))
+        self.ranking, self.best = completed, completed[0] if completed else 0
+        self._trials = trials
+
+    def model(self, number):
+        """Return a trained model by its trial's index, an ordinary compiled Keras model."""
+        tuner, trial = self._trials[number]
+        return tuner.load_model(trial)
 
 
 def search_together(tuners):

@@ -98,7 +98,7 @@ def test_claims_have_the_right_sign(monkeypatch):
     """Of two models the babysat one is better by 3 points, of eight the many by 1."""
     many = np.array([0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.9])
     babysat, alone = [0.5, 0.63, *[0.89] * 6], [0.5] * 8
-    curves = np.zeros((8, 21))
+    curves = {"loss": np.zeros((8, 21))}
     search = types.SimpleNamespace(
         val_accuracy=many, test_accuracy=many, curves=curves, values={"learning_rate": [0.01] * 8}
     )
