@@ -15,8 +15,8 @@ looks at neighbours, with the same weights everywhere, which pays where neighbou
 On large images a dense net with so few weights is left a handful of units, and the convolution can
 stay ahead on shuffled pixels too, if by less.
 
-Use: Conv2D(use_bias=False), BatchNormalization, ReLU on images; a dense net where neighbours mean
-nothing.
+Use: Conv2D(use_bias=False), BatchNormalization, ReLU on images; where neighbours mean nothing, try
+a dense net as well.
 Symptoms: training is slow
 Topic: Batch normalization
 """

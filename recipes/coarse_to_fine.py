@@ -120,7 +120,10 @@ def ranges(search):
             dots = ax.scatter(
                 x, np.full(len(x), n), c=scores[part], vmin=0, vmax=100, s=22, cmap="viridis_r"
             )
+        low, high = np.floor(np.log10([values.min(), values.max()]))
         ax.set(xscale="log", xlabel=name.replace("one_minus_", "1 - ").replace("_", " "))
+        ax.set_xlim(10**low, 10 ** (high + 1))
+        ax.minorticks_off()
         ax.set_yticks(range(1, ROUNDS + 1))
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set(ylabel="round", ylim=(ROUNDS + 0.5, 0.5))
