@@ -680,7 +680,7 @@ def test_claims_are_judged_by_what_they_give(lab):
     assert given == [claim.judgement for claim in lab.claims] == expected
     assert [claim.primary for claim in lab.claims] == [True, False, False, False, False]
     assert [(c.claim, c.source) for c in lab.claims][:2] == [("array", "s"), ("equality", "s")]
-    assert "2 of 10 runs collapsed" in lab.claims[2].judgement.sentence
+    assert "2 of 10 runs diverged" in lab.claims[2].judgement.detail
 
 
 def test_figures_have_names_of_their_own(lab):
@@ -787,7 +787,7 @@ def test_claims_are_written_with_all_their_numbers(tiny_run):
         fields = ("verdict", "estimate", "low", "high", "unit", "seeds", "smallest_detectable")
         for name in fields:
             assert written[name] == getattr(claim.judgement, name)
-        assert written["sentence"] == claim.judgement.sentence
+        assert written["detail"] == claim.judgement.detail
     by_seed = lab.histories.difference("test_accuracy", *lab.histories.variants).values
     assert claims[0]["estimate"] == pytest.approx(by_seed.mean())
     assert (claims[0]["unit"], claims[0]["seeds"]) == ("points", 3)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recipes._lab import experiment, gallery, menu
+from recipes._lab import experiment, gallery, menu, population
+from recipes._lab.errors import UserError
 
 
 @pytest.fixture
@@ -22,7 +23,8 @@ def runs(tmp_path, monkeypatch):
         folder.mkdir(exist_ok=True)
         run = {"seeds": [1000], "versions": {"keras": "3"}, "tuned": [], "seconds": {"total": 9}}
         (folder / "run.json").write_text(json.dumps(run | {"arguments": {"data": options.data}}))
-        (folder / "claims.json").write_text(json.dumps([{"claim": f"on {options.data}"}]))
+        claim = {"claim": f"on {options.data}", "detail": "in words"}
+        (folder / "claims.json").write_text(json.dumps([claim]))
         picture = io.BytesIO()
         noise = np.random.default_rng(0).integers(0, 256, (80, 2000, 3), dtype=np.uint8)
         Image.fromarray(noise).save(picture, "PNG")
@@ -49,7 +51,7 @@ def test_reference_runs_have_seeds_of_their_own(runs):
 def test_what_is_kept_says_which_code_it_is_of_and_nothing_of_the_machine(runs):
     build("bn_vs_nobn")
     results = menu.results("bn_vs_nobn")
-    assert results["seconds"] == 12.3
+    assert (results["seconds"], results["cores"]) == (12.3, population.cores())
     assert results["runs"] == {
         "digits": {
             "code": menu.read("bn_vs_nobn").code,
@@ -99,6 +101,15 @@ def test_results_are_those_of_the_data_asked_for(runs, tmp_path):
         np.savez(file, x=rng.normal(size=(60, 3)), y=np.arange(60) % 3)
         build("bn_vs_nobn", datasets=("digits", str(file)))
     assert list(menu.results("bn_vs_nobn")["runs"]) == ["digits", "new"]
+
+
+def test_a_recipe_that_changes_while_it_runs_is_told_from_its_results(runs, monkeypatch):
+    source = (menu.FOLDER / "bn_vs_nobn.py").read_text()
+    texts = iter([source, source, source.replace("0.05", "0.06")])
+    monkeypatch.setattr(menu, "read", lambda name: menu.parse(name, next(texts)))
+    with pytest.raises(UserError, match=r"recipes/bn_vs_nobn\.py was changed while it ran"):
+        build("bn_vs_nobn")
+    assert menu.results("bn_vs_nobn") == {"runs": {}}
 
 
 def test_results_of_other_code_are_made_anew(runs):

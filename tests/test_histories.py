@@ -124,6 +124,12 @@ def test_runs_below_a_tenth_above_chance_have_collapsed(hand_made):
     np.testing.assert_array_equal(histories.collapsed("w"), [True])
 
 
+def test_little_is_less_where_one_class_is_most_of_the_data(hand_made):
+    runs = [{"accuracy": [0.2, a], "val_accuracy": [0.2, 0.5]} for a in (0.95, 0.954, 0.956, 1)]
+    histories = hand_made({"v": runs}, chance=0.95)
+    np.testing.assert_array_equal(histories.collapsed("v"), [True, True, False, False])
+
+
 def test_differences_are_paired_by_seed_and_count_collapsed_runs(hand_made):
     first = [{"accuracy": [0.2, a]} for a in (0.9, 0.8, 0.7)]
     second = [{"accuracy": [0.2, 0.6]}, {"accuracy": [0.2, 0.25]}, DIVERGED | {"epoch": 3}]

@@ -1,21 +1,17 @@
 """The ledger, from made-up results."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from recipes._lab import ledger, menu
+from recipes._lab.evidence import Judgement
 
 
 def found(claim, verdict, p_value, primary=False):
-    return {
-        "claim": claim,
-        "source": "a book",
-        "primary": primary,
-        "verdict": verdict,
-        "finding": f"{claim} measured",
-        "p_value": p_value,
-    }
+    judgement = Judgement(verdict, 1.0, None, None, "points", 20, None, p_value)
+    return {"claim": claim, "source": "a book", "primary": primary} | asdict(judgement)
 
 
 @pytest.fixture
@@ -40,6 +36,9 @@ def test_claims_of_both_data_sets_meet_by_their_words(entries):
         ("two", "a", True, ["digits"]),
     ]
     assert ledger.datasets(entries) == ["digits", "mnist"]
+    assert entries[0].found["mnist"].judgement == Judgement(
+        "does not hold", 1.0, None, None, "points", 20, None, 0.02
+    )
 
 
 def test_verdicts_are_counted_by_data(entries):
@@ -49,5 +48,5 @@ def test_verdicts_are_counted_by_data(entries):
 
 def test_q_values_are_those_of_benjamini_and_hochberg(entries):
     """By hand: the p-values .01, .02, .04 and .5, each times 4 / its rank."""
-    q_values = [of["q_value"] for entry in entries for of in entry.found.values()]
+    q_values = [of.q_value for entry in entries for of in entry.found.values()]
     assert q_values == pytest.approx([0.04, 0.04, 0.5, None, 0.16 / 3], abs=1e-12)

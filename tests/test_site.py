@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import urllib.request
+from dataclasses import asdict
 from html.parser import HTMLParser
 from socket import gethostname
 
@@ -14,6 +15,7 @@ import pytest
 
 from recipes._lab import ledger, menu, site
 from recipes._lab.errors import UserError
+from recipes._lab.evidence import Judgement
 from tests.browser import Browser, find
 
 NASTY = '<script>alert("&")</script>'
@@ -61,6 +63,7 @@ def test_a_page_says_what_its_recipe_says(built):
         for claim in run["claims"]:
             assert claim["claim"] in text
             assert claim["finding"] in text
+    assert "; smallest detectable ±" in Links((built / "ledger.html").read_text()).text
 
 
 def test_the_overview_leads_from_symptoms_to_recipes(built):
@@ -73,8 +76,8 @@ def test_the_overview_leads_from_symptoms_to_recipes(built):
 def test_text_from_data_and_files_is_escaped(tmp_path, monkeypatch):
     """A class may be called <script>, and so may a file, and a claim may name both."""
     monkeypatch.setattr(menu, "RESULTS", tmp_path)
-    claim = dict.fromkeys(("claim", "source", "finding"), NASTY)
-    claim |= {"primary": True, "verdict": "holds", "p_value": 0.01}
+    judgement = Judgement("holds", 1.0, None, None, NASTY, 20, None, 0.01, finding=NASTY)
+    claim = {"claim": NASTY, "source": NASTY, "primary": True} | asdict(judgement)
     run = {"claims": [claim], "seeds": [1000], "versions": {NASTY: NASTY}}
     (tmp_path / "nasty.json").write_text(json.dumps({"runs": {NASTY: run}}))
     tags = f"Claim: {NASTY}\n\nLook for: {NASTY}\n\n{NASTY}\n\nUse: {NASTY}\nSymptoms: {NASTY}"

@@ -120,7 +120,7 @@ def test_texts_and_images_come_back_byte_by_byte(report):
     assert claims[0].judgement.verdict != claims[1].judgement.verdict
     for row, claim in zip(rows, claims, strict=True):
         judgement = claim.judgement
-        cells = (f"**{judgement.verdict}**", claim.claim, judgement.finding, claim.source)
+        cells = (f"**{judgement.verdict}**", claim.claim, judgement.detail, claim.source)
         assert row == f"| {' | '.join(cells)} |"
     for (name, content), (width, height) in zip(figures.items(), SIZES.values(), strict=True):
         plugin, strings = found[name.removesuffix(".png")]
@@ -161,5 +161,5 @@ def test_tensorboard_serves_texts_and_images_as_if_tf_summary_had_written_them(r
         assert ours == theirs
     assert ours.count("<tr>") == 3  # a heading and two claims
     for claim in claims:
-        for words in (claim.judgement.verdict, claim.claim, claim.judgement.finding, claim.source):
+        for words in (claim.judgement.verdict, claim.claim, claim.judgement.detail, claim.source):
             assert words in html.unescape(ours)

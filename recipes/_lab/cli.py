@@ -131,7 +131,7 @@ def _path(text):
 
 
 def list_recipes(_):
-    """List the recipes with their questions, and how long they take on two cores."""
+    """List the recipes with their questions, and the seconds that they took for the gallery."""
     width = max(map(len, menu.names()))
     for topic, recipes in menu.by_topic(menu.everything()).items():
         print(topic)
@@ -385,10 +385,8 @@ def show_findings(console, lab):
     for claim in lab.claims:
         verdict = claim.judgement.verdict
         console.print(f"[bold {STYLE[verdict]}]{verdict}[/]  {escape(claim.claim)}", soft_wrap=True)
-        finding = claim.judgement.sentence.removeprefix(verdict).lstrip(": ")
-        console.print(
-            f"    {escape(finding)}  [dim]{escape(f'[{claim.source}]')}[/]", soft_wrap=True
-        )
+        source = escape(f"[{claim.source}]")
+        console.print(f"    {escape(claim.judgement.detail)}  [dim]{source}[/]", soft_wrap=True)
     console.print()
     for argument, chosen in report.tuned(lab.tuned).items():
         console.print(f"{argument} chosen on validation: {escape(chosen)}", soft_wrap=True)

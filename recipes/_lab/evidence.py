@@ -1,10 +1,10 @@
 """Paired differences -> interval -> verdict in words.
 
 There are three verdicts, and absence of evidence is never reported as evidence of absence (Altman
-& Bland 1995, BMJ 311:485). There are four kinds of claims: `judge` for differences and equalities,
-`judge_exact` for what vanishes up to rounding, `judge_count` for families of settings, and
-`judge_order` for goals that some runs never reach. Differences are positive where they support
-the claim, and a seed is one unit of evidence: intervals speak of other seeds at the same split.
+& Bland 1995, BMJ 311:485). There are three kinds of claims: `judge` for differences and equalities,
+`judge_exact` for what vanishes up to rounding, and `judge_count` for families of settings.
+Differences are positive where they support the claim, and a seed is one unit of evidence: intervals
+speak of other seeds at the same split.
 
 Error rates at 5 seeds, as tests/test_evidence.py simulates them: of two equal variants the first is
 said to be better in 2.5 % of experiments with normal noise, in .1 to 2.4 % with accuracies rounded
@@ -16,7 +16,7 @@ none at 5 seeds still leaves a rate of up to 45 % possible (1 - .05^(1/5)).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,6 @@ ROUNDING = {"rtol": 1e-9, "atol": 1e-12}
 # Without spread there is no t test, only the seeds' agreement, which coins show as well: 5 fair
 # coins all show heads in 3 % of throws, about as rare as a t test's error; 2 coins in 25 %.
 FEWEST_IDENTICAL = 5
-FEWEST_SIGNS = 6  # fewer cannot reach 5 % in a two-sided sign test: 5 give 2 / 2^5 = .0625
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,9 @@ class Judgement:
         seeds: Number of seeds compared.
         smallest_detectable: The difference seen with 80 % power at this spread, in `unit`, or None.
         p_value: Of the test behind the verdict, for false-discovery rates; None if none was made.
-        collapsed: Runs scored at chance; dataclasses.replace sets it where a function has no such
-            argument.
+        collapsed: Runs that diverged, which are scored at chance, or learned nothing.
         runs: Of how many runs.
-        finding: The numbers in words, without the verdict.
+        finding: The numbers in words.
 
     Raises:
         ValueError: More runs collapsed than there were.
@@ -77,15 +75,15 @@ class Judgement:
             raise ValueError(f"collapsed={self.collapsed} must be 0 to runs={self.runs}")
 
     @property
-    def sentence(self) -> str:
-        """The verdict in words with its numbers, in one line."""
-        resolution = collapses = ""
+    def detail(self) -> str:
+        """All that stands beside a verdict: the numbers, what was too small to see, collapses."""
+        parts = [self.finding]
         if self.verdict == NOT_DETECTED and self.smallest_detectable:
             size = _number(self.smallest_detectable, self.smallest_detectable, sign="-")
-            resolution = f" (smallest detectable ± {size} {self.unit}".rstrip() + ")"
+            parts.append(f"smallest detectable ± {size} {self.unit}".rstrip())
         if self.collapsed:
-            collapses = f"; {self.collapsed} of {self.runs} runs collapsed and count at chance"
-        return f"{self.verdict}{resolution}: {self.finding}{collapses}"
+            parts.append(f"{self.collapsed} of {self.runs} runs diverged or learned nothing")
+        return "; ".join(parts)
 
 
 def judge(
@@ -115,7 +113,7 @@ def judge(
         at_least: The bound to exceed, in `unit`, fixed beforehand; may be negative.
         within: The margin of an equality, in `unit`, fixed beforehand; excludes `at_least`.
         unit: Name of the unit.
-        collapsed: Runs that count at chance.
+        collapsed: Runs that diverged, which are scored at chance, or learned nothing.
         runs: All runs compared.
 
     Raises:
@@ -248,51 +246,6 @@ def judge_count(
         f"(at least {at_least} asked, Holm-corrected 5 %, {_seeds(seeds)})"
     )
     return Judgement(verdict, low, low, high, unit, seeds, None, p_value, finding=finding)
-
-
-def judge_order(first: Sequence[float | None], second: Sequence[float | None]) -> Judgement:
-    """Judge that the first variant reaches a goal in fewer epochs than the second.
-
-    A run that never gets there is censored: it has no epoch to subtract, only a place behind all
-    that do. So the order counts, seed by seed: the exact sign test (Dixon & Mood 1946, JASA 41:557)
-    with the interval of Clopper & Pearson (1934, Biometrika 26:404). Ties, among them seeds where
-    neither gets there, are dropped and reported. Fewer than six untied seeds cannot be significant,
-    however well they agree (five: p = .0625): nothing is detected then.
-
-    Args:
-        first: (seeds,) epochs or steps until the goal; None, NaN or inf where it is never reached.
-        second: (seeds,) likewise, of the same seeds.
-
-    Returns:
-        A Judgement whose estimate is the share of untied seeds at which the first is earlier, .5
-        without interval or p value if all are tied.
-
-    Raises:
-        ValueError: No seeds, or not the same ones; negative epochs.
-    """
-    seeds = len(first)
-    if not seeds or seeds != len(second):
-        raise ValueError(f"{seeds} and {len(second)} seeds: one or more are needed, paired")
-    epochs = np.array([first, second], dtype=float)  # (2, seeds); None becomes NaN
-    epochs[np.isnan(epochs)] = np.inf
-    if epochs.min() < 0:
-        raise ValueError(f"epochs must be 0 or more, or None for never, not {epochs.min():g}")
-    earlier, later = int((epochs[0] < epochs[1]).sum()), int((epochs[0] > epochs[1]).sum())
-    untied = earlier + later
-    verdict, estimate, low, high, p_value, reasons = NOT_DETECTED, 0.5, None, None, None, []
-    if untied:
-        test = stats.binomtest(earlier, untied)
-        low, high = map(float, test.proportion_ci(0.95))
-        estimate, p_value = float(test.statistic), float(test.pvalue)
-        verdict = _verdict(low > 0.5, high < 0.5)
-        reasons = [f"share {estimate:.2f}, 95 % interval {low:.2f} to {high:.2f}"]
-    if untied < FEWEST_SIGNS:
-        reasons.append(f"a sign test needs at least {FEWEST_SIGNS} untied seeds")
-    finding = f"earlier at {earlier} of {_seeds(seeds)}, later at {later}"
-    finding += f", tied at {seeds - untied} ({', '.join(reasons)})"
-    return Judgement(
-        verdict, estimate, low, high, "share of seeds", seeds, None, p_value, finding=finding
-    )
 
 
 def smallest_detectable(

@@ -476,7 +476,7 @@ def _write(lab, folder, source, run_json):
     claims = [
         {"claim": c.claim, "source": c.source, "primary": c.primary}
         | dataclasses.asdict(c.judgement)
-        | {"sentence": c.judgement.sentence}
+        | {"detail": c.judgement.detail}
         for c in lab.claims
     ]
     write(folder / "claims.json", json.dumps(claims, indent=1, ensure_ascii=False))

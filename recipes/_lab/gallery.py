@@ -4,11 +4,12 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from recipes._lab import data as data_module
-from recipes._lab import experiment, menu
+from recipes._lab import experiment, menu, population
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
 
@@ -36,24 +37,28 @@ def build(names, datasets, tell, track):
     """
     shown = {dataset: data_module.load(dataset).name for dataset in datasets}
     for name in names:
+        code = menu.read(name).code
         for dataset in due(name, shown):
             tell(f"{name} on {shown[dataset]}, {SEEDS} seeds")
             options = experiment.Options(
                 data=dataset, seeds=SEEDS, first_seed=FIRST_SEED, out=str(OUT)
             )
             lab, folder = experiment.run(name, options, tell, track)
+            if menu.read(name).code != code:
+                raise UserError(f"recipes/{name}.py was changed while it ran; run it again")
             if dataset == datasets[0]:
                 _draw(name, lab.figures)
             result = menu.results(name)
-            runs = result["runs"] | {shown[dataset]: _run(name, folder)}
+            runs = result["runs"] | {shown[dataset]: {"code": code} | _run(folder)}
             # Those on other data would stay behind when the code moves on.
             result["runs"] = {data: runs[data] for data in shown.values() if data in runs}
             _save(name, result)
     for name in names:  # at last, when nothing else of ours is under way
         result = menu.results(name)
-        if result.get("timed") != menu.read(name).code:
+        code = menu.read(name).code
+        if result.get("timed") != code:
             tell(f"{name}, timed as make recipe runs it")
-            result |= {"seconds": seconds(name), "timed": menu.read(name).code}
+            result |= {"seconds": seconds(name), "cores": population.cores(), "timed": code}
             _save(name, result)
 
 
@@ -65,12 +70,14 @@ def due(name, shown):
 
 def seconds(name):
     """Return how long a user waits for the default run of a recipe, its imports included."""
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "recipes", "run", name, "--out", str(OUT / "default")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-m", "recipes", "run", name, "--out"]
+    with tempfile.TemporaryDirectory() as out:  # nothing to go on from
+        start = time.perf_counter()
+        done = subprocess.run([*command, out], cwd=ROOT, capture_output=True, text=True)
+        duration = time.perf_counter() - start
     if done.returncode:
         raise UserError(f"{name} stopped: {done.stderr}")
-    return round(time.perf_counter() - start, 1)
+    return round(duration, 1)
 
 
 def _draw(name, figures):
@@ -94,16 +101,13 @@ def small(png):
     return content.getvalue()
 
 
-def _run(name, folder):
+def _run(folder):
     """Return what is kept of a finished run: nothing of this machine."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return {
-        "code": menu.read(name).code,
-        "seeds": run["seeds"],
-        "versions": run["versions"],
-        "tuned": run["tuned"],
-        "claims": json.loads((folder / "claims.json").read_text(encoding="utf-8")),
-    }
+    claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+    for claim in claims:
+        claim.pop("detail")  # follows from the rest
+    return {name: run[name] for name in ("seeds", "versions", "tuned")} | {"claims": claims}
 
 
 def _save(name, result):

@@ -8,12 +8,13 @@ import numpy as np
 from recipes._lab.members import Member, Result, model_of
 from recipes._lab.models import Models
 
-# A run whose training accuracy ends below this multiple of chance has learned nothing.
-COLLAPSED = 1.1
+# A run whose training accuracy ends less than this above chance has learned nothing: a share of
+# chance or, where one class is most of the data, of what chance gets wrong.
+LITTLE = 0.1
 
 
 class Difference(NamedTuple):
-    """Differences paired by seed, and how many of the runs behind them count at chance."""
+    """Differences paired by seed, and how many of the runs behind them diverged or collapsed."""
 
     values: np.ndarray
     collapsed: int
@@ -102,7 +103,7 @@ class Histories:
     def collapsed(self, variant):
         """Return which runs diverged, which count at chance, or learned nothing, (seeds,)."""
         chance = np.array([member.data.chance for member, _ in self._of(variant)])
-        return self.final("accuracy", variant) <= COLLAPSED * chance
+        return self.final("accuracy", variant) <= chance + LITTLE * np.minimum(chance, 1 - chance)
 
     def difference(self, metric, first, second, scale=1.0):
         """Return first minus second in a final metric, paired by seed.

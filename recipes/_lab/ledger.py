@@ -7,6 +7,22 @@ from scipy import stats
 from recipes._lab import evidence, menu
 
 VERDICTS = tuple(evidence.MARKS)
+JUDGEMENT = [field.name for field in dataclasses.fields(evidence.Judgement)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What one data set says of a claim.
+
+    Attributes:
+        judgement: the verdict with its numbers.
+        q_value: the false discovery rate at which the claim is decided either way: the expected
+            share of wrong ones among all claims of the ledger with a q-value as small (Benjamini
+            and Hochberg 1995, J. R. Stat. Soc. B 57:289). None where no test was made.
+    """
+
+    judgement: evidence.Judgement
+    q_value: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,38 +34,37 @@ class Entry:
         claim: in words.
         source: where it is made.
         primary: whether it is the recipe's first.
-        found: `{data: what was found, as in claims.json, and its q_value}`.
+        found: what was found, by data.
     """
 
     recipe: menu.Recipe
     claim: str
     source: str
     primary: bool
-    found: dict[str, dict]
+    found: dict[str, Found]
 
 
 def entries(recipes):
-    """Return an `Entry` for each claim of recipes, in their order.
-
-    A `q_value` is the false discovery rate at which its claim is decided either way: the expected
-    share of wrong ones among all claims of the ledger with a q-value as small (Benjamini and
-    Hochberg 1995, J. R. Stat. Soc. B 57:289). It is None where no test was made.
-    """
+    """Return an `Entry` for each claim of recipes, in their order."""
     ledger = []
     for recipe in recipes:
         by_claim = {}
         for data, run in menu.results(recipe.name)["runs"].items():
-            for found in run["claims"]:
-                new = Entry(recipe, found["claim"], found["source"], found["primary"], {})
-                by_claim.setdefault(found["claim"], new).found[data] = dict(found)
+            for claim in run["claims"]:
+                new = Entry(recipe, claim["claim"], claim["source"], claim["primary"], {})
+                judgement = evidence.Judgement(**{name: claim[name] for name in JUDGEMENT})
+                by_claim.setdefault(claim["claim"], new).found[data] = Found(judgement)
         ledger += by_claim.values()
-    findings = [found for entry in ledger for found in entry.found.values()]
-    tested = [found for found in findings if found["p_value"] is not None]
-    q_values = stats.false_discovery_control([found["p_value"] for found in tested])
-    for found in findings:
-        found["q_value"] = None
-    for found, q_value in zip(tested, q_values, strict=True):
-        found["q_value"] = float(q_value)
+    # One after the other, all findings that rest on a test.
+    tested = [
+        (entry.found, data)
+        for entry in ledger
+        for data, found in entry.found.items()
+        if found.judgement.p_value is not None
+    ]
+    p_values = [found[data].judgement.p_value for found, data in tested]
+    for (found, data), q_value in zip(tested, stats.false_discovery_control(p_values), strict=True):
+        found[data] = Found(found[data].judgement, float(q_value))
     return ledger
 
 
@@ -65,5 +80,5 @@ def datasets(ledger):
 
 def count(ledger, data):
     """Return how many claims have each verdict on some data, `{verdict: count}`."""
-    found = [entry.found[data]["verdict"] for entry in ledger if data in entry.found]
+    found = [entry.found[data].judgement.verdict for entry in ledger if data in entry.found]
     return {verdict: found.count(verdict) for verdict in VERDICTS}

@@ -83,11 +83,12 @@ def claim(text, source, primary=False):
     return f'{words} <span class="quiet">[{html.escape(source)}]</span>'
 
 
-def verdict(name, finding):
-    """Return a verdict, marked and coloured, with its numbers."""
+def verdict(judgement):
+    """Return the verdict of an `evidence.Judgement`, marked and coloured, with its numbers."""
+    name = judgement.verdict
     return (
         f'<span class="verdict {CLASSES[name]}">{MARKS[name]} {name}</span><br>'
-        f"{html.escape(finding)}"
+        f"{html.escape(judgement.detail)}"
     )
 
 

@@ -77,7 +77,7 @@ class Recipe:
             documented = isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
             if documented and ast.get_docstring(node) is not None:
                 del node.body[0]
-        return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(repr(_plain(tree)).encode(), digest_size=8).hexdigest()
 
 
 def names():
@@ -147,6 +147,16 @@ def parse(name, source):
         topic=tagged.get("Topic", "Others").rstrip("."),
         explanation=tuple(explanation),
     )
+
+
+def _plain(node):
+    """Return a syntax tree as tuples; `ast.dump` writes the same tree otherwise in each Python."""
+    if isinstance(node, list):
+        return tuple(map(_plain, node))
+    if not isinstance(node, ast.AST):
+        return node
+    fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
+    return (type(node).__name__, *((name, _plain(value)) for name, value in fields))
 
 
 def _place(topic):

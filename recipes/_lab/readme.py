@@ -87,11 +87,10 @@ def ledger_table(entries):
 
 def _effect(found):
     """Return a verdict and its numbers in a table's cell."""
-    return (
-        f"**{evidence.MARKS[found['verdict']]} {found['verdict']}**<br>{found['finding']}"
-        if found
-        else "–"
-    )
+    if not found:
+        return "–"
+    verdict = found.judgement.verdict
+    return f"**{evidence.MARKS[verdict]} {verdict}**<br>{found.judgement.detail}"
 
 
 def _table(head, rows):

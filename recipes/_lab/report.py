@@ -66,7 +66,7 @@ def page(*, name, data, claims, figures, table, source, run):
     quick = " A quick run: for trying, not for judging." if run["arguments"]["quick"] else ""
     verdicts = [
         (
-            markup.verdict(claim.judgement.verdict, claim.judgement.finding),
+            markup.verdict(claim.judgement),
             markup.claim(claim.claim, claim.source, claim.primary),
         )
         for claim in claims

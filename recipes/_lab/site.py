@@ -144,7 +144,7 @@ def _recipe(recipe, entries):
     results = menu.results(recipe.name)
     text = markup.paragraphs(recipe)
     seconds = results.get("seconds")
-    duration = f"<p>It takes {seconds:g} s on two cores.</p>" if seconds else ""
+    duration = f"<p>It takes {seconds:g} s on {results['cores']} cores.</p>" if seconds else ""
     runs = "".join(
         f"<p><small>{html.escape(data)}: {len(run['seeds'])} seeds, "
         + html.escape(", ".join(f"{name} {version}" for name, version in run["versions"].items()))
@@ -214,9 +214,9 @@ def _found(found, with_q=False):
     if not found:
         return "–"
     q_value = ""
-    if with_q and found["q_value"] is not None:
-        q_value = f' <span class="quiet">q&nbsp;=&nbsp;{found["q_value"]:.2g}</span>'
-    return markup.verdict(found["verdict"], found["finding"]) + q_value
+    if with_q and found.q_value is not None:
+        q_value = f' <span class="quiet">q&nbsp;=&nbsp;{found.q_value:.2g}</span>'
+    return markup.verdict(found.judgement) + q_value
 
 
 def _counts(entries, data):

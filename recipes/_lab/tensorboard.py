@@ -148,7 +148,7 @@ def _shown(value):
 def _write_report(folder, now, question, claims, figures):
     """Write question, verdicts and figures."""
     rows = "".join(
-        f"| **{claim.judgement.verdict}** | {claim.claim} | {claim.judgement.finding} "
+        f"| **{claim.judgement.verdict}** | {claim.claim} | {claim.judgement.detail} "
         f"| {claim.source} |\n"
         for claim in claims
     )
