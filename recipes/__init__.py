@@ -4,6 +4,6 @@ import sys
 
 # `python -m recipes.<name>` comes by here before the recipe imports Keras.
 if sys.argv[:1] == ["-m"] and any(word.startswith("recipes.") for word in sys.orig_argv):
-    from recipes._lab.cli import import_tensorflow_quietly
+    from recipes._lab.quiet import import_tensorflow
 
-    import_tensorflow_quietly()
+    import_tensorflow()

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recipes._lab import cli
+from recipes._lab import quiet
 
 ROOT = Path(__file__).parent.parent
 
 # The importing of TensorFlow changes what a process started from here would inherit.
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
-cli.import_tensorflow_quietly()
+quiet.import_tensorflow()
 # Workers of pytest-xdist ignore Ctrl-C, and so would what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

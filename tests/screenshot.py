@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from recipes._lab import cli
+from recipes._lab import quiet
 
-cli.import_tensorflow_quietly()
+quiet.import_tensorflow()
 
 from tests.browser import Browser, find  # noqa: E402
 from tests.server import TensorBoardServer  # noqa: E402

@@ -362,11 +362,28 @@ def float16():
     return build(L.Dense(5, dtype="mixed_float16"))
 
 
+def subclassed():
+    model = OwnSequential([L.Dense(3)])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: None, "build_model returns NoneType, not a compiled Keras model"),
+        (lambda: keras.Sequential([L.Dense(3)]), "a model that is not compiled; end with"),
+    ],
+)
+def test_what_is_no_compiled_model_is_a_mistake(make, words):
+    with pytest.raises(UserError, match=words):
+        architecture.read(make)
+
+
 SGD = functools.partial(keras.optimizers.SGD, 0.1)
 REFUSED = {
     "functional": (functional, "Functional is not a keras.Sequential"),
-    "subclass": (lambda: OwnSequential([L.Dense(3)]), "OwnSequential is not"),
-    "not compiled": (lambda: keras.Sequential([L.Dense(3)]), "not compiled"),
+    "subclass": (subclassed, "OwnSequential is not"),
     "frozen": (frozen, "frozen"),
     "own layer": (lambda: build(OwnDense(5)), "own_dense is a OwnDense"),
     "nested": (lambda: build(keras.Sequential([L.Dense(3)])), "is a Sequential"),

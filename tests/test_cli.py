@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from recipes._lab import cli, menu
+from recipes._lab import cli, menu, quiet
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_what_is_no_recipe_is_refused(name, refused):
     ["0", "-1", "1.5", "1e3", "five", "", " ", "1000001", "9" * 5000, "0x10", "1_000", "٣", "²"],
 )
 def test_seeds_and_epochs_are_whole_numbers_from_one(option, value, refused, monkeypatch):
-    monkeypatch.setattr(cli, "import_tensorflow_quietly", lambda: pytest.fail("it was accepted"))
+    monkeypatch.setattr(quiet, "import_tensorflow", lambda: pytest.fail("it was accepted"))
     message = refused("run", "bn_vs_nobn", option, value)
     most = {"--seeds": 1000, "--epochs": 1000000}[option]
     assert f"argument {option}: {value!r} is not a whole number from 1 to {most}; see" in message
@@ -113,6 +113,14 @@ def test_a_path_that_cannot_be_shown_is_refused(option, path, refused):
     assert f"argument {option}: {path!r} holds what is no letter, digit or sign" in message
 
 
+@pytest.mark.parametrize("path", ["folder.keras", "file/best.keras"])
+def test_a_model_that_cannot_be_saved_is_said_before_it_is_trained(path, refused, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.keras").mkdir()
+    message = refused("run", "bn_vs_nobn", "--save-model", path)
+    assert f"--save-model {path!r} can't be written; give a file in another folder" in message
+
+
 @pytest.mark.parametrize("out", ["file", "file/below", "file/far/below"])
 def test_an_out_that_cannot_be_written_is_explained(out, refused, tmp_path):
     (tmp_path / "file").write_text("mine")
@@ -126,7 +134,8 @@ def test_an_out_that_cannot_be_written_is_explained(out, refused, tmp_path):
     ("data", "words"),
     [
         ("digit", "no data is called 'digit' (did you mean 'digits'?)"),
-        ("", "is a folder"),
+        ("", "'' is no data"),
+        (".", "is a folder"),
         ("nowhere.csv", "the file 'nowhere.csv' does not exist"),
         ("notes.txt", "ends in '.txt'"),
         ("empty.csv", "is empty"),

@@ -500,7 +500,7 @@ def test_columns_without_any_information_are_zero(tmp_path):
         ("no\0where.csv", [r"'no\x00where.csv'", "does not exist"]),
         ("x" * 5000 + ".csv", ["does not exist"]),
         ("table.xlsx", ["'table.xlsx'", "ends in '.xlsx'", "only .npz and .csv"]),
-        ("", ["folder", ".npz"]),
+        ("", ["'' is no data", ".npz"]),
     ],
 )
 def test_names_that_lead_nowhere(name, words):
@@ -634,8 +634,16 @@ def test_any_damage_is_a_mistake_and_no_crash(save, tmp_path):
         pytest.param("\ufeff\n \n", ["no rows"], id="nothing in it"),
         pytest.param("a,b\n", ["no rows", "add examples"], id="header only"),
         pytest.param("a,b\n1,x\n", ["only the class 'x' (examples: 1)"], id="one row"),
+        pytest.param("a,b\n1,x\n2,y\n", ["2 examples; give 20 or more"], id="two rows"),
         pytest.param(
-            "a,b\n1,x\n2,y\n", ["fewer than 3 examples of 'x', 'y' (of all: 2)"], id="two rows"
+            "a,b\n" + "1,x\n" * 18 + "1,y\n2,y\n",
+            ["fewer than 3 examples of 'y' (of all: 20)"],
+            id="rare",
+        ),
+        pytest.param(
+            "a,b\n1,x\n3e38,y\n" + "1,x\n2,y\n" * 19,  # the second row is not for training
+            ["column 'a' holds values so far from those of the training part"],
+            id="out of range",
         ),
         pytest.param("1,2\n3,4\n", ["numbers '1', '2'", "add a header"], id="no header"),
         pytest.param(

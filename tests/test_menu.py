@@ -59,6 +59,32 @@ def test_a_file_that_is_no_python_is_said_in_one_line():
         menu.parse("broken", '"""Is it so?"""\nimport import\n')
 
 
+@pytest.mark.parametrize("content", [b"# caf\xe9\n", b"x = 1\0\n"])
+def test_a_file_that_cannot_be_read_is_said_in_one_line(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(menu, "FOLDER", tmp_path)
+    (tmp_path / "odd.py").write_bytes(content)
+    with pytest.raises(UserError, match=r"^recipes/odd.py(,| can't be read| is no Python)"):
+        menu.read("odd")
+
+
+def test_what_an_editor_leaves_is_no_recipe(tmp_path, monkeypatch):
+    monkeypatch.setattr(menu, "FOLDER", tmp_path)
+    for name in ("mine", ".#saved", "._mine", "my-notes", "_own", "gallery"):
+        (tmp_path / f"{name}.py").write_text(SOURCE)
+    (tmp_path / ".#mine.py").symlink_to("nobody@nowhere")
+    (tmp_path / "folder.py").mkdir()
+    assert menu.names() == ["mine"]
+
+
+def test_a_recipe_may_lack_a_docstring_and_a_search_space():
+    source = "import keras\n\n\ndef build_model():\n    return None\n\n\nVARIANTS = {}\n"
+    recipe = menu.parse("bare", source)
+    assert (recipe.question, list(recipe.functions)) == ("", ["build_model"])
+    assert recipe.template == source.removesuffix("\n\nVARIANTS = {}\n")
+    assert menu.parse("empty", "").template == ""
+    assert menu.parse("short", "x = 1\n").template == "x = 1\n"
+
+
 def test_the_template_ends_with_the_search_space():
     template = menu.parse("is_it_so", SOURCE).template
     assert template.startswith("import keras\n")

@@ -53,12 +53,28 @@ def test_a_new_recipe_is_a_copy_but_for_its_docstring(tmp_path, monkeypatch):
     assert made.source.endswith(recipe.template + recipe.source.partition(recipe.template)[2])
 
 
-@pytest.mark.parametrize("name", ["", "My_question", "1st", "a-b", "../x", "class", "_lab", "ä"])
+@pytest.mark.parametrize("name", menu.RESERVED)
+def test_folders_of_runs_that_are_no_recipes_are_taken(name):
+    with pytest.raises(UserError, match=f"the name '{name}' is taken"):
+        new.create(name, "bn_vs_nobn")
+
+
+@pytest.mark.parametrize("docstring", ["", '"""Is it so?"""\n'])
+def test_a_copy_begins_with_the_imports(docstring, tmp_path, monkeypatch):
+    monkeypatch.setattr(menu, "FOLDER", tmp_path)
+    (tmp_path / "one.py").write_text(f"{docstring}import keras\n\n\ndef run(lab):\n    pass\n")
+    new.create("two", "one")
+    assert menu.read("two").source.endswith('"""\n\nimport keras\n\n\ndef run(lab):\n    pass\n')
+
+
+@pytest.mark.parametrize(
+    "name", ["", "My_question", "1st", "a-b", "../x", "class", "_lab", "ä", "a" * 61]
+)
 def test_a_name_that_no_module_can_have_is_refused(name):
     with pytest.raises(UserError, match="can't be a recipe's name: it takes small letters"):
         new.create(name, "bn_vs_nobn")
 
 
 def test_a_recipe_is_never_overwritten(tmp_path):
-    with pytest.raises(UserError, match="there already is a recipe 'weight_init'"):
+    with pytest.raises(UserError, match="the name 'weight_init' is taken; give another"):
         new.create("weight_init", "bn_vs_nobn")

@@ -27,12 +27,28 @@ def test_the_cells_are_the_recipe_and_a_run_of_it(written):
     text, setup, template, tunable, variants, run, last = (cell["source"] for cell in cells)
     assert text.startswith(f"# {recipe.question}\n\n**Claim:** {recipe.claim}")
     assert recipe.use in text
-    assert "from recipes._lab import cli, notebook" in setup
+    assert "from recipes._lab import notebook" in setup
     assert f"{template}\n\n\n{tunable}" == recipe.template.strip()
     assert variants.startswith("SCALES = ")
     assert run.startswith("def run(lab):")
     assert "__main__" not in run
     assert last.startswith("lab = notebook.lab(data='digits', seeds=3)\nrun(lab)")
+
+
+def test_a_recipe_with_nothing_but_a_run_becomes_a_notebook(tmp_path):
+    recipe = menu.parse("bare", "import keras\n\n\ndef run(lab):\n    pass\n")
+    notebook.write(recipe, tmp_path / "bare.ipynb", {})
+    cells = json.loads((tmp_path / "bare.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert [cell["source"] for cell in cells[2:4]] == ["import keras", "def run(lab):\n    pass"]
+
+
+def test_a_notebook_far_from_the_recipes_finds_them(written, tmp_path):
+    """And a model may be built in it before the last cell."""
+    made = nbformat.read(written("output_bias_init", quick=True), as_version=4)
+    last = made.cells[-1]
+    last.source = "build_model().summary()\nassert notebook.lab().data().name == 'digits'"
+    options = {"kernel_name": "python3", "resources": {"metadata": {"path": str(tmp_path)}}}
+    nbclient.NotebookClient(made, timeout=300, **options).execute()
 
 
 def test_the_same_recipe_is_the_same_file(written):

@@ -101,7 +101,7 @@ def test_an_old_site_is_replaced(built):
 def test_a_port_that_is_taken_is_said_in_one_line(built):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"port {port} is taken; give another: PORT="):
+        with pytest.raises(UserError, match=f"port {port} can't be used: .*; give another: PORT="):
             site.serve(built, port)
 
 

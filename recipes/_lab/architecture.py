@@ -161,13 +161,16 @@ def read(build):
 
     Raises:
         NotStackableError: the model can only be trained by itself, with `fit`.
-        UserError: its loss needs one-hot labels, which a `Dataset` doesn't have.
+        UserError: it is no compiled model, or its loss needs one-hot labels, which a `Dataset`
+            doesn't have.
     """
     model = _sketch(build)
+    if not isinstance(model, keras.Model):
+        raise UserError(f"build_model returns {type(model).__name__}, not a compiled Keras model")
+    if not model.compiled:
+        raise UserError("build_model returns a model that is not compiled; end with model.compile")
     if type(model) is not keras.Sequential:
         raise NotStackableError(f"{type(model).__name__} is not a keras.Sequential")
-    if not model.compiled:
-        raise NotStackableError("the model is not compiled")
     if not model.trainable:
         raise NotStackableError("the model is frozen")
     if _config(model.get_compile_config)["loss_weights"] is not None:

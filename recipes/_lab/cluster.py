@@ -104,9 +104,9 @@ def _architecture(member):
 
 def _work(data, members):
     """Train some members in a process of Ray's."""
-    from recipes._lab import cli
+    from recipes._lab import quiet
 
-    cli.import_tensorflow_quietly()
+    quiet.import_tensorflow()
     from recipes._lab import population
 
     members = [dataclasses.replace(member, data=data) for member in members]

@@ -14,7 +14,6 @@ Inputs are scaled with numbers that come from the training part alone:
 """
 
 import csv
-import difflib
 import hashlib
 import io
 import os
@@ -30,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes._lab.errors import UserError
+from recipes._lab.errors import UserError, nearest
 
 NAMES = ("digits", "mnist", "fashion_mnist", "cifar10")
 CLASS_NAMES = {  # the other sources call their classes by the labels that they hold
@@ -42,6 +41,9 @@ MISSING = {"", "?", "na", "n/a", "nan", "null"}  # cells of a .csv, in lower cas
 
 # Not an argument: results are comparable only at one and the same split.
 SPLIT_SEED = 0
+
+# Fewer can't be split so that each part says something.
+FEWEST_EXAMPLES = 20
 
 # Decimal labels, and any numbers of a .csv, with more distinct values than this are a quantity.
 MAX_NUMERIC_CLASSES = 100
@@ -159,6 +161,8 @@ def load(name: str = "digits", target: str | None = None) -> Dataset:
     """
     path = Path(os.path.expanduser(name))
     ending = path.suffix.lower()
+    if not name:
+        raise UserError(f"'' is no data; give {_listed(NAMES)} or a path to an .npz or .csv file")
     if name not in NAMES:
         _check_path(path)
     if target is not None and ending != ".csv":
@@ -190,7 +194,7 @@ def _check_path(path: Path) -> None:
         if path.suffix or os.path.isfile(path):
             raise UserError(f"{name!r} ends in {path.suffix!r}; only .npz and .csv files are read")
         raise UserError(
-            f"no data is called {name!r}{_nearest(name.lower(), NAMES)}; "
+            f"no data is called {name!r}{nearest(name, NAMES)}; "
             f"give {_listed(NAMES)} or a path to an .npz or .csv file"
         )
     if not (os.path.isfile(path) and os.access(path, os.R_OK)):
@@ -269,7 +273,7 @@ def _from_arrays(name: str, where: str, arrays: dict[str, np.ndarray]) -> Datase
             )
         inputs.append(x_test)
         targets.append(_codes(test_labels, class_names))
-    return Dataset(name, class_names, *map(Split, _scaled(inputs), targets))
+    return Dataset(name, class_names, *map(Split, _scaled(inputs, where), targets))
 
 
 def _examples(arrays: dict[str, np.ndarray], part: str, where: str) -> tuple[np.ndarray, list[str]]:
@@ -337,6 +341,10 @@ def _split(
             f"{where} has only the class {_listed(counts)} (examples: {len(labels)}); "
             "give at least two classes"
         )
+    if len(labels) < FEWEST_EXAMPLES:
+        raise UserError(
+            f"{where} has {len(labels)} examples; give {FEWEST_EXAMPLES} or more to learn from"
+        )
     rare = [label for label, count in counts.items() if count < parts]
     if rare:
         raise UserError(
@@ -366,16 +374,27 @@ def _codes(labels: list[str], class_names: tuple[str, ...]) -> np.ndarray:
     return np.array([position[label] for label in labels], np.int32)
 
 
-def _scaled(inputs: list[np.ndarray]) -> list[np.ndarray]:
+def _scaled(inputs: list[np.ndarray], where: str) -> list[np.ndarray]:
     """Return the inputs as float32, scaled by the module's rule; the first are for training."""
     train = inputs[0]
     low, high = float(train.min()), float(train.max())
     if train.ndim > 2 or train.dtype == np.uint8:
         divisor = max(-low, high) or 1.0
-        return [np.divide(x, divisor, dtype=np.float32) for x in inputs]
+        with np.errstate(over="ignore"):
+            return _in_range([np.divide(x, divisor, dtype=np.float32) for x in inputs], where)
     if low >= 0 and high <= 1:
         return [x.astype(np.float32) for x in inputs]
-    return [_standardized(x, train) for x in inputs]
+    return _in_range([_standardized(x, train) for x in inputs], where)
+
+
+def _in_range(scaled: list[np.ndarray], where: str) -> list[np.ndarray]:
+    """Return scaled inputs; a UserError if some became infinite."""
+    if not all(np.isfinite(x).all() for x in scaled):
+        raise UserError(
+            f"{where} holds values so far from those of the training part that float32 can't hold "
+            "them after scaling; clip them, or leave these examples out"
+        )
+    return scaled
 
 
 def _standardized(x: np.ndarray, train: np.ndarray) -> np.ndarray:
@@ -385,7 +404,8 @@ def _standardized(x: np.ndarray, train: np.ndarray) -> np.ndarray:
     # Rounding leaves a constant column a deviation of about 1e-16 of its mean. Such a column has
     # no scale of its own; the division by infinity makes it 0 in every part.
     deviation = np.where(deviation > 1e-12 * np.abs(mean), deviation, np.inf)
-    return ((x - mean) / deviation).astype(np.float32)
+    with np.errstate(over="ignore"):
+        return ((x - mean) / deviation).astype(np.float32)
 
 
 def _from_csv(name: str, path: Path, target: str | None) -> Dataset:
@@ -395,7 +415,7 @@ def _from_csv(name: str, path: Path, target: str | None) -> Dataset:
     target = list(columns)[-1] if target is None else target
     if target not in columns:
         raise UserError(
-            f"{where} has no column {target!r}{_nearest(target, columns)}; "
+            f"{where} has no column {target!r}{nearest(target, columns)}; "
             f"its columns are {_listed(columns)}"
         )
     labels = columns.pop(target)
@@ -494,7 +514,8 @@ def _encoded(cells: list[str], train: np.ndarray, where: str) -> np.ndarray:
         _check_finite(values[~missing], where)
         known = values[train][~missing[train]]
         values[missing] = np.median(known) if known.size else 0.0
-        return _standardized(values, values[train])[:, np.newaxis]
+        (scaled,) = _in_range([_standardized(values, values[train])], where)
+        return scaled[:, np.newaxis]
     counts = Counter(cells[row] for row in train)
     enough = max(2, MIN_CATEGORY_SHARE * len(train))
     categories = sorted(category for category, count in counts.items() if count >= enough)
@@ -521,12 +542,6 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return "_" not in cell
-
-
-def _nearest(given: str, known: Iterable[str]) -> str:
-    """Return a question that names the most similar of the known names, or nothing."""
-    matches = difflib.get_close_matches(given, known, n=1)
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
 def _listed(names: Iterable[str], limit: int = 10) -> str:

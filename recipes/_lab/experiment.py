@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes._lab import architecture, evidence, figures, population, report, tensorboard
+from recipes._lab import architecture, evidence, figures, menu, population, report, tensorboard
 from recipes._lab import data as data_module
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, explained, slug, write
@@ -434,7 +434,7 @@ def run(name, options, tell, track):
         module.run(lab)
         run_json = {
             "recipe": name,
-            "question": module.__doc__.splitlines()[0],
+            "question": menu.parse(name, source).question,
             "arguments": arguments | {"data": dataset.name},
             "seeds": lab.seeds,
             "versions": versions,

@@ -35,7 +35,12 @@ def build(names, datasets, tell, track):
     Raises:
         UserError: data can't be had, or a recipe can't run on them.
     """
-    shown = {dataset: data_module.load(dataset).name for dataset in datasets}
+    shown = {}
+    for dataset in datasets:
+        try:
+            shown[dataset] = data_module.load(dataset).name
+        except UserError as error:
+            raise UserError(f"{error}; of the gallery, MNIST=file.npz") from error
     for name in names:
         code = menu.read(name).code
         for dataset in due(name, shown):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from recipes._lab.architecture import Blueprint, key
 from recipes._lab.data import Dataset
+from recipes._lab.errors import UserError
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -180,10 +181,20 @@ def rates(learning_rate, steps):
 
 
 def built(member):
-    """Return the member's model, built for its data."""
+    """Return the member's model, built for its data.
+
+    Raises:
+        UserError: it has another number of outputs than the data have classes.
+    """
     model = member.build()
     if not model.built:
         model.build((None, *member.data.input_shape))
+    width, classes = model.output_shape[-1], member.data.num_classes
+    if width != classes and (width, classes) != (1, 2):
+        raise UserError(
+            f"the model of {member.label!r} has {width} outputs for {classes} classes; "
+            "build_model gets their number as num_classes"
+        )
     return model
 
 

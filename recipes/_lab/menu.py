@@ -26,6 +26,8 @@ TOPICS = (
     "Data and sanity",
     "Hyperparameters",
 )
+# Folders of `runs` that are not a recipe's.
+RESERVED = ("gallery", "notebooks", "reference")
 _TAGGED = re.compile(r"^(Claim|Look for|Use|Symptoms|Topic): ", flags=re.MULTILINE)
 
 
@@ -62,12 +64,23 @@ class Recipe:
         return [main, *sorted(RESULTS.glob(f"{self.name}-*.png"))] if main.exists() else []
 
     @property
+    def body(self):
+        """The syntax tree of each statement, without the docstring."""
+        tree = ast.parse(self.source)
+        return tree.body[ast.get_docstring(tree) is not None :]
+
+    @property
+    def functions(self):
+        """The functions' syntax trees, by name."""
+        return {node.name: node for node in self.body if isinstance(node, ast.FunctionDef)}
+
+    @property
     def template(self):
         """The part to paste: everything from the imports to the end of `build_tunable`."""
-        body = ast.parse(self.source).body
-        functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
-        lines = self.source.splitlines(keepends=True)
-        return "".join(lines[body[1].lineno - 1 : functions["build_tunable"].end_lineno])
+        functions = self.functions
+        last = functions.get("build_tunable") or functions.get("build_model")
+        first = self.body[0].lineno - 1 if self.body else 0
+        return "".join(self.source.splitlines(keepends=True)[first : last and last.end_lineno])
 
     @property
     def code(self):
@@ -81,13 +94,21 @@ class Recipe:
 
 
 def names():
-    """Return the names of all recipes: the files of the folder."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    """Return the names of all recipes: the files of the folder, but for an editor's leftovers."""
+    stems = (path.stem for path in FOLDER.glob("*.py") if path.is_file())
+    return sorted(s for s in stems if s.isidentifier() and s[0] != "_" and s not in RESERVED)
 
 
 def read(name):
-    """Return the `Recipe` of a name."""
-    return parse(name, (FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    """Return the `Recipe` of a name.
+
+    Raises:
+        UserError: its file can't be read, or is no Python.
+    """
+    try:
+        return parse(name, (FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"recipes/{name}.py can't be read: {error}") from error
 
 
 def everything():
@@ -129,6 +150,8 @@ def parse(name, source):
         tree = ast.parse(source)
     except SyntaxError as error:
         raise UserError(f"recipes/{name}.py, line {error.lineno}: {error.msg}") from error
+    except ValueError as error:  # a null byte
+        raise UserError(f"recipes/{name}.py is no Python: {error}") from error
     question, _, rest = (ast.get_docstring(tree) or "").partition("\n")
     tagged, explanation = {}, []
     for paragraph in rest.strip().split("\n\n"):

@@ -1,6 +1,5 @@
 """A recipe -> another one of one's own, as a copy to start from."""
 
-import ast
 import keyword
 import re
 
@@ -32,17 +31,16 @@ def create(name, source):
     Raises:
         UserError: the name is no good, or taken.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", name) or keyword.iskeyword(name):
         raise UserError(
             f"{name!r} can't be a recipe's name: it takes small letters, digits and _, "
-            "a letter first, such as my_question"
+            "60 at the most and a letter first, such as my_question"
         )
     path = menu.FOLDER / f"{name}.py"
-    if path.exists():
-        raise UserError(f"there already is a recipe {name!r}; give another name")
-    text = menu.read(source).source
-    docstring, *_ = ast.parse(text).body
-    _, *rest = text.splitlines(keepends=True)[docstring.end_lineno - 1 :]
+    if path.exists() or name in menu.RESERVED:
+        raise UserError(f"the name {name!r} is taken; give another")
+    recipe = menu.read(source)
+    rest = recipe.source.splitlines(keepends=True)[recipe.body[0].lineno - 1 :]
     question = name.replace("_", " ").capitalize()
-    write(path, DOCSTRING.format(question=question, source=source) + "\n" + "".join(rest))
+    write(path, DOCSTRING.format(question=question, source=source) + "\n\n" + "".join(rest))
     return path

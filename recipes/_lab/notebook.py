@@ -1,21 +1,25 @@
 """A recipe -> a Jupyter notebook of the same code, and what takes the command line's place."""
 
 import ast
+import importlib
 import itertools
 import json
 from types import SimpleNamespace
 
+from recipes._lab import files, menu, quiet
+from recipes._lab.errors import UserError
+
 SETUP = """\
-# Find the recipes from wherever this notebook lies.
+# Find the recipes: around this notebook, or where it was made.
 import sys
 from pathlib import Path
 
-folders = [Path.cwd(), *Path.cwd().parents]
+folders = [Path.cwd(), *Path.cwd().parents, Path({root!r})]
 sys.path.insert(0, str(next(f for f in folders if (f / "recipes" / "_lab").is_dir())))
 
-from recipes._lab import cli, notebook
+from recipes._lab import notebook
 
-cli.import_tensorflow_quietly()
+notebook.prepare()
 """
 RUN = """\
 lab = notebook.lab({options})
@@ -32,11 +36,16 @@ def write(recipe, path, options):
         path: of the file.
         options: keyword arguments of `lab`, for the last cell.
     """
-    import nbformat
+    try:
+        import nbformat
+    except ImportError as error:
+        raise UserError(
+            "Jupyter is not installed; say make notebook NAME=..., which installs it, or "
+            "pip install -r requirements-notebook.txt"
+        ) from error
 
-    from recipes._lab import files
-
-    cells = [nbformat.v4.new_markdown_cell(_text(recipe)), nbformat.v4.new_code_cell(SETUP)]
+    setup = SETUP.format(root=str(menu.FOLDER.parent))
+    cells = [nbformat.v4.new_markdown_cell(_text(recipe)), nbformat.v4.new_code_cell(setup)]
     cells += [nbformat.v4.new_code_cell(code) for code in _code(recipe)]
     arguments = ", ".join(f"{name}={value!r}" for name, value in options.items())
     cells.append(nbformat.v4.new_code_cell(RUN.format(options=arguments).strip()))
@@ -59,15 +68,21 @@ def _text(recipe):
 
 def _code(recipe):
     """Return the recipe's code in cells: imports and template, search space, the rest, `run`."""
-    lines = recipe.source.splitlines(keepends=True)
-    _, *body = ast.parse(recipe.source).body
-    starts = {node.name: node.lineno for node in body if isinstance(node, ast.FunctionDef)}
-    end_of_tunable = next(n for n in body if getattr(n, "name", "") == "build_tunable").end_lineno
-    *_, main = body  # if __name__ == "__main__"
-    bounds = [body[0].lineno - 1, starts["build_tunable"] - 1, end_of_tunable]
-    bounds += [starts["run"] - 1, main.lineno - 1]
-    pieces = ("".join(lines[a:b]) for a, b in itertools.pairwise(bounds))
+    lines, functions = recipe.source.splitlines(keepends=True), recipe.functions
+    first, *_, last = recipe.body
+    runs_itself = isinstance(last, ast.If)  # if __name__ == "__main__"
+    bounds = [first.lineno - 1, last.lineno - 1 if runs_itself else len(lines)]
+    if tunable := functions.get("build_tunable"):
+        bounds += [tunable.lineno - 1, tunable.end_lineno]
+    bounds += [functions["run"].lineno - 1]
+    pieces = ("".join(lines[a:b]) for a, b in itertools.pairwise(sorted(bounds)))
     return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def prepare():
+    """Import what trains, before a cell of the notebook has made TensorFlow settle its threads."""
+    quiet.import_tensorflow()
+    importlib.import_module("recipes._lab.experiment")
 
 
 def lab(**options):
@@ -76,10 +91,10 @@ def lab(**options):
     Args:
         options: as of `experiment.Options`, such as data="file.csv", seeds=20, quick=True.
     """
-    from recipes._lab import cli, experiment
+    from recipes._lab import experiment, terminal
 
     nowhere = SimpleNamespace(store=lambda: None)
-    _, tell, track = cli.speaking()
+    _, tell, track = terminal.speaking()
     return experiment.Lab(experiment.Options(**options), nowhere, (), tell, track)
 
 
@@ -87,9 +102,9 @@ def show(lab):
     """Show the table, the verdicts and the figures of a finished run."""
     from IPython.display import Image, display
 
-    from recipes._lab import cli
+    from recipes._lab import terminal
 
-    console, *_ = cli.speaking()
-    cli.show_findings(console, lab)
+    console, *_ = terminal.speaking()
+    terminal.show_findings(console, lab)
     for picture in lab.figures.values():
         display(Image(picture))

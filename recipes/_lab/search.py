@@ -66,7 +66,8 @@ class Findings:
         trials: all trials, in order.
         best: the trial with the best mean validation accuracy.
         test_accuracy: of its executions, (seeds,); asked for once, of this trial.
-        importance: see `space.importance`.
+        importance: `{name: (mean, half-width of the 95 % interval)}`, see `space.importance`;
+            empty if it can't be told.
         figures: `{file name: PNG bytes}`.
     """
 
@@ -122,7 +123,7 @@ def run(name, options, tell, track):
 
         def make(oracle, repetition, stage):
             ranges = oracle.get_space().get_config() if stage else None
-            return PopulationTuner(
+            tuner = PopulationTuner(
                 oracle,
                 build_model,
                 data,
@@ -135,6 +136,11 @@ def run(name, options, tell, track):
                 track=track,
                 train=train,
             )
+            if not tuner.oracle.get_space().space:
+                raise UserError(
+                    f"build_tunable of {module.__name__} asks hp for nothing, so nothing to search"
+                )
+            return tuner
 
         plan = (options.oracle, options.trials, options.stages, [0])
         (tuners,), original = search_in_stages(make, *plan)
@@ -150,8 +156,14 @@ def _data(module, options):
     """Return the data in the shape that the recipe's template takes."""
     if not hasattr(module, "build_tunable"):
         raise UserError(f"{module.__name__} has no build_tunable, so nothing to search")
+    parameters = inspect.signature(module.build_tunable).parameters
+    shape = getattr(parameters.get("input_shape"), "default", None)
+    if not isinstance(shape, tuple):
+        raise UserError(
+            f"build_tunable of {module.__name__} takes no input_shape with a default, such as "
+            "(64,) or (28, 28, 1), that says what it needs; recipes/bn_vs_nobn.py shows one"
+        )
     dataset = data_module.load(options.data, options.target)
-    shape = inspect.signature(module.build_tunable).parameters["input_shape"].default
     dataset = dataset.images() if len(shape) == 3 else dataset.flat()
     few = experiment.QUICK["examples"] if options.quick else None
     return dataset.first(few, few, few)
@@ -184,6 +196,7 @@ def _findings(tuners, original):
     )
     completed = [trial for tuner in tuners for trial in tuner.completed()]
     told = space.importance(original, [trial for trial in completed if trial.message is None])
+    importance = {name: space.corrected_interval(values) for name, values in told.items()}
     names = [parameter.name for parameter in original.space]
     scatter = figures.scatter(
         {p.name: [t.hyperparameters.values.get(p.name) for t in completed] for p in original.space},
@@ -206,9 +219,9 @@ def _findings(tuners, original):
             100 * np.array([trial.score for trial in completed]),
             label="validation accuracy (%)",
         )
-    if told:
+    if importance:
         drawn["figure-importance.png"] = figures.importance(
-            {name: space.interval(values) for name, values in told.items()},
+            importance,
             x_label="growth of the squared error, as a share of the variance,\n"
             "when its values are permuted among held-out trials",
         )
@@ -218,7 +231,7 @@ def _findings(tuners, original):
         figure.savefig(content, format="png", dpi=120)
         pictures[file] = content.getvalue()
     trials = [trial for tuner in tuners for trial in tuner.trials()]
-    return Findings(trials, best, tuner.test_accuracy(best), told, pictures), tuner
+    return Findings(trials, best, tuner.test_accuracy(best), importance, pictures), tuner
 
 
 def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
@@ -248,7 +261,7 @@ def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
         "arguments": dataclasses.asdict(options) | {"data": data.name},
         "epochs": epochs,
         "best": {"trial": best.trial_id, **about},
-        "importance": {n: space.interval(v) for n, v in findings.importance.items()},
+        "importance": findings.importance,
         "versions": versions | {"python": platform.python_version()},
         "seconds": {"total": round(time.perf_counter() - start, 1)},
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recipes._lab import evidence, ledger, markup, menu
 from recipes._lab.errors import UserError
-from recipes._lab.files import write
+from recipes._lab.files import explained, write
 
 # Nothing is asked of any other host, whatever a page may say.
 HEAD = """<meta http-equiv="Content-Security-Policy"
@@ -50,8 +50,7 @@ def build(folder):
     """
     recipes = menu.everything()
     entries = ledger.entries(recipes)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".site") as work:
+    with explained(folder), _beside(folder) as work:
         new = Path(work) / "new"
         for file, content in pages(recipes, entries).items():
             write(new / file, content, durable=False)
@@ -61,6 +60,12 @@ def build(folder):
         if folder.exists():
             folder.rename(Path(work) / "old")
         new.rename(folder)
+
+
+def _beside(folder):
+    """Return a temporary folder, as a context, from which to rename into the place of another."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=folder.parent, prefix=".site")
 
 
 def pages(recipes, entries):
@@ -89,7 +94,9 @@ def serve(folder, port):
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
-        raise UserError(f"port {port} is taken; give another: PORT=...") from error
+        raise UserError(
+            f"port {port} can't be used: {error.strerror}; give another: PORT=..."
+        ) from error
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

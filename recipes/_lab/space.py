@@ -109,7 +109,7 @@ def importance(space, trials, seed=0):
     return dict(zip([p.name for p in parameters], np.transpose(losses), strict=True))
 
 
-def interval(importances):
+def corrected_interval(importances):
     """Return mean and half-width of the 95 % interval of an importance.
 
     The held-out parts of one set of trials share what the forest learned from, so the variance is

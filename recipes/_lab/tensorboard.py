@@ -188,7 +188,9 @@ def serve(folder, port):
     board.configure(argv=["tensorboard", *(f"--{k}={v}" for k, v in arguments.items())])
     try:
         board.launch()
-    except program.TensorBoardPortInUseError as error:
-        raise UserError(f"port {port} is taken; give another: PORT=...") from error
+    except program.TensorBoardServerException as error:
+        raise UserError(
+            f"port {port} can't be used: {error.msg}; give another: PORT=..."
+        ) from error
     # One colour a variant: the part of a run's name before the seed.
     return f"?runColorGroup={quote('regex:(.+)/seed')}&smoothing=0#timeseries"

@@ -8,9 +8,9 @@ import tempfile
 import time
 from unittest import mock
 
-from recipes._lab import cli
+from recipes._lab import quiet
 
-cli.import_tensorflow_quietly()
+quiet.import_tensorflow()
 
 from recipes._lab import experiment, tensorboard  # noqa: E402
 

@@ -25,9 +25,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from recipes._lab import cli
+from recipes._lab import quiet
 
-cli.import_tensorflow_quietly()
+quiet.import_tensorflow()
 
 import keras  # noqa: E402
 
