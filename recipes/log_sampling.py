@@ -16,7 +16,8 @@ up, so it makes up for a rate that is too small; at a usual rate any is good in 
 double 1 / (1 - momentum), the number of steps that add up, shows only in a long training, and where
 the rate is so large that too many do harm.
 
-Use: sampling="log" for learning rates and for 1 - momentum, linear for units and layers.
+Use: sampling="log" for learning rates, while their power of ten is unknown, and for 1 - momentum;
+linear for units and layers.
 Symptoms: a search finds nothing better
 Topic: Hyperparameters
 """

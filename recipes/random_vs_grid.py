@@ -15,7 +15,7 @@ single grid may also lie well or badly, as powers of ten do wherever the best ra
 of them. So random is compared with grids from random places, too. It would gain more where good
 rates are rare, or with more hyperparameters: a grid of 25 points has two values each of four.
 
-Use: random draws: as good as a grid here, and they can stop or go on at any number of trials.
+Use: random draws: as good as a grid or better, and they can stop or go on at any number of trials.
 Symptoms: a search finds nothing better
 Topic: Hyperparameters
 """

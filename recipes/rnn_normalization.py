@@ -12,9 +12,11 @@ Why the two differ less than that: here they stand between the layers, where all
 sequences share one mean and one variance. The objection is above all to batch normalization inside
 the recurrence, for which Keras's SimpleRNN has no place: there each step needs statistics of its
 own, and the last steps of long sequences have few examples to take them from. What is left of it:
-where the sequences of the test are shorter than those of training, the averages no longer fit.
+where the sequences of the test are shorter than those of training, the averages no longer fit. And
+a small net that learns well as it is may lose by either.
 
-Use: LayerNormalization between recurrent layers: as fast, and it needs no averages.
+Use: neither in a small recurrent net, unless it gains on validation data; of the two,
+LayerNormalization where sequences get shorter than in training.
 Symptoms: training is slow; batches have to be small
 Topic: Batch normalization
 """

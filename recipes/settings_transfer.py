@@ -14,7 +14,8 @@ differs is another best setting: few or noisy examples can't tell good trials ap
 winner is one of many by luck. It may even do worse there than the winner of other data. So two
 samples of the same data, and of equally noisy data, are what the correlations are compared with.
 
-Use: the ranges of earlier work for a new search, not its single best setting.
+Use: the ranges of earlier work for a new search; its single best setting only if its data were the
+harder ones.
 Symptoms: good settings fail on new data
 Topic: Hyperparameters
 """
