@@ -241,7 +241,8 @@ def histogram(values, bins):
     """
     low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        around = max(0.5, 1e-9 * abs(low))  # half of one is nothing beside a float of 1e16
+        low, high = low - around, high + around
     places = ((values - low) * (bins / (high - low))).astype(np.intp)
     counts = np.bincount(np.minimum(places, bins - 1), minlength=bins)
     edges = np.linspace(low, high, bins + 1)

@@ -188,7 +188,7 @@ def run(lab):
     x, x_label = epochs * np.arange(1, blocks + 1), "compute (epochs, of all models together)"
     babysat = [PANDA + start for start in STARTS]
     panels = {
-        title: {name: (x, best[name][n]) for name in (CAVIAR, *babysat)}
+        title: {name: (x, best[name][n]) for name in (*babysat, CAVIAR)}
         for n, title in enumerate(("best on validation so far", "the same models on test"))
     }
     axis = {"x_label": x_label, "y_label": "accuracy (%)", "limits": (0, 103)}

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from rich.console import Console
 
-from recipes._lab import cli, evidence, experiment, population
 from recipes._lab import data as data_module
+from recipes._lab import evidence, experiment, population, terminal
 from recipes._lab import members as members_module
 from recipes._lab.errors import UserError
 from recipes._lab.experiment import Lab, Options
@@ -316,6 +316,31 @@ def test_what_cannot_be_stacked_is_trained_by_fit_and_told(lab, build_model):
     ]
     (fitted,) = histories.curve("loss", "nadam")
     assert fitted[1] < fitted[0]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # keras-tuner's
+def test_trials_trained_by_fit_are_not_taken_for_those_of_another_search(lab):
+    """Their store can't look into the model, so it goes by search, repetition, round and trial."""
+
+    def tunable(momentum):
+        def build_tunable(hp, input_shape, num_classes):
+            layer = keras.layers.Dense(num_classes, activation="softmax")
+            model = keras.Sequential([keras.Input(input_shape), layer])
+            rate = hp.Float("learning_rate", 0.1, 0.2)
+            optimizer = keras.optimizers.SGD(rate, momentum, clipnorm=1e3)
+            model.compile(optimizer, "sparse_categorical_crossentropy")
+            return model
+
+        return build_tunable
+
+    lab = lab(seeds=2)
+    plan = {"trials": 1, "epochs": 2}
+    found = {m: lab.search(tunable(m), lab.data(), name=f"m {m}", **plan) for m in (0.0, 0.9)}
+    losses = [search.curves["loss"][0, 2] for of in found.values() for search in of]
+    assert len(set(losses)) == 4
+    assert lab.repetitions == [[0, 1], [0, 1]]
+    with pytest.raises(ValueError, match=r"there already is a search 'm 0.9'"):
+        lab.search(tunable(0.5), lab.data(), name="m 0.9", **plan)
 
 
 def test_progress_counts_every_epoch_of_every_model(lab, build_model):
@@ -640,7 +665,7 @@ def test_what_was_tuned_is_written_printed_and_shown(recipe, made_up, tmp_path, 
     assert list(written[1]["val_accuracy"]) == ["0.01", "0.03", "0.1", "0.3", "1"]
     assert written[0]["val_accuracy"]["0.3"] == 1
     out = io.StringIO()
-    cli._show(Console(file=out, width=200), lab, folder, 1.0)
+    terminal.show_run(Console(file=out, width=200), lab, folder, 1.0)
     words = "sgd [x] 0.3, adam <y> 0.03"
     assert f"learning_rate chosen on validation: {words}\n" in out.getvalue()
     page = (folder / "report.html").read_text(encoding="utf-8")

@@ -9,12 +9,14 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from recipes._lab import files
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, Store, explained, slug, write
 
@@ -94,6 +96,27 @@ def test_a_process_killed_in_mid_write_leaves_the_old_file(step, tmp_path):
     assert (tmp_path / "file").read_text() == "old"
     write(tmp_path / "file", "newer")
     assert (tmp_path / "file").read_text() == "newer"
+
+
+def test_work_that_nobody_went_on_with_is_forgotten(tmp_path):
+    old, new, search = (tmp_path / ".cache" / name for name in ("0" * 24, "1" * 24, "search-x-0"))
+    for folder in (old, new, search):
+        folder.mkdir(parents=True)
+    month = time.time() - files.FORGOTTEN
+    for folder in (old, search):
+        os.utime(folder, (month - 60, month - 60))
+    os.utime(new, (month + 60, month + 60))
+    with RunFolder(tmp_path, "r", "d"):
+        assert not old.exists()
+        assert new.exists()
+        assert search.exists()
+
+
+def test_tables_are_joined_behind_what_tells_them_apart():
+    tables = [((1,), [("a", "b"), (2, "x,y")]), ((2,), [("a", "b"), (3, 4), (5, 6)])]
+    joined = files.joined(("n",), tables)
+    assert joined == [("n", "a", "b"), (1, 2, "x,y"), (2, 3, 4), (2, 5, 6)]
+    assert files.csv_text(joined) == 'n,a,b\n1,2,"x,y"\n2,3,4\n2,5,6\n'
 
 
 def message_of(action):

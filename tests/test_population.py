@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import types
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ from recipes._lab import graph as graph_module
 from recipes._lab import members as members_module
 from recipes._lab.architecture import read
 from recipes._lab.data import Dataset, Split
+from recipes._lab.errors import UserError
 from recipes._lab.members import Member, batch_order, built, model_of
 from recipes._lab.population import train
 
@@ -580,7 +580,7 @@ def test_examples_are_measured_in_whole_packets():
     _, labels, real = graph.blocks
     assert labels.shape[1] % layers.PACKET == 0
     for number, split in enumerate((DATA.train, DATA.validation, DATA.test)):
-        own = graph.owner.numpy() == number
+        own = graph.owner == number
         np.testing.assert_array_equal(labels.numpy()[own][real.numpy()[own] == 1], split.y)
 
 
@@ -603,8 +603,7 @@ def test_splits_of_odd_sizes_are_measured_as_evaluate_does(sizes):
 
 @pytest.mark.parametrize("sizes", [*ODD_SIZES, (1, 1, 1), (256, 256, 256), (1437, 360, 4096)])
 def test_blocks_pad_as_little_as_they_can_and_hold_every_example_once(sizes):
-    graph = types.SimpleNamespace(data=blobs(sizes))
-    graph_module.Graph._lay_out_evaluation(graph)
+    graph = graph_module.Graph([member(dense, data=blobs(sizes))], 1, 1)
     inputs, labels, real = (part.numpy() for part in graph.blocks)
     blocks, size = labels.shape
     assert inputs.shape == (blocks, size, FEATURES)
@@ -615,7 +614,7 @@ def test_blocks_pad_as_little_as_they_can_and_hold_every_example_once(sizes):
         for block in range(128, 257, layers.PACKET)
     ]
     assert graph.until_test * size == min(rows)
-    owner = graph.owner.numpy()
+    owner = graph.owner
     assert owner.tolist() == sorted(owner)
     assert (owner < 2).sum() == graph.until_test
     for number, split in enumerate((graph.data.train, graph.data.validation, graph.data.test)):
@@ -629,9 +628,8 @@ def test_blocks_pad_as_little_as_they_can_and_hold_every_example_once(sizes):
 
 def test_the_block_of_a_common_size_by_hand():
     def block(*sizes):
-        graph = types.SimpleNamespace(data=blobs((*sizes, 7)))
-        graph_module.Graph._lay_out_evaluation(graph)
-        return graph.blocks[1].shape[1]
+        (_, labels, _), _ = graph_module._evaluation(blobs((*sizes, 7)))
+        return labels.shape[1]
 
     assert block(1000, 359) == 200  # 5 x 200 + 2 x 200; with 256 it is 4 x 256 + 2 x 256
     assert block(512, 256) == 256  # the largest, if smaller ones save nothing
@@ -886,6 +884,23 @@ def test_another_plan_is_not_taken_from_the_store(change):
     assert key() == key()
     assert key(**change) != key()
     assert key("keras") != key()
+
+
+def test_an_infinite_loss_on_validation_is_none_on_training():
+    far = Split(np.full_like(DATA.validation.x, np.inf), DATA.validation.y)
+    unlucky = dataclasses.replace(DATA, validation=far)
+    build = functools.partial(dense, activation="relu")
+    (found,) = train([member(build, data=unlucky)])
+    (expected,) = train([member(build)])
+    assert not np.isfinite(found.history["val_loss"]).any()
+    np.testing.assert_array_equal(found.history["loss"], expected.history["loss"])
+    assert found.test == expected.test
+
+
+@pytest.mark.parametrize("engine", ["population", "keras"])
+def test_a_model_for_another_number_of_classes_is_a_mistake(engine):
+    with pytest.raises(UserError, match="'variant' has 4 outputs for 3 classes; build_model gets"):
+        train([member(lambda: classifier(keras.Input((FEATURES,)), units=4))], engine=engine)
 
 
 def test_schedules_with_equal_arguments_are_told_apart():

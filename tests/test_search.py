@@ -343,7 +343,7 @@ def test_discarded_trials_are_told_and_never_the_best(run):
     messages = [row["message"] for row in made.trials]
     assert messages.count("given up after 1 of 9 epochs") == 4
     assert messages.count("given up after 3 of 9 epochs") == 2
-    assert made.found.best.message is None
+    assert made.found.ranking[0].message is None
     for row in table_of(made.folder / "history.csv"):
         message = messages[int(row["trial"])]
         last = int(message.split()[3]) if message else 9
@@ -417,7 +417,7 @@ def test_a_search_goes_on_if_all_of_its_first_round_diverges(run, tiny_recipe, t
     assert made.told == ["no trial has finished yet, so round 2 keeps the whole ranges"]
     assert [row["status"] for row in made.trials] == ["FAILED", "COMPLETED", "COMPLETED"]
     assert made.trials[1]["learning_rate"] != usual[1]["learning_rate"]
-    assert made.found.best.status == "COMPLETED"
+    assert made.found.ranking[0].status == "COMPLETED"
     again = run(trials=3, stages=3)
     assert (again.trained, again.trials) == (0, made.trials)
 

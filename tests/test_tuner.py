@@ -112,7 +112,7 @@ class Fake:
     def __call__(self, members, *, store=None, progress=None):
         if len(self.trained) >= self.calls:
             raise KilledError
-        self.trained.append([(member.label, member.seed) for member in members])
+        self.trained.append([(member.label.rpartition(" ")[2], member.seed) for member in members])
         self.starts.append({member.start and member.start.epoch for member in members})
         return [self._result(member) for member in members]
 
@@ -629,6 +629,22 @@ def test_rounds_in_which_all_diverges_come_to_their_end(fake):
     ]
     drawn = [trial.hyperparameters.get("learning_rate") for of in found for trial in of.trials()]
     assert len(set(drawn)) == 5
+
+
+def test_the_epochs_that_are_trained_where_half_is_given_up():
+    assert tuner.share_trained(8, ()) == 1
+    assert tuner.share_trained(8, (0.25, 0.5)) == 0.25 + 0.25 / 2 + 0.5 / 4
+    assert tuner.share_trained(3, (0.5,)) == pytest.approx(0.5 + 0.5 * 2 / 3)  # two of three go on
+
+
+def test_a_trial_that_gets_nothing_right_on_validation_has_not_diverged(fake):
+    fake.accuracy = lambda rate, seed, epochs: 0.0 * epochs
+    made = searched(rates(0.1), build=rate_only)
+    results = [fake._result(member) for member in made.members(made.trials()[0])]
+    results[0].test["test_accuracy"] = 0.3
+    assert tuner._test_accuracies(results)[0] == 0.3
+    results[0].history["loss"][-1] = np.nan
+    assert tuner._test_accuracies(results)[0] == 0
 
 
 def test_a_repetition_is_told_as_arrays(fake):

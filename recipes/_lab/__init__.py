@@ -7,11 +7,12 @@ site          recipes and ledger -> static pages
 readme        recipes and ledger -> the generated parts of README.md
 ledger        recipes/results/ -> every claim with its verdicts
 gallery       reference runs -> recipes/results/
+terminal      progress and verdicts -> lines that a terminal shows
 search        a recipe's search space -> trials in rounds, figures, the best model
+cluster       batches of trials -> Ray
+experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
 tuner         keras-tuner's oracles -> whole batches of trials, trained together
 space         scales, narrowed ranges, importance of hyperparameters
-cluster       the same batches -> Ray
-experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
 report        histories and claims -> table and page
 figures       numbers by seed -> lines with bands, dots, histograms
 markup        what all pages share
@@ -21,14 +22,15 @@ histories     results of many members, asked by variant and seed
 population    compiled Sequentials -> trained together, one graph per architecture
   graph         one architecture as one graph
   stack         its outputs, losses and gradients
+  layers        the forward pass of many models at once
+  optimizers    their update rules
   fitting       one member at a time, with plain fit
   members       what is trained, and what comes of it
   architecture  what must be equal to train together, what may vary
-  layers        the forward pass of many models at once
-  optimizers    their update rules
 evidence      paired differences -> interval, verdict in words
 data          a name or a path -> examples, labels, class names; the split
 menu          recipes' files -> what they say of themselves
 files         written whole or not at all; the folder of a run
+quiet         TensorFlow and Keras, imported without chatter
 errors        a user's mistake, said in one line
 """

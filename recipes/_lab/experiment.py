@@ -1,11 +1,10 @@
 """Variants × seeds -> histories, claims and files: the `lab` that a recipe talks to."""
 
-import csv
 import dataclasses
 import functools
 import importlib
 import inspect
-import io
+import itertools
 import json
 import platform
 import tempfile
@@ -20,7 +19,7 @@ import numpy as np
 from recipes._lab import architecture, evidence, figures, menu, population, report, tensorboard
 from recipes._lab import data as data_module
 from recipes._lab.errors import UserError
-from recipes._lab.files import RunFolder, explained, slug, write
+from recipes._lab.files import RunFolder, csv_text, explained, joined, slug, write
 from recipes._lab.histories import Difference, Histories
 from recipes._lab.members import Member
 
@@ -95,7 +94,8 @@ class Lab:
         count = options.seeds or (QUICK["seeds"] if options.quick else SEEDS)
         self.seeds = list(range(options.first_seed, options.first_seed + count))
         self.claims, self.figures, self.rows, self.arguments, self.tuned = [], {}, None, {}, []
-        self.histories, self.searches = Histories({}, {}), {}
+        self.histories, self.searches, self.repetitions = Histories({}, {}), {}, []
+        self._trainings = itertools.count()
         self._folder, self._tell, self._track = folder, tell, track
         self.store = folder.store(*identity)
 
@@ -259,6 +259,8 @@ class Lab:
         if self.options.quick:
             trials, epochs = min(trials, 5), min(epochs, QUICK["epochs"])
         seeds = [self.options.first_seed + n for n in range(count)]
+        if name in self.searches:
+            raise ValueError(f"there already is a search {name!r}; give each a name of its own")
 
         def build_model(hp):
             return build_tunable(hp, data.input_shape, data.num_classes)
@@ -276,16 +278,18 @@ class Lab:
                 tell=self._tell,
                 track=self._track,
                 store=self.store,
+                project_name=f"{name}, repetition {repetition}, round {stage}",
             )
 
         found, _ = tuner.search_in_stages(make, oracle, trials, stages, seeds)
         self.searches[name] = found
+        self.repetitions.append(seeds)
         return [tuner.Searched(stages_of) for stages_of in found]
 
     def _train(self, build_model, variants, plan, seeds, watch, doing="training"):
         """Train variants x seeds and return their `Histories`."""
-        members, keys = [], []
-        reasons = {}
+        members, keys, reasons = [], [], {}
+        training = f"training {next(self._trainings)}"  # the same variant may be trained twice
         for variant, arguments in variants.items():
             arguments = dict(arguments)
             own = plan | arguments.pop("fit", {})
@@ -306,7 +310,8 @@ class Lab:
                 moments = _moments(own["epochs"]) if watched else ()
                 planned = own | {"data": by_seed[seed], "watch": moments}
                 drawn = seed if copy is None else architecture.key(seed, "copy", copy)
-                members.append(Member(variant, build, blueprint, drawn, **planned))
+                label = variant if blueprint else f"{training}, {variant}"
+                members.append(Member(label, build, blueprint, drawn, **planned))
                 keys.append((variant, seed))
         for reason, variant in reasons.items():
             self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
@@ -363,12 +368,10 @@ class Lab:
 
     def figure(self, figure, name=None):
         """Keep a matplotlib figure as figure.png, or figure-<name>.png."""
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=120)
         file = f"figure-{slug(name)}.png" if name else "figure.png"
         if file in self.figures:
             raise ValueError(f"there already is a {file}; give each figure a name of its own")
-        self.figures[file] = content.getvalue()
+        self.figures[file] = figures.png(figure)
 
     def table(self, variants):
         """Choose the variants that the printed table shows; by default all of them.
@@ -403,6 +406,21 @@ def _arguments(build_model):
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
+@functools.cache
+def program():
+    """Return the texts of the code that results depend on, beside a recipe's, as first read."""
+    root = Path(__file__).parent
+    files = [*sorted(root.glob("*.py")), root.parent.parent / "callbacks/distribution_logger.py"]
+    return [path.read_text(encoding="utf-8") for path in files]
+
+
+def versions(libraries):
+    """Return the versions of libraries and of Python, by name."""
+    return {library: version(library) for library in libraries} | {
+        "python": platform.python_version()
+    }
+
+
 def run(name, options, tell, track):
     """Run a recipe and write its folder.
 
@@ -422,13 +440,10 @@ def run(name, options, tell, track):
     module = importlib.import_module(f"recipes.{name}")
     source = Path(module.__file__).read_text(encoding="utf-8")
     dataset = data_module.load(options.data, options.target)
-    versions = {library: version(library) for library in LIBRARIES}
-    versions["python"] = platform.python_version()
     arguments = dataclasses.asdict(options)
     depends_on = {k: v for k, v in arguments.items() if k not in ("out", "save_model")}
     depends_on["data"] = dataset.fingerprint
-    lab_source = [p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py"))]
-    identity = [name, source, *lab_source, json.dumps([depends_on, versions])]
+    identity = [name, source, *program(), json.dumps([depends_on, versions(LIBRARIES)])]
     with RunFolder(options.out, name, dataset.name) as folder:
         lab = Lab(options, folder, identity, tell, track)
         module.run(lab)
@@ -436,8 +451,8 @@ def run(name, options, tell, track):
             "recipe": name,
             "question": menu.parse(name, source).question,
             "arguments": arguments | {"data": dataset.name},
-            "seeds": lab.seeds,
-            "versions": versions,
+            "seeds": max([lab.seeds if lab.histories.results else [], *lab.repetitions], key=len),
+            "versions": versions(LIBRARIES),
             "tuned": lab.tuned,
             "seconds": {"total": round(time.perf_counter() - start, 1)},
         }
@@ -466,10 +481,13 @@ def _write(lab, folder, source, run_json):
         if lab.rows is None:
             lab.table(lab.histories.variants)
     for search, repetitions in lab.searches.items():
-        tables = [tuner.tables(n) for n, of in enumerate(repetitions) for tuner in of]
-        head = tables[0][0].splitlines(keepends=True)[0].replace("stage", "repetition", 1)
-        rows = [row for trials, _ in tables for row in trials.splitlines(keepends=True)[1:]]
-        write(folder / f"trials-{slug(search)}.csv", head + "".join(rows))
+        tables = [
+            ((repetition, stage), tuner.tables()[0])
+            for repetition, of in enumerate(repetitions)
+            for stage, tuner in enumerate(of, 1)
+        ]
+        rows = joined(("repetition", "stage"), tables)
+        write(folder / f"trials-{slug(search)}.csv", csv_text(rows))
         trials = [(tuner, trial) for tuner in repetitions[0] for trial in tuner.trials()]
         with explained(folder):
             tensorboard.write_search(trials, folder / "tensorboard" / slug(search))
@@ -497,17 +515,15 @@ def _write(lab, folder, source, run_json):
 
 def _results(histories, recipe, data_name):
     """Return results.csv: one row a number, in a fixed order."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("recipe", "data", "variant", "seed", "epoch", "metric", "value"))
+    rows = [("recipe", "data", "variant", "seed", "epoch", "metric", "value")]
     for (variant, seed), result in histories.results.items():
         where = (recipe, data_name, variant, seed)
         for metric, values in result.history.items():
             for epoch, value in enumerate(values.tolist()):
-                table.writerow((*where, epoch, metric, repr(value)))
+                rows.append((*where, epoch, metric, repr(value)))
         for metric, value in result.test.items():
-            table.writerow((*where, result.epoch, metric, repr(value)))
-    return text.getvalue()
+            rows.append((*where, result.epoch, metric, repr(value)))
+    return csv_text(rows)
 
 
 def _save_best(lab, path):
@@ -517,6 +533,8 @@ def _save_best(lab, path):
     """
     histories = lab.histories
     if not histories.results:
+        from recipes._lab.tuner import rank
+
         found = [
             (trial, tuner)
             for repetitions in lab.searches.values()
@@ -526,7 +544,7 @@ def _save_best(lab, path):
         ]
         if not found:
             raise UserError("this recipe trains no model that could be saved; omit --save-model")
-        trial, tuner = max(found, key=lambda of: (of[0].message is None, of[0].score))
+        trial, tuner = min(found, key=lambda of: rank(of[0]))
         about = {
             "class_names": tuner.data.class_names,
             "hyperparameters": trial.hyperparameters.values,

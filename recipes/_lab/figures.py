@@ -1,5 +1,7 @@
 """Numbers by seed -> figures: lines with bands, dots with intervals, histograms."""
 
+import io
+
 import matplotlib
 import matplotlib.cm
 import matplotlib.colors
@@ -23,6 +25,13 @@ def interval(values):
         return values.mean(axis=0), np.full(values.shape[1:], np.nan)
     error = values.std(axis=0, ddof=1) / np.sqrt(seeds)
     return values.mean(axis=0), stats.t.ppf(0.975, seeds - 1) * error
+
+
+def png(figure):
+    """Return a figure as the bytes of a PNG image."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    return content.getvalue()
 
 
 def panels(

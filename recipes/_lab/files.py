@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and the folder of one run."""
 
 import contextlib
+import csv
 import errno
 import fcntl
 import hashlib
@@ -8,6 +9,7 @@ import io
 import os
 import re
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -59,6 +61,24 @@ def explained(path):
         ) from error
 
 
+def csv_text(rows):
+    """Return rows as the text of a .csv file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def joined(head, tables):
+    """Return several tables as one, each row behind what tells its table from the others.
+
+    Args:
+        head: names of the columns in front.
+        tables: pairs of their values and a table, a list of rows with a head.
+    """
+    rows = [(*where, *row) for where, table in tables for row in table[1:]]
+    return [(*head, *tables[0][1][0]), *rows]
+
+
 def slug(name):
     """Return a folder's name for a display name: letters, digits and `. _ = + -` stay."""
     return re.sub(r"[^\w.=+-]+", "_", name).strip("._") or "_"
@@ -95,6 +115,10 @@ class Store:
     def clear(self):
         """Forget everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+# Unfinished work that nobody went on with for so long, in seconds, is forgotten.
+FORGOTTEN = 30 * 24 * 3600
 
 
 class RunFolder:
@@ -144,6 +168,10 @@ class RunFolder:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         for leftover in (self.old, self.work):
             shutil.rmtree(leftover, ignore_errors=True)
+        for folder in self.cache.iterdir():
+            is_store = re.fullmatch("[0-9a-f]{24}", folder.name)
+            if is_store and time.time() - folder.stat().st_mtime > FORGOTTEN:
+                shutil.rmtree(folder, ignore_errors=True)
         self.work.mkdir()
 
     def __exit__(self, *_):

@@ -6,8 +6,7 @@ import tensorflow as tf
 
 from callbacks.distribution_logger import Probe, summarize
 from recipes._lab.architecture import initial_weights, key, layer_names
-from recipes._lab.graph import PROBE
-from recipes._lab.members import Record, answered_right, batch_order, built
+from recipes._lab.members import PROBE, Record, answered_right, batch_order, built
 
 # Examples evaluated at once.
 BLOCK = 1000

@@ -1,5 +1,6 @@
 """The training of one architecture as one TensorFlow graph, many members at once."""
 
+import functools
 import json
 
 import numpy as np
@@ -8,13 +9,11 @@ import tensorflow as tf
 from callbacks.distribution_logger import activation_name, summarize
 from recipes._lab import layers, optimizers
 from recipes._lab.architecture import initial_weights, key
-from recipes._lab.members import Pause, Record, answered_right, batch_order, built, rates
+from recipes._lab.members import PROBE, Pause, Record, answered_right, batch_order, built, rates
 from recipes._lab.stack import Stack
 
 # Examples evaluated at once: fewer waste time between operations, more fall out of cache.
 BLOCKS = range(256, 120, -layers.PACKET)
-# Training examples whose activations and gradients are looked at.
-PROBE = 96
 
 
 class Graph:
@@ -35,9 +34,12 @@ class Graph:
         self.rule = json.loads(first.blueprint.signature)[-2]
         self.numbers = self.numbers_of(members)
         self.class_weighted = self.weights_classes(members)
-        self.x, self.y = tf.constant(self.data.train.x), tf.constant(self.data.train.y)
+        self.x, self.y = _examples(self.data)
         self.probe_x, self.probe_y = self.x[:PROBE], self.y[:PROBE]
-        self._lay_out_evaluation()
+        self.blocks, self.owner = _evaluation(self.data)
+        self.until_test = int(np.count_nonzero(self.owner != 2))
+        splits = (self.data.train, self.data.validation, self.data.test)
+        self.split_sizes = np.array([len(split) for split in splits])[:, None]
         self.run_epoch = tf.function(self._run_epoch, autograph=False)
         self.measure = tf.function(self._measure, autograph=False)
 
@@ -58,23 +60,6 @@ class Graph:
     def weights_classes(members):
         """Tell whether some member weights its classes."""
         return any(member.class_weight for member in members)
-
-    def _lay_out_evaluation(self):
-        """Cut train, validation and test into blocks of equal size, the last of each padded."""
-        splits = (self.data.train, self.data.validation, self.data.test)
-        block = min(BLOCKS, key=lambda size: _padded(splits[:2], size))
-        inputs, labels, real, owner = [], [], [], []
-        for number, split in enumerate(splits):
-            blocks = -(-len(split) // block)
-            rows = np.arange(blocks * block)
-            inputs.append(split.x[rows % len(split)].reshape(blocks, block, *split.x.shape[1:]))
-            labels.append(split.y[rows % len(split)].reshape(blocks, block))
-            real.append((rows < len(split)).astype(np.float32).reshape(blocks, block))
-            owner += [number] * blocks
-        self.blocks = [tf.constant(np.concatenate(part)) for part in (inputs, labels, real)]
-        self.owner = tf.constant(owner)
-        self.split_sizes = np.array([len(split) for split in splits])[:, None]
-        self.until_test = len(owner) - owner.count(2)
 
     def _run_epoch(self, weights, states, numbers, plan, batches, rates, first_step):
         """Train one epoch.
@@ -203,8 +188,9 @@ class Graph:
             hits = answered_right(self.stack.loss, y, outputs)
             values = tf.stack([self.stack.losses(y, outputs), hits])
             values = tf.reduce_sum(values * real, axis=2)  # (2, members)
-            owner = tf.one_hot(self.owner[block], 3)[None, :, None]
-            return block + 1, sums + owner * values[:, None, :]
+            # Not by a product: an infinite loss on one split is none on the others.
+            owner = tf.equal(tf.gather(self.owner, block), tf.range(3))[None, :, None]
+            return block + 1, sums + tf.where(owner, values[:, None, :], 0.0)
 
         sums = tf.zeros([2, 3, self.size])
         return tf.while_loop(lambda block, _: block < last, step, (first, sums))[1]
@@ -306,6 +292,35 @@ class Graph:
 def _stacked(lists):
     """Turn one list of arrays a member into one list of tensors, (members, ...)."""
     return [tf.constant(np.stack(values)) for values in zip(*lists, strict=True)]
+
+
+# Graphs of the same data share its tensors; two data sets are kept.
+@functools.lru_cache(maxsize=2)
+def _examples(data):
+    """Return inputs and labels to train on, as tensors."""
+    return tf.constant(data.train.x), tf.constant(data.train.y)
+
+
+@functools.lru_cache(maxsize=2)
+def _evaluation(data):
+    """Cut train, validation and test into blocks of equal size, the last of each padded.
+
+    Returns:
+        Inputs, labels and weights (0 for padding), tensors of (blocks, block, ...) each; and of
+        each block the number of its split, (blocks,).
+    """
+    splits = (data.train, data.validation, data.test)
+    block = min(BLOCKS, key=lambda size: _padded(splits[:2], size))
+    inputs, labels, real, owner = [], [], [], []
+    for number, split in enumerate(splits):
+        blocks = -(-len(split) // block)
+        rows = np.arange(blocks * block)
+        inputs.append(split.x[rows % len(split)].reshape(blocks, block, *split.x.shape[1:]))
+        labels.append(split.y[rows % len(split)].reshape(blocks, block))
+        real.append((rows < len(split)).astype(np.float32).reshape(blocks, block))
+        owner += [number] * blocks
+    tensors = [tf.constant(np.concatenate(part)) for part in (inputs, labels, real)]
+    return tensors, np.array(owner, np.int32)
 
 
 def _padded(splits, size):

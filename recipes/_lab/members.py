@@ -12,6 +12,8 @@ from recipes._lab.data import Dataset
 from recipes._lab.errors import UserError
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+# Training examples whose activations and gradients are looked at.
+PROBE = 96
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Member:
     """One model to train.
 
     Attributes:
-        label: the variant's display name.
+        label: tells one model from all others of a run: its store goes by it.
         build: returns the compiled model.
         blueprint: the same, taken apart; None if the model can only be trained by `fit`.
         seed: of its initial weights, batch orders and noise.
@@ -132,7 +134,7 @@ class Record:
 
     def restore(self, weights):
         """Return the weights to keep: the best of those who stop early, else the last."""
-        last = self.history.shape[1] - 1
+        last = self.crew[0].stop or self.history.shape[1] - 1
         early = np.isfinite(self.patience)
         # Who was never better than infinity keeps the weights of the first epoch, as in Keras.
         self.best_epoch = np.where(early, np.maximum(self.best_epoch, min(1, last)), last)
@@ -190,7 +192,7 @@ def built(member):
     if not model.built:
         model.build((None, *member.data.input_shape))
     width, classes = model.output_shape[-1], member.data.num_classes
-    if width != classes and (width, classes) != (1, 2):
+    if width not in (1, classes):
         raise UserError(
             f"the model of {member.label!r} has {width} outputs for {classes} classes; "
             "build_model gets their number as num_classes"

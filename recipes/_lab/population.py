@@ -133,15 +133,15 @@ def _population(members, size, seeds):
     Tracing takes a second or so: a search that trains batch after batch, or a recipe that tunes
     before it trains, does it once.
     """
-    first, plan = members[0], members[0].data
+    first, data = members[0], members[0].data
     needed = Graph.numbers_of(members)
     like = (first.blueprint.signature, first.batch_size, needed, Graph.weights_classes(members))
-    for known, data, population in _recent:
+    for known, its_data, population in _recent:
         fits = size <= population.size <= 2 * size and population.seeds >= seeds
-        if known == like and data is plan and fits:
+        if known == like and its_data is data and fits:
             return population
     population = _Population(members, size, seeds)
-    _recent.appendleft((like, plan, population))
+    _recent.appendleft((like, data, population))
     return population
 
 

@@ -5,11 +5,8 @@ import dataclasses
 import hashlib
 import importlib
 import inspect
-import io
 import json
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +14,8 @@ import numpy as np
 from recipes._lab import cluster, experiment, figures, space, tensorboard
 from recipes._lab import data as data_module
 from recipes._lab.errors import UserError
-from recipes._lab.files import RunFolder, explained, write
-from recipes._lab.tuner import PopulationTuner, search_in_stages
+from recipes._lab.files import RunFolder, csv_text, explained, joined, write
+from recipes._lab.tuner import PopulationTuner, rank, search_in_stages
 
 EPOCHS = 20
 DISCARD = (1 / 9, 1 / 3)
@@ -64,15 +61,16 @@ class Findings:
 
     Attributes:
         trials: all trials, in order.
-        best: the trial with the best mean validation accuracy.
-        test_accuracy: of its executions, (seeds,); asked for once, of this trial.
+        ranking: the completed ones, the best mean validation accuracy first, those that were given
+            up early last.
+        test_accuracy: of the executions of the first, (seeds,); asked for once, of this trial.
         importance: `{name: (mean, half-width of the 95 % interval)}`, see `space.importance`;
             empty if it can't be told.
         figures: `{file name: PNG bytes}`.
     """
 
     trials: list
-    best: object
+    ranking: list
     test_accuracy: np.ndarray
     importance: dict
     figures: dict
@@ -111,6 +109,8 @@ def run(name, options, tell, track):
         "stages": options.stages,
         "discard": options.discard,
         "recipe": Path(module.__file__).read_text(encoding="utf-8"),
+        "program": _digest(experiment.program()),
+        "versions": experiment.versions(LIBRARIES),
     }
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(RunFolder(options.out, name, f"{data.name}-search"))
@@ -190,11 +190,10 @@ def _say_if_new(path, settings, state, tell):
 
 def _findings(tuners, original):
     """Return the findings and the tuner of the best trial."""
-    best, tuner = max(
-        ((trial, tuner) for tuner in tuners for trial in tuner.oracle.get_best_trials(1)),
-        key=lambda found: (found[0].message is None, found[0].score),
-    )
     completed = [trial for tuner in tuners for trial in tuner.completed()]
+    ranking = sorted(completed, key=rank)
+    best = ranking[0]
+    (tuner,) = [tuner for tuner in tuners if best in tuner.completed()]
     told = space.importance(original, [trial for trial in completed if trial.message is None])
     importance = {name: space.corrected_interval(values) for name, values in told.items()}
     names = [parameter.name for parameter in original.space]
@@ -225,23 +224,17 @@ def _findings(tuners, original):
             x_label="growth of the squared error, as a share of the variance,\n"
             "when its values are permuted among held-out trials",
         )
-    pictures = {}
-    for file, figure in drawn.items():
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=120)
-        pictures[file] = content.getvalue()
+    pictures = {file: figures.png(figure) for file, figure in drawn.items()}
     trials = [trial for tuner in tuners for trial in tuner.trials()]
-    return Findings(trials, best, tuner.test_accuracy(best), importance, pictures), tuner
+    return Findings(trials, ranking, tuner.test_accuracy(best), importance, pictures), tuner
 
 
 def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
     """Write the files of a search."""
-    best = findings.best
-    tuner_tables = [t.tables(stage) for stage, t in enumerate(tuners, 1)]
-    for position, file in enumerate(("trials.csv", "history.csv")):
-        head, *_ = tuner_tables[0][position].splitlines(keepends=True)
-        rows = [line for of in tuner_tables for line in of[position].splitlines(keepends=True)[1:]]
-        write(folder / file, head + "".join(rows))
+    best = findings.ranking[0]
+    tables = [((stage,), of.tables()) for stage, of in enumerate(tuners, 1)]
+    for n, file in enumerate(("trials.csv", "history.csv")):
+        write(folder / file, csv_text(joined(("stage",), [(of, both[n]) for of, both in tables])))
     for file, content in findings.figures.items():
         write(folder / file, content)
     about = {
@@ -255,14 +248,13 @@ def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
         tensorboard.write_search(
             [(t, trial) for t in tuners for trial in t.trials()], folder / "tensorboard"
         )
-    versions = {library: version(library) for library in LIBRARIES}
     content = {
         "recipe": name,
         "arguments": dataclasses.asdict(options) | {"data": data.name},
         "epochs": epochs,
         "best": {"trial": best.trial_id, **about},
         "importance": findings.importance,
-        "versions": versions | {"python": platform.python_version()},
+        "versions": experiment.versions(LIBRARIES),
         "seconds": {"total": round(time.perf_counter() - start, 1)},
     }
     write(folder / "search.json", json.dumps(content, indent=1, ensure_ascii=False))

@@ -39,24 +39,23 @@ def _track(console, description, total):
 
 def show_search(console, found, folder, seconds):
     """Print the best trials, what matters, and where things are."""
-    names = list(found.best.hyperparameters.values)
+    best = found.ranking[0]
+    names = list(best.hyperparameters.values)
     table = Table("trial", "val. accuracy (%)", *names, box=None, pad_edge=False)
-    completed = [trial for trial in found.trials if trial.status == "COMPLETED"]
-    completed.sort(key=lambda trial: (trial.message is not None, -trial.score))
-    for trial in completed[:10]:
+    for trial in found.ranking[:10]:
         values = [trial.hyperparameters.values.get(name, "") for name in names]
         shown = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
         table.add_row(trial.trial_id, f"{100 * trial.score:.1f}", *map(escape, shown))
     console.print()
     console.print(table)
-    failed = len(found.trials) - len(completed)
-    given_up = sum(trial.message is not None for trial in completed)
+    failed = len(found.trials) - len(found.ranking)
+    given_up = sum(trial.message is not None for trial in found.ranking)
     console.print(
         f"\n{len(found.trials)} trials, {failed} of them diverged, {given_up} given up early"
     )
     test = 100 * found.test_accuracy.mean()
     console.print(
-        f"best on validation: trial {found.best.trial_id}, {100 * found.best.score:.1f} %; "
+        f"best on validation: trial {best.trial_id}, {100 * best.score:.1f} %; "
         f"of so many trials the best looks better than it is: {test:.1f} % on test",
         soft_wrap=True,
     )

@@ -7,7 +7,6 @@ trial with several seeds.
 
 import collections
 import contextlib
-import csv
 import dataclasses
 import functools
 import io
@@ -60,6 +59,11 @@ def make_oracle(kind, trials, seed, space=None):
     return ORACLES[kind](**options)
 
 
+def rank(trial):
+    """Return what to sort completed trials by: given up early or not, then the score."""
+    return trial.message is not None, -trial.score
+
+
 class _Resumable:
     """What keras-tuner's oracles lack: draws that a resumed search repeats, and sound states."""
 
@@ -73,8 +77,8 @@ class _Resumable:
     def get_best_trials(self, num_trials=1):
         """Return the best completed trials, those that were given up early behind all others."""
         completed = [trial for trial in self.trials.values() if trial.status == "COMPLETED"]
-        completed.sort(key=lambda t: (t.message is not None, -t.score, int(t.trial_id)))
-        return completed[:num_trials]
+        completed.sort(key=lambda trial: int(trial.trial_id))
+        return sorted(completed, key=rank)[:num_trials]
 
     def reload(self):
         """Read the state as it was when the last whole batch was asked for or reported.
@@ -255,26 +259,20 @@ class PopulationTuner(keras_tuner.Tuner):
         weights = [arrays[str(n)] for n in range(len(arrays) - len(METRICS) - 1)]
         return model_of(self._member(trial, self.seeds[0]), weights)
 
-    def tables(self, stage=1):
-        """Return two tables as CSV: a row a trial, and a row a number of its curves."""
+    def tables(self):
+        """Return two tables, lists of rows with a head: a row a trial, and a row a number."""
         names = [parameter.name for parameter in self.oracle.get_space().space]
-        table, long = io.StringIO(), io.StringIO()
-        rows = csv.writer(table, lineterminator="\n")
-        rows.writerow(("stage", "trial", "status", "val_accuracy", "message", *names))
-        numbers = csv.writer(long, lineterminator="\n")
-        numbers.writerow(("stage", "trial", "seed", "epoch", "metric", "value"))
+        rows = [("trial", "status", "val_accuracy", "message", *names)]
+        numbers = [("trial", "seed", "epoch", "metric", "value")]
         for trial in self.trials():
-            where = (stage, trial.trial_id)
             values = [trial.hyperparameters.values.get(name, "") for name in names]
             score = "" if trial.score is None else repr(float(trial.score))
-            rows.writerow((*where, trial.status, score, trial.message or "", *values))
+            rows.append((trial.trial_id, trial.status, score, trial.message or "", *values))
             for metric, of_seed in self.history(trial).items():
                 for seed, curve in zip(self.seeds, of_seed.tolist(), strict=True):
-                    numbers.writerows(
-                        (*where, seed, epoch, metric, repr(value))
-                        for epoch, value in enumerate(curve)
-                    )
-        return table.getvalue(), long.getvalue()
+                    for epoch, value in enumerate(curve):
+                        numbers.append((trial.trial_id, seed, epoch, metric, repr(value)))
+        return rows, numbers
 
     def members(self, trial):
         """Return the members that a trial is made of, one a seed."""
@@ -294,7 +292,7 @@ class PopulationTuner(keras_tuner.Tuner):
         # With what this model has asked for and none before; from now on the oracle draws that.
         trial.hyperparameters, values = hyperparameters, hyperparameters.values
         return Member(
-            label=trial.trial_id,
+            label=f"{self.project_name}, trial {trial.trial_id}",
             build=build,
             blueprint=blueprint,
             seed=seed,
@@ -393,8 +391,8 @@ class Searched:
         histories = [tuner.history(trial) for tuner, trial in trials]
         self.curves = {m: np.array([of[m].mean(axis=0) for of in histories]) for m in METRICS}
         completed = [n for n, (_, trial) in enumerate(trials) if trial.status == "COMPLETED"]
-        completed.sort(key=lambda n: (trials[n][1].message is not None, -self.val_accuracy[n]))
-        self.ranking, self.best = completed, completed[0] if completed else 0
+        self.ranking = sorted(completed, key=lambda n: rank(trials[n][1]))
+        self.best = self.ranking[0] if self.ranking else 0
         self._trials = trials
 
     def model(self, number):
@@ -419,7 +417,12 @@ def search_together(tuners):
             for number, (tuner, trials) in enumerate(batches)
             for trial in trials
         }
-        total = sum(member.epochs for of in members.values() for member in of)
+        total = sum(
+            share_trained(len(trials), first.discard) * member.epochs
+            for number, (_, trials) in enumerate(batches)
+            for trial in trials
+            for member in members[number, trial.trial_id]
+        )
         doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
         with first._track(doing, total) as advance:
             plan = {"store": first.store, "progress": advance}
@@ -501,6 +504,16 @@ def _train(members, discard, train):
     return results
 
 
+def share_trained(trials, discard):
+    """Return the share of all epochs that is trained where the worse half is given up."""
+    epochs = before = 0.0
+    left = trials
+    for share in (*discard, 1.0):
+        epochs += left * (share - before)
+        left, before = -(-left // 2), share
+    return epochs / trials
+
+
 def _until(member, share):
     """Return a member that pauses at a share of its epochs; `fit` trains to the end."""
     stop = max(1, round(share * member.epochs))
@@ -516,17 +529,22 @@ def _join(was, now):
 
 def _scores(results):
     """Return the last validation accuracy of each execution; of a diverged one, zero."""
-    scores = []
-    for result in results:
-        last = result.pause.epoch if result.pause else -1
-        finite = np.isfinite(result.history["loss"][last])
-        scores.append(result.history["val_accuracy"][last] if finite else 0.0)
-    return np.array(scores)
+    last = [result.history["val_accuracy"][_last(result)] for result in results]
+    return np.where(_finite(results), last, 0.0)
 
 
 def _test_accuracies(results):
     """Return the test accuracy of each execution; of a diverged one, zero."""
-    return np.where(_scores(results) > 0, [r.test["test_accuracy"] for r in results], 0.0)
+    return np.where(_finite(results), [r.test["test_accuracy"] for r in results], 0.0)
+
+
+def _finite(results):
+    """Tell which executions ended, or paused, with a finite loss, (executions,)."""
+    return np.isfinite([result.history["loss"][_last(result)] for result in results])
+
+
+def _last(result):
+    return result.pause.epoch if result.pause else -1
 
 
 @contextlib.contextmanager

@@ -386,6 +386,18 @@ def summary_of(*args, **kwargs):
     }
 
 
+@pytest.mark.parametrize("value", [0.0, 0.3, -7.0, 1e9, -1e16, 1e30])
+def test_one_value_alone_has_a_histogram(value):
+    rows = summary_of({"a/kernel": np.full(3, value)})["weights/a/kernel"]
+    assert rows[:, 2].sum() == 3
+    assert (rows[:, 0] < rows[:, 1]).all()
+    (left, right, _), *others = rows[rows[:, 2] > 0]
+    assert not others
+    assert left <= value <= right
+    if abs(value) < 1e6:
+        assert (rows[0, 0], rows[-1, 1]) == (value - 0.5, value + 0.5)
+
+
 def test_summarize_takes_any_arrays():
     values = np.random.default_rng(0).normal(size=(40, 30)).astype("float32")
     summary = summary_of({"a/kernel": values}, update_ratios={"a/kernel": 0.25}, bins=7)
