@@ -108,7 +108,11 @@ class Dataset:
 
     @property
     def chance(self) -> float:
-        """Test accuracy (0..1) of always answering the most frequent training class."""
+        """Test accuracy (0..1) of always answering the most frequent training class.
+
+        Accuracy on the other parts is measured against it, too: a stratified split gives all the
+        same shares. A test part of one's own may have others.
+        """
         return float(np.mean(self.test.y == np.bincount(self.train.y).argmax()))
 
     @cached_property

@@ -153,7 +153,7 @@ class Histories:
 
 
 def _chance(member, metric):
-    """Return the metric of a model that learned nothing but the most frequent class."""
+    """Return what a diverged run counts: `Dataset.chance`, or the loss ln C of equal odds."""
     return np.log(member.data.num_classes) if metric.endswith("loss") else member.data.chance
 
 
