@@ -130,4 +130,9 @@ def test_committed_results_are_of_the_recipe_as_it_is(name):
         assert run["code"] == menu.read(name).code
         assert len(run["claims"]) > 0
         assert min(run["seeds"]) >= 1000
-    assert menu.read(name).pictures
+    pictures = menu.read(name).pictures
+    assert pictures
+    for path in pictures:  # nothing of it is cut off
+        grey = np.asarray(Image.open(path).convert("L"))
+        for edge in (grey[0], grey[-1], grey[:, 0], grey[:, -1]):
+            assert edge.min() > 200, path.name
