@@ -422,7 +422,7 @@ def test_dropout_trains_as_a_plain_loop_with_the_same_masks():
     momentum, step = [tf.zeros_like(w.value) for w in model.trainable_weights], 0
     hidden, normalize, bend, _, output = model.layers
     for x, y in batches(one):
-        seed = [architecture.key(5, "dropout", "noise"), step]
+        seed = [architecture.seed_from(5, "dropout", "noise"), step]
         keep = stack._bits(seed, (16, 12)).numpy() >= round(rate * 65536)
         with tf.GradientTape() as tape:
             activations = bend(normalize(hidden(x), training=True))
@@ -492,7 +492,7 @@ def test_noise_changes_the_training_and_not_the_measuring():
     one = members[1]
     model = model_of(one, results[1].snapshots[0])
     for step, (x, y) in enumerate(batches(one)):
-        noise = stack._normal([architecture.key(0, "gaussian_noise", "noise"), step], x.shape)
+        noise = stack._normal([architecture.seed_from(0, "gaussian_noise", "noise"), step], x.shape)
         with tf.GradientTape() as tape:
             tape.watch(trained := [w.value for w in model.trainable_weights])
             outputs = model(x + 0.5 * noise, training=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recipes._lab import space
-from recipes._lab.space import importance, interval, momentum, narrowed
+from recipes._lab.space import corrected_interval, importance, narrowed
 from recipes._lab.tuner import make_oracle
 
 # keras-tuner, where an oracle is asked for a trial.
@@ -43,25 +43,16 @@ def share_above(limit, parameter):
 
 
 def test_half_of_the_momenta_are_above_99_percent():
-    """The course's rule; keras-tuner's reverse_log gives them as few draws as a linear scale."""
+    """As `space` advises; keras-tuner's reverse_log gives as few draws as a linear scale."""
     hp = keras_tuner.HyperParameters()
-    assert momentum(hp) == 1 - (1 - 0.999)  # the default: the smallest distance from one
+    hp.Float("one_minus_momentum", 1e-3, 1e-1, sampling="log")
     (distance,) = hp.space
-    assert distance.name == "one_minus_momentum"
-    assert (distance.min_value, distance.max_value) == pytest.approx((1e-3, 1e-1))
     # Four standard errors.
     below = types.SimpleNamespace(random_sample=lambda seed: 1 - distance.random_sample(seed))
     assert share_above(0.99, below) == pytest.approx(0.5, abs=0.045)
     for sampling in ("reverse_log", "linear"):
         hp.Float(sampling, 0.9, 0.999, sampling=sampling)
         assert share_above(0.99, hp.space[-1]) == pytest.approx(0.09, abs=0.026)
-
-
-def test_a_momentum_is_one_minus_what_was_drawn():
-    hp = keras_tuner.HyperParameters()
-    hp.values = {"one_minus_beta": 0.25}
-    assert momentum(hp, "beta", 0.5, 0.9) == 0.75
-    assert ranges(hp) == {"one_minus_beta": pytest.approx((0.1, 0.5))}
 
 
 # Coarse to fine
@@ -238,7 +229,8 @@ def test_what_alone_decides_the_score_is_found_and_nothing_else(few_trees):
     assert 0.7 < found["rate"].mean() < 2.5
     for name in set(found) - {"rate"}:
         assert abs(found[name].mean()) < 0.05
-        assert interval(found[name])[0] < interval(found["rate"])[0] - interval(found["rate"])[1]
+        (mean, _), (rate, half) = (corrected_interval(found[of]) for of in (name, "rate"))
+        assert mean < rate - half
 
 
 def test_a_choice_can_matter(few_trees):
@@ -286,10 +278,10 @@ def test_few_trials_or_equal_scores_tell_nothing(few_trees):
 def test_an_interval_is_that_of_nadeau_and_bengio():
     """Their corrected resampled t-test: the variance times 1/J + n2/n1, here 1/20 + .2/.8."""
     values = np.arange(20.0)  # variance 35
-    mean, half = interval(values)
+    mean, half = corrected_interval(values)
     assert mean == 9.5
     assert half == pytest.approx(2.093024 * math.sqrt(35 * (1 / 20 + 0.2 / 0.8)), rel=1e-6)
     assert (space.FOLDS, space.REPETITIONS) == (5, 4)
     # Without the correction it would be less than half as wide.
     assert half > 2 * 2.093024 * math.sqrt(35 / 20)
-    assert interval(np.full(20, 0.25)) == (0.25, 0.0)
+    assert corrected_interval(np.full(20, 0.25)) == (0.25, 0.0)

@@ -15,7 +15,7 @@ import scipy
 from keras_tuner.src import utils as keras_tuner_utils
 
 from recipes._lab import population, tuner
-from recipes._lab.architecture import key, read
+from recipes._lab.architecture import read, seed_from
 from recipes._lab.data import Dataset, Split
 from recipes._lab.errors import UserError
 from recipes._lab.members import METRICS, Member, Pause, Result
@@ -540,7 +540,7 @@ def test_points_are_given_as_they_are_and_what_they_leave_out_is_the_default(fak
 
     made = searched(points, trials=5)
     values = [trial.hyperparameters.values for trial in made.trials()]
-    expected = points(np.random.default_rng(1 + key(0, "search")))[:5]
+    expected = points(np.random.default_rng(1 + seed_from(0, "search")))[:5]
     assert values == [point | {"dropout": 0.0} for point in expected]
     again = searched(points, trials=5)
     assert again.tables() == made.tables()

@@ -322,7 +322,7 @@ def _learning_rate(optimizer):
     return float(config)
 
 
-def key(*parts):
+def seed_from(*parts):
     """Hash names and numbers to a seed in [0, 2^31): the same key, the same random numbers."""
     text = "/".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) >> 1
@@ -343,12 +343,12 @@ def initial_weights(blueprint, seed, shapes):
         A list of float32 arrays in the order of `shapes`.
     """
     return [
-        _draw(blueprint.initializers[name], key(seed, name), tuple(shape))
+        _draw(blueprint.initializers[name], seed_from(seed, name), tuple(shape))
         for name, shape in shapes.items()
     ]
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _draw(config, seed, shape):
     config = json.loads(config)
     if "seed" in config["config"]:

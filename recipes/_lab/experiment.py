@@ -309,7 +309,7 @@ class Lab:
                 watched = seed == self.seeds[0] and variant in watch
                 moments = _moments(own["epochs"]) if watched else ()
                 planned = own | {"data": by_seed[seed], "watch": moments}
-                drawn = seed if copy is None else architecture.key(seed, "copy", copy)
+                drawn = seed if copy is None else architecture.seed_from(seed, "copy", copy)
                 label = variant if blueprint else f"{training}, {variant}"
                 members.append(Member(label, build, blueprint, drawn, **planned))
                 keys.append((variant, seed))

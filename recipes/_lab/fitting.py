@@ -5,8 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from callbacks.distribution_logger import Probe, summarize
-from recipes._lab.architecture import initial_weights, key, layer_names
-from recipes._lab.members import PROBE, Record, answered_right, batch_order, built
+from recipes._lab.architecture import initial_weights, layer_names, seed_from
+from recipes._lab.members import PROBE, Record, answered_right, batch_order, to_train
 
 # Examples evaluated at once.
 BLOCK = 1000
@@ -26,8 +26,8 @@ def _batches(member):
 def fit(members, progress):
     """Train one member, the only one, with plain `fit`: the fallback, and the cross-check."""
     (member,) = members
-    keras.utils.set_random_seed(key(member.seed, "fit"))
-    model = built(member)
+    keras.utils.set_random_seed(seed_from(member.seed, "fit"))
+    model = to_train(member)
     if member.blueprint is not None:
         shapes = {
             f"{name}/{weight.name}": tuple(weight.shape)

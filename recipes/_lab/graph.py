@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from callbacks.distribution_logger import activation_name, summarize
 from recipes._lab import layers, optimizers
-from recipes._lab.architecture import initial_weights, key
-from recipes._lab.members import PROBE, Pause, Record, answered_right, batch_order, built, rates
+from recipes._lab.architecture import initial_weights, seed_from
+from recipes._lab.members import PROBE, Pause, Record, answered_right, batch_order, rates, to_train
 from recipes._lab.stack import Stack
 
 # Examples evaluated at once: fewer waste time between operations, more fall out of cache.
@@ -30,7 +30,7 @@ class Graph:
         self.size, self.seeds = size, seeds
         self.data, self.batch_size = first.data, min(first.batch_size, len(first.data.train))
         self.steps = len(self.data.train) // self.batch_size  # of one epoch
-        self.stack = Stack(built(first))
+        self.stack = Stack(to_train(first))
         self.rule = json.loads(first.blueprint.signature)[-2]
         self.numbers = self.numbers_of(members)
         self.class_weighted = self.weights_classes(members)
@@ -270,7 +270,7 @@ class Graph:
         plan = {
             "seed_of_member": tf.constant([seeds.index(member.seed) for member in crew]),
             "noise_keys": tf.constant(
-                [[key(seed, name, "noise") for seed in seeds] for name in self.stack.noisy],
+                [[seed_from(seed, name, "noise") for seed in seeds] for name in self.stack.noisy],
                 tf.int32,
                 shape=(len(self.stack.noisy), len(seeds)),
             ),

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes._lab.architecture import Blueprint, key
+from recipes._lab.architecture import Blueprint, seed_from
 from recipes._lab.data import Dataset
 from recipes._lab.errors import UserError
 
@@ -164,7 +164,7 @@ class Record:
 
 def batch_order(seed, epoch, examples, batch_size):
     """Return the batches of one epoch: indices of examples, (steps, batch_size)."""
-    order = np.random.default_rng([key(seed, "batches"), epoch]).permutation(examples)
+    order = np.random.default_rng([seed_from(seed, "batches"), epoch]).permutation(examples)
     steps = examples // batch_size
     return order[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
 
@@ -183,14 +183,20 @@ def rates(learning_rate, steps):
 
 
 def built(member):
-    """Return the member's model, built for its data.
+    """Return the member's model, built for its data."""
+    model = member.build()
+    if not model.built:
+        model.build((None, *member.data.input_shape))
+    return model
+
+
+def to_train(member):
+    """Return the member's model, built for its data, to be trained.
 
     Raises:
         UserError: it has another number of outputs than the data have classes.
     """
-    model = member.build()
-    if not model.built:
-        model.build((None, *member.data.input_shape))
+    model = built(member)
     width, classes = model.output_shape[-1], member.data.num_classes
     if width not in (1, classes):
         raise UserError(

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from recipes._lab.architecture import NotStackableError, key
+from recipes._lab.architecture import NotStackableError, seed_from
 from recipes._lab.members import answered_right, built
 from recipes._lab.stack import Stack
 
@@ -107,5 +107,5 @@ class Models:
 
     def _noise(self, draw):
         seeds = [self._seeds[n % len(self._seeds)] for n in range(self._count())]
-        keys = [[key(seed, name, "look") for seed in seeds] for name in self._stack.noisy]
+        keys = [[seed_from(seed, name, "look") for seed in seeds] for name in self._stack.noisy]
         return self._stack.noise(tf.constant(keys, tf.int32, (len(keys), len(seeds))), draw)

@@ -2,8 +2,9 @@
 
 Draw a rate on a logarithmic scale (`sampling="log"`): between .001 and .01 lie as many good values
 as between .01 and .1. Draw numbers of units and layers on a linear one. Draw a momentum by its
-distance from one, `momentum`: keras-tuner's `sampling="reverse_log"` does not do that, it gives as
-few values above .99 as a linear scale (9 % of [.9, .999] instead of 50 %).
+distance from one, `1 - hp.Float("one_minus_momentum", .001, .1, sampling="log")`: keras-tuner's
+`sampling="reverse_log"` does not do that, it gives as few values above .99 as a linear scale (9 %
+of [.9, .999] instead of 50 %).
 """
 
 import keras_tuner
@@ -15,21 +16,6 @@ FEWEST_TRIALS = 20  # from which an importance can be told
 TREES, FOLDS, REPETITIONS = 200, 5, 4
 FIXED = keras_tuner.engine.hyperparameters.Fixed
 NUMERIC = (keras_tuner.engine.hyperparameters.Int, keras_tuner.engine.hyperparameters.Float)
-
-
-def momentum(hp, name="momentum", low=0.9, high=0.999):
-    """Draw a momentum with its distance from one on a logarithmic scale.
-
-    Between .9 and .9005 nothing changes; between .999 and .9995 the average gets twice as long.
-    (Deep Learning Specialization, course 2 week 3.)
-
-    Args:
-        hp: keras-tuner's HyperParameters; it gets `one_minus_<name>`.
-        name: of the hyperparameter.
-        low: the smallest value.
-        high: the largest value, below one.
-    """
-    return 1.0 - hp.Float(f"one_minus_{name}", 1.0 - high, 1.0 - low, sampling="log")
 
 
 def narrowed(space, trials, share=0.2):

@@ -42,16 +42,11 @@ def write_logs(histories, arguments, folder, *, question, claims, figures):
     now = time.time()
     _write_events(folder, now, [(0, _hparams_config(arguments))])
     for (variant, seed), result in histories.results.items():
-        run = folder / slug(variant) / f"seed-{seed}"
-        _write_events(run, now, [(0, _session(variant, arguments[variant]))])
-        for part in ("train", "validation"):
-            curves = {
-                tag: result.history[metric] for metric, (of, tag) in TAGS.items() if of == part
-            }
-            summaries = list(_scalars(curves))
-            if part == "train":
-                summaries += result.distributions.items()
-            _write_events(run / part, now, summaries)
+        run, session = (
+            folder / slug(variant) / f"seed-{seed}",
+            _session(variant, arguments[variant]),
+        )
+        _write_run(run, now, session, result.history, result.distributions)
     _write_report(folder / "report", now, question, claims, figures)
 
 
@@ -67,15 +62,18 @@ def write_search(trials, folder):
     values = [trial.hyperparameters.values for _, trial in trials]
     _write_events(folder, now, [(0, _hparams_config(dict(zip(names, values, strict=True))))])
     for name, (tuner, trial) in zip(names, trials, strict=True):
-        _write_events(folder / name, now, [(0, _session(name, trial.hyperparameters.values))])
-        history = tuner.history(trial)
-        for part in ("train", "validation"):
-            curves = {
-                tag: history[metric].mean(axis=0)
-                for metric, (of, tag) in TAGS.items()
-                if of == part
-            }
-            _write_events(folder / name / part, now, list(_scalars(curves)))
+        history = {metric: of.mean(axis=0) for metric, of in tuner.history(trial).items()}
+        session = _session(name, trial.hyperparameters.values)
+        _write_run(folder / name, now, session, history)
+
+
+def _write_run(folder, now, session, history, distributions=None):
+    """Write a run: its hyperparameters, its curves, and summaries of distributions by epoch."""
+    _write_events(folder, now, [(0, session)])
+    for part in ("train", "validation"):
+        curves = {tag: history[metric] for metric, (of, tag) in TAGS.items() if of == part}
+        others = distributions if distributions and part == "train" else {}
+        _write_events(folder / part, now, [*_scalars(curves), *others.items()])
 
 
 def _write_events(folder, wall_time, summaries):

@@ -25,7 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from recipes._lab import architecture, population
-from recipes._lab.architecture import key
+from recipes._lab.architecture import seed_from
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
 from recipes._lab.members import METRICS, Member, model_of
@@ -49,7 +49,7 @@ def make_oracle(kind, trials, seed, space=None):
     options = {
         "objective": keras_tuner.Objective("val_accuracy", "max"),
         "max_trials": trials,
-        "seed": 1 + key(seed, "search"),  # to keras-tuner, 0 means a random one
+        "seed": 1 + seed_from(seed, "search"),  # to keras-tuner, 0 means a random one
         "hyperparameters": space,
         "max_consecutive_failed_trials": 10**9,  # a diverged trial is a result
     }
@@ -69,7 +69,7 @@ class _Resumable:
 
     def populate_space(self, trial_id):
         """Return the values of a trial, drawn by its number; see `keras_tuner.Oracle`."""
-        seed = key(self.seed, "trial", int(trial_id))
+        seed = seed_from(self.seed, "trial", int(trial_id))
         self._seed_state = seed
         self._random_state = np.random.RandomState(seed)  # the Gaussian process's
         return super().populate_space(trial_id)

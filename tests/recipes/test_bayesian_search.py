@@ -119,6 +119,6 @@ def test_the_lab_passes_on_how_many_trials_are_asked_for_at_once(monkeypatch):
     monkeypatch.setattr(tuner, "search_in_stages", lambda make, *_: ([make(None, 0, 0)], None))
     monkeypatch.setattr(tuner, "Searched", lambda stages: stages)
     lab = lab_of()
-    for options in ({"batch": 1}, {}):
+    for options in ({"batch": 1, "name": "one by one"}, {}):
         lab.search(recipe.build_tunable, lab.data(), trials=5, epochs=1, **options)
     assert asked == [1, None]
