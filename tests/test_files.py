@@ -99,17 +99,18 @@ def test_a_process_killed_in_mid_write_leaves_the_old_file(step, tmp_path):
 
 
 def test_work_that_nobody_went_on_with_is_forgotten(tmp_path):
-    old, new, search = (tmp_path / ".cache" / name for name in ("0" * 24, "1" * 24, "search-x-0"))
-    for folder in (old, new, search):
-        folder.mkdir(parents=True)
+    names = ("0" * 24, "1" * 24, "search-my_x-" + "2" * 16, "search-my_x-" + "3" * 16, "mine")
+    old, new, search, current, mine = folders = [tmp_path / ".cache" / name for name in names]
     month = time.time() - files.FORGOTTEN
-    for folder in (old, search):
-        os.utime(folder, (month - 60, month - 60))
+    for folder in folders:
+        write(folder / "stage" / "file", "x")
+        for path in (folder / "stage" / "file", folder / "stage", folder):
+            os.utime(path, (month - 60, month - 60))
     os.utime(new, (month + 60, month + 60))
+    os.utime(current / "stage" / "file", (month + 60, month + 60))
     with RunFolder(tmp_path, "r", "d"):
-        assert not old.exists()
-        assert new.exists()
-        assert search.exists()
+        assert [f.exists() for f in (old, search)] == [False, False]
+        assert [f.exists() for f in (new, current, mine)] == [True, True, True]
 
 
 def test_tables_are_joined_behind_what_tells_them_apart():

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from recipes._lab import menu, notebook
+from recipes._lab.errors import UserError
 
 nbformat = pytest.importorskip("nbformat", reason="make .venv/notebook installs Jupyter")
 nbclient = pytest.importorskip("nbclient", reason="make .venv/notebook installs Jupyter")
@@ -36,10 +37,14 @@ def test_the_cells_are_the_recipe_and_a_run_of_it(written):
 
 
 def test_a_recipe_with_nothing_but_a_run_becomes_a_notebook(tmp_path):
-    recipe = menu.parse("bare", "import keras\n\n\ndef run(lab):\n    pass\n")
+    recipe = menu.parse("bare", "def run(lab):\n    pass\n")
     notebook.write(recipe, tmp_path / "bare.ipynb", {})
     cells = json.loads((tmp_path / "bare.ipynb").read_text(encoding="utf-8"))["cells"]
-    assert [cell["source"] for cell in cells[2:4]] == ["import keras", "def run(lab):\n    pass"]
+    _, _, code, last = (cell["source"] for cell in cells)
+    assert code == "def run(lab):\n    pass"
+    assert "run(lab)" in last
+    with pytest.raises(UserError, match=r"recipes/none.py has no run\(lab\)"):
+        notebook.write(menu.parse("none", "x = 1\n"), tmp_path / "none.ipynb", {})
 
 
 def test_a_notebook_far_from_the_recipes_finds_them(written, tmp_path):

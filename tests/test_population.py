@@ -928,6 +928,31 @@ def own_loss(labels, outputs):
     )  # one number for the batch
 
 
+class OwnModel(keras.Model):
+    """A model of one's own class, which has no output_shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = L.Dense(CLASSES, activation="softmax")
+
+    def build(self, shape):
+        self.out.build(shape)
+
+    def call(self, x):
+        return self.out(x)
+
+
+def subclassed():
+    model = OwnModel()
+    model.compile(SGD(0.1), LOSS)
+    return model
+
+
+def test_a_model_of_ones_own_class_is_trained_by_fit():
+    (result,) = train([member(subclassed, blueprint=None, epochs=5)])
+    assert result.history["loss"][5] < result.history["loss"][0]
+
+
 def functional():
     inputs = keras.Input((FEATURES,))
     outputs = L.Dense(CLASSES, activation="softmax")(L.Dense(5, activation="tanh")(inputs))

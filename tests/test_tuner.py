@@ -632,9 +632,17 @@ def test_rounds_in_which_all_diverges_come_to_their_end(fake):
 
 
 def test_the_epochs_that_are_trained_where_half_is_given_up():
-    assert tuner.share_trained(8, ()) == 1
-    assert tuner.share_trained(8, (0.25, 0.5)) == 0.25 + 0.25 / 2 + 0.5 / 4
-    assert tuner.share_trained(3, (0.5,)) == pytest.approx(0.5 + 0.5 * 2 / 3)  # two of three go on
+    def epochs(trials, each, discard, **plan):
+        build = functools.partial(rate_only, keras_tuner.HyperParameters())
+        plan = {"blueprint": read(build)} | plan
+        one = Member("", build, seed=0, data=None, epochs=each, **plan)
+        return tuner._epochs([[one, one]] * trials, discard)
+
+    assert epochs(8, 18, ()) == 2 * 8 * 18
+    assert epochs(8, 18, (1 / 9, 1 / 3)) == 2 * (8 * 2 + 4 * 4 + 2 * 12)
+    assert epochs(8, 2, (1 / 9, 1 / 3)) == 2 * (8 * 1 + 0 + 2 * 1)  # at least one epoch each
+    assert epochs(3, 10, (0.5,)) == 2 * (3 * 5 + 2 * 5)  # of three, two go on
+    assert epochs(8, 18, (1 / 9,), blueprint=None) == 2 * 8 * 18  # `fit` does not pause
 
 
 def test_a_trial_that_gets_nothing_right_on_validation_has_not_diverged(fake):

@@ -138,7 +138,7 @@ def list_recipes(_):
 
 def run_recipe(arguments):
     """Run a recipe and show what came of it."""
-    recipe = _recipe(arguments.name)
+    _check_name(arguments.name)
     if arguments.save_model is not None:
         _check_model_path(arguments.save_model)
     start = time.perf_counter()
@@ -150,13 +150,13 @@ def run_recipe(arguments):
     options = experiment.Options(**asked)
     lab, folder = experiment.run(arguments.name, options, tell, track)
     terminal.show_run(console, lab, folder, time.perf_counter() - start)
-    if recipe.use:
-        console.print(f"use         {recipe.use}", markup=False, soft_wrap=True)
+    if use := menu.read(arguments.name).use:
+        console.print(f"use         {use}", markup=False, soft_wrap=True)
 
 
 def search_recipe(arguments):
     """Search a recipe's hyperparameters and show what came of it."""
-    _recipe(arguments.name)
+    _check_name(arguments.name)
     if arguments.stages > arguments.trials:
         raise UserError(
             f"{arguments.trials} trials are too few for {arguments.stages} stages; give one or "
@@ -175,7 +175,7 @@ def search_recipe(arguments):
 def serve_tensorboard(arguments):
     """Serve the logs of one recipe, or of all runs."""
     if arguments.name:
-        _recipe(arguments.name)
+        _check_name(arguments.name)
     quiet.import_tensorflow()
     from recipes._lab import tensorboard
 
@@ -187,7 +187,7 @@ def write_new(arguments):
     """Write a recipe of the user's own."""
     from recipes._lab import new
 
-    _recipe(arguments.source)
+    _check_name(arguments.source)
     path = new.create(arguments.name, arguments.source)
     print(
         f"{os.path.relpath(path)} is a copy of {arguments.source}, to be changed; it runs at once:"
@@ -199,7 +199,7 @@ def write_notebook(arguments):
     """Write a recipe as a notebook."""
     from recipes._lab import data, notebook
 
-    recipe = _recipe(arguments.name)
+    _check_name(arguments.name)
     path = Path(arguments.out) / "notebooks" / f"{arguments.name}.ipynb"
     given = {name: getattr(arguments, name) for name in ("target", "seeds", "epochs", "quick")}
     options = {"data": arguments.data} | {name: value for name, value in given.items() if value}
@@ -207,7 +207,7 @@ def write_notebook(arguments):
         options["data"] = os.path.abspath(os.path.expanduser(arguments.data))
     if arguments.data not in data.NAMES or arguments.target:
         data.load(arguments.data, arguments.target)  # a mistake is better said now
-    notebook.write(recipe, path, options)
+    notebook.write(menu.read(arguments.name), path, options)
     program = os.path.relpath(Path(sys.executable).parent / "jupyter")
     print(f"notebook    {path}")
     print(f"Jupyter     {shlex.join([program, 'lab', str(path)])}")
@@ -216,7 +216,7 @@ def write_notebook(arguments):
 def build_gallery(arguments):
     """Make the reference results, README's generated parts and the site."""
     for name in arguments.name:
-        _recipe(name)
+        _check_name(name)
     quiet.import_tensorflow()
     from recipes._lab import gallery, readme, site, terminal
 
@@ -247,25 +247,17 @@ def _wait(port, query=""):
         threading.Event().wait()
 
 
-def _recipe(name):
-    """Return the `menu.Recipe` of a name.
-
-    Raises:
-        UserError: there is none, or it can't run.
-    """
+def _check_name(name):
+    """Raise a UserError unless a recipe has this name."""
     if name not in menu.names():
         hint = nearest(name, menu.names())
         raise UserError(f"no recipe is called {name!r}{hint}; `make list` shows them all")
-    recipe = menu.read(name)
-    if "run" not in recipe.functions:
-        raise UserError(f"recipes/{name}.py has no run(lab); recipes/bn_vs_nobn.py shows one")
-    return recipe
 
 
 def _check_model_path(path):
     """Raise a UserError if a model can't be saved there: before it is trained, not afterwards."""
     if not path.endswith(".keras"):
         raise UserError(f"--save-model {path!r} must end in .keras")
-    folder = next(f for f in Path(path).absolute().parents if f.exists())
-    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    folder = next(f for f in Path(path).absolute().parents if os.path.exists(f))
+    if os.path.isdir(path) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise UserError(f"--save-model {path!r} can't be written; give a file in another folder")

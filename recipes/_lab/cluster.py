@@ -78,7 +78,7 @@ class Cluster:
             for n, result in zip(part, self._ray.get(done), strict=True):
                 results[n] = result
             if progress is not None:
-                progress(sum(members[n].epochs for n in part))
+                progress(sum(members[n].span for n in part))
         return results
 
     def close(self):

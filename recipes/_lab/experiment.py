@@ -289,7 +289,7 @@ class Lab:
     def _train(self, build_model, variants, plan, seeds, watch, doing="training"):
         """Train variants x seeds and return their `Histories`."""
         members, keys, reasons = [], [], {}
-        training = f"training {next(self._trainings)}"  # the same variant may be trained twice
+        place = f"training {next(self._trainings)}"  # a variant may be tuned, and trained
         for variant, arguments in variants.items():
             arguments = dict(arguments)
             own = plan | arguments.pop("fit", {})
@@ -308,10 +308,9 @@ class Lab:
             for seed in seeds:
                 watched = seed == self.seeds[0] and variant in watch
                 moments = _moments(own["epochs"]) if watched else ()
-                planned = own | {"data": by_seed[seed], "watch": moments}
+                planned = own | {"data": by_seed[seed], "watch": moments, "place": place}
                 drawn = seed if copy is None else architecture.seed_from(seed, "copy", copy)
-                label = variant if blueprint else f"{training}, {variant}"
-                members.append(Member(label, build, blueprint, drawn, **planned))
+                members.append(Member(variant, build, blueprint, drawn, **planned))
                 keys.append((variant, seed))
         for reason, variant in reasons.items():
             self._tell(f"{variant} and the like are trained one by one, with fit: {reason}")
@@ -438,6 +437,8 @@ def run(name, options, tell, track):
     """
     start = time.perf_counter()
     module = importlib.import_module(f"recipes.{name}")
+    if not hasattr(module, "run"):
+        raise UserError(f"recipes/{name}.py has no run(lab); recipes/bn_vs_nobn.py shows one")
     source = Path(module.__file__).read_text(encoding="utf-8")
     dataset = data_module.load(options.data, options.target)
     arguments = dataclasses.asdict(options)
@@ -451,7 +452,7 @@ def run(name, options, tell, track):
             "recipe": name,
             "question": menu.parse(name, source).question,
             "arguments": arguments | {"data": dataset.name},
-            "seeds": max([lab.seeds if lab.histories.results else [], *lab.repetitions], key=len),
+            "seeds": max(lab.repetitions, key=len) if lab.repetitions else lab.seeds,
             "versions": versions(LIBRARIES),
             "tuned": lab.tuned,
             "seconds": {"total": round(time.perf_counter() - start, 1)},

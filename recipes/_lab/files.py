@@ -46,8 +46,8 @@ def write(path, content, *, durable=True):
 
 
 @contextlib.contextmanager
-def explained(path):
-    """Turn an error in writing to path, Python's or TensorFlow's, into one line."""
+def explained(path, remedy="free some space or give another folder (OUT=... or --out ...)"):
+    """Turn an error in writing to path, Python's or TensorFlow's, into one line with a remedy."""
     try:
         yield
     except Exception as error:
@@ -55,10 +55,7 @@ def explained(path):
         if not (isinstance(error, OSError) or hasattr(error, "error_code")):
             raise
         reason = getattr(error, "strerror", None) or getattr(error, "message", error)
-        raise UserError(
-            f"can't write {str(path)!r}: {reason}; "
-            "free some space or give another folder (OUT=... or --out ...)"
-        ) from error
+        raise UserError(f"can't write {str(path)!r}: {reason}; {remedy}") from error
 
 
 def csv_text(rows):
@@ -117,7 +114,7 @@ class Store:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-# Unfinished work that nobody went on with for so long, in seconds, is forgotten.
+# Unfinished runs and searches that nobody went on with for so long, in seconds, are forgotten.
 FORGOTTEN = 30 * 24 * 3600
 
 
@@ -169,9 +166,10 @@ class RunFolder:
         for leftover in (self.old, self.work):
             shutil.rmtree(leftover, ignore_errors=True)
         for folder in self.cache.iterdir():
-            is_store = re.fullmatch("[0-9a-f]{24}", folder.name)
-            if is_store and time.time() - folder.stat().st_mtime > FORGOTTEN:
-                shutil.rmtree(folder, ignore_errors=True)
+            kept = re.fullmatch(r"[0-9a-f]{24}|search-\w+-[0-9a-f]{16}", folder.name)
+            with contextlib.suppress(FileNotFoundError):  # another run has just cleaned up
+                if kept and time.time() - _last_written(folder) > FORGOTTEN:
+                    shutil.rmtree(folder, ignore_errors=True)
         self.work.mkdir()
 
     def __exit__(self, *_):
@@ -190,3 +188,8 @@ class RunFolder:
                 os.replace(self.final, self.old)
             os.replace(self.work, self.final)
             shutil.rmtree(self.old, ignore_errors=True)
+
+
+def _last_written(folder):
+    """Return when something in a folder was written last, in seconds since the epoch."""
+    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))

@@ -36,7 +36,7 @@ class Member:
     """One model to train.
 
     Attributes:
-        label: tells one model from all others of a run: its store goes by it.
+        label: the variant's display name.
         build: returns the compiled model.
         blueprint: the same, taken apart; None if the model can only be trained by `fit`.
         seed: of its initial weights, batch orders and noise.
@@ -51,6 +51,7 @@ class Member:
         start: where an earlier training of the same member paused, or None.
         stop: pause after this epoch, or None to train to the end. The history before `start` and
             after `stop` is NaN; neither goes together with `patience` or with `fit`.
+        place: where in a run it is trained: with label and seed, it tells it from all others.
     """
 
     label: str
@@ -66,6 +67,12 @@ class Member:
     watch: tuple[int, ...] = ()
     start: Pause | None = None
     stop: int | None = None
+    place: str = ""
+
+    @property
+    def span(self):
+        """How many epochs are trained, from `start` to `stop`."""
+        return (self.stop or self.epochs) - (self.start.epoch if self.start else 0)
 
 
 @dataclass
@@ -196,11 +203,11 @@ def to_train(member):
     Raises:
         UserError: it has another number of outputs than the data have classes.
     """
-    model = built(member)
-    width, classes = model.output_shape[-1], member.data.num_classes
-    if width not in (1, classes):
+    model, classes = built(member), member.data.num_classes
+    shape = getattr(model, "output_shape", None)  # a model of one's own class has none
+    if isinstance(shape, tuple) and shape[-1] not in (1, classes):
         raise UserError(
-            f"the model of {member.label!r} has {width} outputs for {classes} classes; "
+            f"the model of {member.label!r} has {shape[-1]} outputs for {classes} classes; "
             "build_model gets their number as num_classes"
         )
     return model

@@ -178,6 +178,8 @@ def _plain(node):
         return tuple(map(_plain, node))
     if not isinstance(node, ast.AST):
         return node
+    if isinstance(node, ast.JoinedStr):  # some Pythons add nothing behind a format's braces
+        node.values = [part for part in node.values if getattr(part, "value", None) != ""]
     fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
     return (type(node).__name__, *((name, _plain(value)) for name, value in fields))
 

@@ -1,5 +1,6 @@
 """A recipe -> another one of one's own, as a copy to start from."""
 
+import ast
 import keyword
 import re
 
@@ -39,8 +40,11 @@ def create(name, source):
     path = menu.FOLDER / f"{name}.py"
     if path.exists() or name in menu.RESERVED:
         raise UserError(f"the name {name!r} is taken; give another")
-    recipe = menu.read(source)
-    rest = recipe.source.splitlines(keepends=True)[recipe.body[0].lineno - 1 :]
+    text = menu.read(source).source
+    tree = ast.parse(text)
+    documented = ast.get_docstring(tree) is not None
+    rest = text.splitlines(keepends=True)[tree.body[0].end_lineno if documented else 0 :]
     question = name.replace("_", " ").capitalize()
-    write(path, DOCSTRING.format(question=question, source=source) + "\n\n" + "".join(rest))
+    docstring = DOCSTRING.format(question=question, source=source)
+    write(path, f"{docstring}\n\n{''.join(rest).lstrip()}")
     return path

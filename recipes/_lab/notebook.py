@@ -69,7 +69,9 @@ def _text(recipe):
 def _code(recipe):
     """Return the recipe's code in cells: imports and template, search space, the rest, `run`."""
     lines, functions = recipe.source.splitlines(keepends=True), recipe.functions
-    first, *_, last = recipe.body
+    if "run" not in functions:
+        raise UserError(f"recipes/{recipe.name}.py has no run(lab); nothing to put into a notebook")
+    first, last = recipe.body[0], recipe.body[-1]
     runs_itself = isinstance(last, ast.If)  # if __name__ == "__main__"
     bounds = [first.lineno - 1, last.lineno - 1 if runs_itself else len(lines)]
     if tunable := functions.get("build_tunable"):

@@ -198,7 +198,8 @@ def _store_key(members, fitted):
             member.class_weight,
             member.watch,
         )
-        parts.append([member.label, member.seed, numbers, rate, plan, member.record])
+        where = (member.place, member.label, member.seed)
+        parts.append([where, numbers, rate, plan, member.record])
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 

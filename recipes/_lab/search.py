@@ -9,6 +9,7 @@ import json
 import time
 from pathlib import Path
 
+import keras_tuner
 import numpy as np
 
 from recipes._lab import cluster, experiment, figures, space, tensorboard
@@ -98,6 +99,12 @@ def run(name, options, tell, track):
     def build_model(hp):
         return module.build_tunable(hp, data.input_shape, data.num_classes)
 
+    asked = keras_tuner.HyperParameters()
+    build_model(asked)
+    if not asked.space:
+        raise UserError(
+            f"{module.__name__}.build_tunable asks hp for nothing, so nothing to search"
+        )
     if options.quick:
         options = dataclasses.replace(options, trials=min(options.trials, QUICK_TRIALS))
     epochs = options.epochs or (experiment.QUICK["epochs"] if options.quick else EPOCHS)
@@ -123,7 +130,7 @@ def run(name, options, tell, track):
 
         def make(oracle, repetition, stage):
             ranges = oracle.get_space().get_config() if stage else None
-            tuner = PopulationTuner(
+            return PopulationTuner(
                 oracle,
                 build_model,
                 data,
@@ -136,11 +143,6 @@ def run(name, options, tell, track):
                 track=track,
                 train=train,
             )
-            if not tuner.oracle.get_space().space:
-                raise UserError(
-                    f"build_tunable of {module.__name__} asks hp for nothing, so nothing to search"
-                )
-            return tuner
 
         plan = (options.oracle, options.trials, options.stages, [0])
         (tuners,), original = search_in_stages(make, *plan)

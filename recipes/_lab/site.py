@@ -50,7 +50,7 @@ def build(folder):
     """
     recipes = menu.everything()
     entries = ledger.entries(recipes)
-    with explained(folder), _beside(folder) as work:
+    with explained(folder, "free some space"), _beside(folder) as work:
         new = Path(work) / "new"
         for file, content in pages(recipes, entries).items():
             write(new / file, content, durable=False)
@@ -151,7 +151,8 @@ def _recipe(recipe, entries):
     results = menu.results(recipe.name)
     text = markup.paragraphs(recipe)
     seconds = results.get("seconds")
-    duration = f"<p>It takes {seconds:g} s on {results['cores']} cores.</p>" if seconds else ""
+    cores = f" on {results['cores']} cores" if "cores" in results else ""
+    duration = f"<p>It takes {seconds:g} s{cores}.</p>" if seconds else ""
     runs = "".join(
         f"<p><small>{html.escape(data)}: {len(run['seeds'])} seeds, "
         + html.escape(", ".join(f"{name} {version}" for name, version in run["versions"].items()))

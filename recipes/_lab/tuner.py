@@ -292,13 +292,14 @@ class PopulationTuner(keras_tuner.Tuner):
         # With what this model has asked for and none before; from now on the oracle draws that.
         trial.hyperparameters, values = hyperparameters, hyperparameters.values
         return Member(
-            label=f"{self.project_name}, trial {trial.trial_id}",
+            label=f"trial {trial.trial_id}",
             build=build,
             blueprint=blueprint,
             seed=seed,
             data=self.data,
             epochs=int(values.get("epochs", self.epochs)),
             batch_size=int(values.get("batch_size", self.batch_size)),
+            place=self.project_name,
         )
 
     def _report(self, trial, results):
@@ -418,10 +419,8 @@ def search_together(tuners):
             for trial in trials
         }
         total = sum(
-            share_trained(len(trials), first.discard) * member.epochs
+            _epochs([members[number, trial.trial_id] for trial in trials], first.discard)
             for number, (_, trials) in enumerate(batches)
-            for trial in trials
-            for member in members[number, trial.trial_id]
         )
         doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
         with first._track(doing, total) as advance:
@@ -504,14 +503,17 @@ def _train(members, discard, train):
     return results
 
 
-def share_trained(trials, discard):
-    """Return the share of all epochs that is trained where the worse half is given up."""
-    epochs = before = 0.0
-    left = trials
+def _epochs(trials, discard):
+    """Return how many epochs are trained of `trials`, their members, where some are given up.
+
+    Who goes on isn't known yet; where trials differ in their epochs, it is their mean.
+    """
+    total, left, before = 0.0, len(trials), 0
     for share in (*discard, 1.0):
-        epochs += left * (share - before)
-        left, before = -(-left // 2), share
-    return epochs / trials
+        until = sum(_until(member, share).span for of in trials for member in of)
+        total += left / len(trials) * (until - before)
+        left, before = -(-left // 2), until
+    return round(total)
 
 
 def _until(member, share):
