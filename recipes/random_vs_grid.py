@@ -145,7 +145,7 @@ def draw(searches, best):
         last.errorbar(mean, row, xerr=np.nan_to_num(half), fmt="s", color=COLOURS[0], capsize=3)
     last.set_yticks(range(len(best)), list(best))
     last.set(ylim=(len(best) - 0.5, -0.5), xlabel="test accuracy of the winner (%)")
-    title = f"the best of {len(values)} repetitions;\nsquare: mean, 95 % interval"
+    title = f"the best of each of {len(values)} searches;\nsquare: mean, 95 % interval"
     last.set_title(title, fontsize=10)
     last.grid(alpha=0.25)
     return figure

@@ -40,7 +40,7 @@ def build(names, datasets, tell, track):
         try:
             shown[dataset] = data_module.load(dataset).name
         except UserError as error:
-            raise UserError(f"{error}; of the gallery, MNIST=file.npz") from error
+            raise UserError(f"{error} (make gallery takes MNIST=file.npz)") from error
     for name in names:
         code = menu.read(name).code
         for dataset in due(name, shown):
