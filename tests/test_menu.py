@@ -1,5 +1,7 @@
 """What recipes say of themselves, read from their files."""
 
+import ast
+
 import pytest
 
 from recipes._lab import menu
@@ -107,6 +109,13 @@ def test_the_digest_is_the_same_in_every_python():
     """Taken down under Python 3.11; `ast.dump` writes these trees otherwise under 3.12 and 3.13."""
     source = SOURCE + "def f(x=None, *, y: int = 1):\n    return f'{x!r:>{y}}', lambda: ()\n"
     assert menu.parse("is_it_so", source).code == "77ceafe097c8bc8e"
+
+
+def test_what_only_some_pythons_add_to_a_format_does_not_count():
+    """Under 3.12 an empty constant follows the braces of `f"{x:{y}}"`."""
+    name = ast.FormattedValue(ast.Name("y"), -1)
+    with_it, without = ast.JoinedStr([name, ast.Constant("")]), ast.JoinedStr([name])
+    assert menu._plain(with_it) == menu._plain(without) != menu._plain(ast.JoinedStr([]))
 
 
 def test_recipes_are_ordered_by_topic_and_found_by_symptom():
