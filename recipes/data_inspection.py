@@ -100,7 +100,7 @@ def draw(x, y, shape, names, given, said, order):
     """Return a figure of 24 of those in order: pictures of this shape or, of other data, bars."""
     from matplotlib.figure import Figure
 
-    from recipes._lab.figures import COLOURS
+    from recipes._lab.output.figures import COLOURS
 
     names, best = [name[:9].replace("$", r"\$") for name in names], said.argmax(axis=1)
     figure, step, wrong = Figure(figsize=(10, 5.6)), max(1, len(order) // 24), given != y

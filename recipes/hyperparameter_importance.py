@@ -140,7 +140,7 @@ def drawn(found):
     """Draw the importances in the course's order and in its ranks' colours, a panel a search."""
     from matplotlib.figure import Figure
 
-    from recipes._lab.figures import COLOURS, MARKERS, interval
+    from recipes._lab.output.figures import COLOURS, MARKERS, interval
 
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots(1, len(found), sharex=True, sharey=True)

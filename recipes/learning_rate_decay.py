@@ -140,7 +140,7 @@ def unrest(curves):
 
 def run(lab):
     """Train five schedules from eight initial rates; compare at equal rates and at the best."""
-    from recipes._lab.experiment import QUICK
+    from recipes._lab.lab import QUICK
 
     course, own = "Deep Learning Specialization, course 2 week 2", "this recipe"
     data = lab.data(examples=EXAMPLES)

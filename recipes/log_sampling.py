@@ -133,7 +133,7 @@ def draw(found, good):
     """Return a figure of the trials of all repetitions, a panel for each value that is drawn."""
     from matplotlib.figure import Figure
 
-    from recipes._lab.figures import COLOURS
+    from recipes._lab.output.figures import COLOURS
 
     figure = Figure(figsize=(8.6, 6.8), layout="constrained")
     for ax, space in zip(figure.subplots(2, 2, sharey=True).flat, SEARCHES, strict=True):

@@ -127,7 +127,7 @@ def draw(paths):
     """Return a figure of the path of each rule, (steps + 1, 2), on the contours of f."""
     from matplotlib.figure import Figure
 
-    from recipes._lab.figures import COLOURS
+    from recipes._lab.output.figures import COLOURS
 
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     axes = figure.subplots(2, 3, sharex=True, sharey=True).flat

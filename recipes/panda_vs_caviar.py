@@ -106,17 +106,17 @@ def train_on(data, models, blocks, epochs):
     from dataclasses import replace
     from functools import partial
 
-    from recipes._lab import architecture, population
-    from recipes._lab.members import Member
+    from recipes._lab.training import architecture, population
+    from recipes._lab.training.members import Member
 
     build = partial(build_model, data.input_shape, data.num_classes)
-    blueprint = architecture.read(build)
+    spec = architecture.read(build)
 
     def train(rates, states, stop):
         plan = {"data": data, "epochs": blocks * epochs, "stop": stop}
         members = []
         for (seed, *_), rate, state in zip(models, rates, states, strict=True):
-            own = replace(blueprint, learning_rate=rate)
+            own = replace(spec, learning_rate=rate)
             members.append(Member("", build, own, seed, start=state, **plan))
         return population.train(members)
 

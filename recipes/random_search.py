@@ -135,7 +135,7 @@ def scatter(found):
     """Draw the trials' validation accuracy over both hyperparameters."""
     from matplotlib.figure import Figure
 
-    from recipes._lab.figures import COLOURS, MARKERS
+    from recipes._lab.output.figures import COLOURS, MARKERS
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)

@@ -125,7 +125,7 @@ def draw(searches, best):
     """Return a figure of the points of one repetition, and of the best found in all of them."""
     from matplotlib.figure import Figure
 
-    from recipes._lab.figures import COLOURS, interval
+    from recipes._lab.output.figures import COLOURS, interval
 
     figure = Figure(figsize=(12.5, 3.9), layout="constrained")
     *maps, last = figure.subplots(1, len(searches) + 1)

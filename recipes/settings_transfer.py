@@ -138,7 +138,7 @@ def rank_correlation(first, second):
 
 def run(lab):
     """Train one set of trials on each data set, and compare their order and their winners."""
-    from recipes._lab.figures import scatter
+    from recipes._lab.output.figures import scatter
 
     source = "Deep Learning Specialization, course 2 week 3"
     data = lab.data(examples=2 * EXAMPLES)

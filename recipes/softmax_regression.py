@@ -138,7 +138,7 @@ def draw(split, models):
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
-    from recipes._lab.figures import COLOURS
+    from recipes._lab.output.figures import COLOURS
 
     figure = Figure(figsize=(9, 4.7), layout="constrained")
     grid = np.stack(np.meshgrid(*[np.linspace(-4, 4, 400)] * 2), axis=-1).reshape(-1, 2)

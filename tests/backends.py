@@ -8,15 +8,15 @@ python -m tests.backends
 import keras
 import numpy as np
 
-from recipes._lab import menu
+from recipes._lab import catalogue
 
 
 def main():
     """Fit each template for an epoch."""
     rng = np.random.default_rng(0)
-    for name in menu.names():
+    for name in catalogue.names():
         names = {"__name__": "pasted"}
-        exec(menu.read(name).template, names)
+        exec(catalogue.read(name).template, names)
         keras.utils.set_random_seed(0)
         model = names["build_model"]()
         x = rng.normal(size=(64, *model.input_shape[1:])).astype("float32")

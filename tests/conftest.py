@@ -21,8 +21,8 @@ quiet.import_tensorflow()
 # Workers of pytest-xdist ignore Ctrl-C, and so would what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from recipes._lab import members as members_module  # noqa: E402
 from recipes._lab.histories import Histories  # noqa: E402
+from recipes._lab.training import members as members_module  # noqa: E402
 
 METRICS = set(members_module.METRICS)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes._lab import menu
+from recipes._lab import catalogue
 
 ROOT = Path(__file__).parent.parent
 JAX = ROOT / ".venv-jax" / "bin" / "python"
@@ -30,6 +30,6 @@ def test_every_template_builds_and_fits(backend):
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     losses = dict(line.split() for line in done.stdout.splitlines())
-    assert list(losses) == menu.names()
+    assert list(losses) == catalogue.names()
     for name, loss in losses.items():
         assert math.isfinite(float(loss)), name

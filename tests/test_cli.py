@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from recipes._lab import cli, menu, quiet
+from recipes._lab import catalogue, cli, quiet
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_the_list_shows_every_recipe_with_its_question_and_imports_nothing_slow(
         text = (root / "recipes" / f"{name}.py").read_text(encoding="utf-8")
         assert question == ast.get_docstring(ast.parse(text)).splitlines()[0]
         assert question.endswith("?")
-        measured = menu.results(name).get("seconds")
+        measured = catalogue.results(name).get("seconds")
         assert seconds == (f"{measured:.0f}" if measured else "")
 
 

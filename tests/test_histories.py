@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from recipes._lab import members as members_module
 from recipes._lab.histories import Histories
+from recipes._lab.training import members as members_module
 
 NAN, INF = math.nan, math.inf
 LN_4 = 1.3862943611198906  # what a model loses that gives four classes 1/4 each

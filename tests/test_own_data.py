@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from recipes._lab import menu
+from recipes._lab import catalogue
 
 IMAGES = {"cnn_bn", "rnn_normalization"}  # recipes that ask for images
 
@@ -40,7 +40,7 @@ def many(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "many"])
-@pytest.mark.parametrize("name", menu.names())
+@pytest.mark.parametrize("name", catalogue.names())
 def test_a_recipe_runs_on_data_of_ones_own(name, kind, recipes, tmp_path, request):
     path = request.getfixturevalue(kind)
     code, _, error = recipes.run("run", name, "--quick", "--data", path, "--out", tmp_path)

@@ -26,8 +26,8 @@ class Run:
     def start(self):
         return self.recipes.start(*self.arguments)
 
-    def crews(self):
-        """Return the finished crews in the store: what tells one writing of a file from another."""
+    def chunks(self):
+        """Return the finished chunks in the store: what tells one writing of a file from another."""
         try:
             files = {path.name: path.stat() for path in self.cache.glob("*/*.npz")}
         except FileNotFoundError:  # something else has just gone
@@ -52,30 +52,30 @@ def test_a_run_stopped_and_killed_again_and_again_ends_as_if_nothing_had_been(
     run, quick_run, recipes
 ):
     new = run.cache / "bn_vs_nobn-digits.new"
-    crews = {}
+    chunks = {}
 
     def writing():
         return (new / "results.csv").exists()
 
     def one_more_crew():
-        return len(run.crews()) > len(crews) or writing()
+        return len(run.chunks()) > len(chunks) or writing()
 
     # Ctrl-C in mid-training.
     code, out, err = run.stop(one_more_crew, signal.SIGINT)
     assert (code, err) == (130, "stopped; the same command goes on from here\n")
     assert out == "training 160 models: 80 variants x 2 seeds\n"
     assert {path.suffix for path in run.cache.iterdir()} == {"", ".lock"}  # a store and the lock
-    crews = run.crews()
-    assert crews
+    chunks = run.chunks()
+    assert chunks
 
     # kill -9, twice in training, then while results are written. Finished work is used again: its
     # files are not written anew.
     for moment in (one_more_crew, one_more_crew, writing):
         code, _, err = run.stop(moment, signal.SIGKILL)
         assert (code, err) == (-signal.SIGKILL, "")
-        now = run.crews()
-        assert now.items() >= crews.items()
-        crews = now
+        now = run.chunks()
+        assert now.items() >= chunks.items()
+        chunks = now
     assert not run.folder.exists()
 
     # A second run in the same folder while the first, which now is to finish, stands still.

@@ -3,12 +3,12 @@
 cli           arguments, messages, exit codes
 notebook      a recipe -> a Jupyter notebook
 new           a recipe -> another one of one's own
-site          recipes and ledger -> static pages
-readme        recipes and ledger -> the generated parts of README.md
+site          recipes and claims -> static pages
+readme        recipes and claims -> the generated parts of README.md
 ledger        recipes/results/ -> every claim with its verdicts
 gallery       reference runs -> recipes/results/
 terminal      progress and verdicts -> lines that a terminal shows
-search        a recipe's search space -> trials in rounds, figures, the best model
+search        a recipe's search space -> trials in stages, figures, the best model
 cluster       batches of trials -> Ray
 experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
 tuner         keras-tuner's oracles -> whole batches of trials, trained together
@@ -29,7 +29,7 @@ population    compiled Sequentials -> trained together, one graph per architectu
   architecture  what must be equal to train together, what may vary
 evidence      paired differences -> interval, verdict in words
 data          a name or a path -> examples, labels, class names; the split
-menu          recipes' files -> what they say of themselves
+catalogue          recipes' files -> what they say of themselves
 files         written whole or not at all; the folder of a run
 quiet         TensorFlow and Keras, imported without chatter
 errors        a user's mistake, said in one line

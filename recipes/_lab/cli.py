@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from recipes._lab import menu, quiet
+from recipes._lab import catalogue, quiet
 from recipes._lab.errors import UserError, nearest
 
 SITE = Path("runs/gallery")
@@ -70,11 +70,11 @@ def _parser():
     add = command("search", search_recipe, "search a recipe's hyperparameters")
     _add_common(add)
     add("--trials", type=_count(10**5), default=100, metavar="N", help="how many (if not 100)")
-    add("--stages", type=_count(20), default=1, metavar="N", help="rounds, from coarse to fine")
+    add("--stages", type=_count(20), default=1, metavar="N", help="stages, from coarse to fine")
     add("--oracle", choices=("random", "bayesian"), default="random", help="if not random")
     add("--seeds", type=_count(1000), default=1, metavar="N", help="of each trial (if not 1)")
     add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
-    add("--discard", action="store_true", help="give up the worse half early, twice")
+    add("--discard", action="store_true", help="prune the worse half of each batch, twice")
     add("--cluster", metavar="ADDRESS", help="train on Ray: auto, or where it runs")
     add = command("tensorboard", serve_tensorboard, "serve the logs of runs on 127.0.0.1")
     add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
@@ -127,11 +127,11 @@ def _path(text):
 
 def list_recipes(_):
     """List the recipes with their questions, and the seconds that they took for the gallery."""
-    width = max(map(len, menu.names()))
-    for topic, recipes in menu.by_topic(menu.everything()).items():
+    width = max(map(len, catalogue.names()))
+    for topic, recipes in catalogue.by_topic(catalogue.everything()).items():
         print(topic)
         for recipe in recipes:
-            seconds = menu.results(recipe.name).get("seconds")
+            seconds = catalogue.results(recipe.name).get("seconds")
             duration = f"{seconds:4.0f} s" if seconds else " " * 6
             print(f"  {recipe.name:{width}}  {duration}  {recipe.question}")
 
@@ -143,14 +143,15 @@ def run_recipe(arguments):
         _check_model_path(arguments.save_model)
     start = time.perf_counter()
     quiet.import_tensorflow()
-    from recipes._lab import experiment, terminal
+    from recipes._lab import lab, run
+    from recipes._lab.output import terminal
 
-    console, tell, track = terminal.speaking()
+    console, log, progress = terminal.speaking()
     asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
-    options = experiment.Options(**asked)
-    lab, folder = experiment.run(arguments.name, options, tell, track)
-    terminal.show_run(console, lab, folder, time.perf_counter() - start)
-    if use := menu.read(arguments.name).use:
+    options = lab.Options(**asked)
+    finished, folder = run.run(arguments.name, options, log, progress)
+    terminal.show_run(console, finished, folder, time.perf_counter() - start)
+    if use := catalogue.read(arguments.name).use:
         console.print(f"use         {use}", markup=False, soft_wrap=True)
 
 
@@ -164,11 +165,12 @@ def search_recipe(arguments):
         )
     start = time.perf_counter()
     quiet.import_tensorflow()
-    from recipes._lab import search, terminal
+    from recipes._lab.output import terminal
+    from recipes._lab.tuning import search
 
-    console, tell, track = terminal.speaking()
+    console, log, progress = terminal.speaking()
     asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
-    found, folder = search.run(arguments.name, search.Options(**asked), tell, track)
+    found, folder = search.run(arguments.name, search.Options(**asked), log, progress)
     terminal.show_search(console, found, folder, time.perf_counter() - start)
 
 
@@ -177,7 +179,7 @@ def serve_tensorboard(arguments):
     if arguments.name:
         _check_name(arguments.name)
     quiet.import_tensorflow()
-    from recipes._lab import tensorboard
+    from recipes._lab.output import tensorboard
 
     query = tensorboard.serve(Path(arguments.out) / arguments.name, arguments.port)
     _wait(arguments.port, query)
@@ -185,7 +187,7 @@ def serve_tensorboard(arguments):
 
 def write_new(arguments):
     """Write a recipe of the user's own."""
-    from recipes._lab import new
+    from recipes._lab.publishing import new
 
     _check_name(arguments.source)
     path = new.create(arguments.name, arguments.source)
@@ -197,7 +199,8 @@ def write_new(arguments):
 
 def write_notebook(arguments):
     """Write a recipe as a notebook."""
-    from recipes._lab import data, notebook
+    from recipes._lab import data
+    from recipes._lab.publishing import notebook
 
     _check_name(arguments.name)
     path = Path(arguments.out) / "notebooks" / f"{arguments.name}.ipynb"
@@ -207,7 +210,7 @@ def write_notebook(arguments):
         options["data"] = os.path.abspath(os.path.expanduser(arguments.data))
     if arguments.data not in data.NAMES or arguments.target:
         data.load(arguments.data, arguments.target)  # a mistake is better said now
-    notebook.write(menu.read(arguments.name), path, options)
+    notebook.write(catalogue.read(arguments.name), path, options)
     program = os.path.relpath(Path(sys.executable).parent / "jupyter")
     print(f"notebook    {path}")
     print(f"Jupyter     {shlex.join([program, 'lab', str(path)])}")
@@ -218,20 +221,23 @@ def build_gallery(arguments):
     for name in arguments.name:
         _check_name(name)
     quiet.import_tensorflow()
-    from recipes._lab import gallery, readme, site, terminal
+    from recipes._lab.output import terminal
+    from recipes._lab.publishing import gallery, readme, site
 
-    _, tell, track = terminal.speaking()
+    _, log, progress = terminal.speaking()
     try:
-        gallery.build(arguments.name or menu.names(), ("digits", arguments.mnist), tell, track)
+        gallery.build(
+            arguments.name or catalogue.names(), ("digits", arguments.mnist), log, progress
+        )
     finally:  # what is finished is shown, whatever stopped the rest
         readme.update()
         site.build(SITE)
-    tell(f"site        {SITE / 'index.html'}")
+    log(f"site        {SITE / 'index.html'}")
 
 
 def serve_site(arguments):
     """Build the gallery's pages from the committed results and serve them."""
-    from recipes._lab import site
+    from recipes._lab.publishing import site
 
     site.build(SITE)
     site.serve(SITE, arguments.port)
@@ -249,8 +255,8 @@ def _wait(port, query=""):
 
 def _check_name(name):
     """Raise a UserError unless a recipe has this name."""
-    if name not in menu.names():
-        hint = nearest(name, menu.names())
+    if name not in catalogue.names():
+        hint = nearest(name, catalogue.names())
         raise UserError(f"no recipe is called {name!r}{hint}; `make list` shows them all")
 
 

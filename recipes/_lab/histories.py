@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recipes._lab.members import Member, Result, model_of
-from recipes._lab.models import Models
+from recipes._lab.training.loading import load_model
+from recipes._lab.training.members import Member, Result
+from recipes._lab.training.models import Models
 
 # A run whose training accuracy ends less than this above chance has learned nothing: a share of
 # chance or, where one class is most of the data, of what chance gets wrong.
@@ -134,7 +135,7 @@ class Histories:
         """
         result = self.results[variant, seed]
         weights = result.weights if epoch is None else result.snapshots[epoch]
-        return model_of(self.members[variant, seed], weights)
+        return load_model(self.members[variant, seed], weights)
 
     def recorded(self, variant):
         """Return the epochs at which the weights of a variant were kept, in order."""

@@ -12,7 +12,9 @@ from recipes._lab import quiet
 
 quiet.import_tensorflow()
 
-from recipes._lab import experiment, tensorboard  # noqa: E402
+from recipes._lab.lab import Options  # noqa: E402
+from recipes._lab.output import tensorboard  # noqa: E402
+from recipes._lab.run import run  # noqa: E402
 
 TURNS = 2
 
@@ -27,8 +29,8 @@ def seconds(quick=False):
     """Return the seconds that the recipe takes."""
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
-        options = experiment.Options(quick=quick, out=out)
-        experiment.run("bn_vs_nobn", options, lambda line: None, no_progress)
+        options = Options(quick=quick, out=out)
+        run("bn_vs_nobn", options, lambda line: None, no_progress)
         return time.perf_counter() - start
 
 

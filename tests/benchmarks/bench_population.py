@@ -34,9 +34,10 @@ quiet.import_tensorflow()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from recipes._lab import architecture, data, population  # noqa: E402
-from recipes._lab.graph import Graph  # noqa: E402
-from recipes._lab.members import METRICS, Member  # noqa: E402
+from recipes._lab import data  # noqa: E402
+from recipes._lab.training import architecture, population  # noqa: E402
+from recipes._lab.training.graph import Graph  # noqa: E402
+from recipes._lab.training.members import METRICS, Member  # noqa: E402
 
 SCALES = np.logspace(0, -4, 16)
 INPUTS, UNITS, HIDDEN, CLASSES = 784, 100, 5, 10

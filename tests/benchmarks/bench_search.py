@@ -32,7 +32,8 @@ quiet.import_tensorflow()
 import keras  # noqa: E402
 
 from recipes._lab import data  # noqa: E402
-from recipes._lab.tuner import PopulationTuner, make_oracle  # noqa: E402
+from recipes._lab.tuning.oracles import make_oracle  # noqa: E402
+from recipes._lab.tuning.tuner import PopulationTuner  # noqa: E402
 
 INPUTS, UNITS, HIDDEN, CLASSES = 784, 100, 6, 10
 EXAMPLES, VALIDATION, BATCH_SIZE, EPOCHS = 400, 100, 100, 50

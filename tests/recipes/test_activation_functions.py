@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from recipes import activation_functions
-from recipes._lab import architecture
-from recipes._lab.experiment import Lab, Options
 from recipes._lab.histories import Histories
-from recipes._lab.members import Member, Result
+from recipes._lab.lab import Lab, Options
+from recipes._lab.training import architecture
+from recipes._lab.training.members import Member, Result
 
 
 def test_the_variants_are_plain_nets_of_every_activation_and_rate():

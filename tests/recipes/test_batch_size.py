@@ -8,7 +8,7 @@ import pytest
 
 from recipes import batch_size as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 EPOCHS, TIME, STEPS = "equal epochs", "equal time, overhead 128", "equal steps"
 SIZES = {8: "8", 32: "32", 128: "128", 512: "of all"}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from recipes import bayesian_search as recipe
-from recipes._lab import tuner
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
+from recipes._lab.tuning import tuner
 
 WIDE, CHOSEN = recipe.RANGES
 RANDOM, BAYESIAN = recipe.ORACLES

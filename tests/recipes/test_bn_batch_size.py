@@ -8,7 +8,7 @@ import pytest
 
 from recipes import bn_batch_size
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 ARMS = {
     "no normalization": (None, ""),

@@ -5,15 +5,15 @@ import types
 import keras
 import numpy as np
 import pytest
+from recipes._lab.models import Models
 from scipy import stats
 
 from recipes import bn_covariate_shift as recipe
-from recipes._lab import architecture
 from recipes._lab.data import Dataset, Split
 from recipes._lab.errors import UserError
-from recipes._lab.experiment import Lab, Options
-from recipes._lab.members import Member
-from recipes._lab.models import Models
+from recipes._lab.lab import Lab, Options
+from recipes._lab.training import architecture
+from recipes._lab.training.members import Member
 
 RNG = np.random.default_rng(1)
 

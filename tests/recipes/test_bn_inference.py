@@ -9,7 +9,7 @@ import pytest
 
 from recipes import bn_inference
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.99, 0.999])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes import bn_learning_rate as recipe
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 WITHOUT, WITH = "without BN", "with BN"
 

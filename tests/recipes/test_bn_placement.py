@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes import bn_placement as recipe
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 RATES = 0.03, 0.1, 0.3, 1.0, 3.0
 ORDER = {

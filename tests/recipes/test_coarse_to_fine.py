@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes import coarse_to_fine as recipe
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 ONE, THREE = recipe.VARIANTS
 

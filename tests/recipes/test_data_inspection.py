@@ -8,8 +8,8 @@ import pytest
 from recipes import data_inspection as recipe
 from recipes._lab import data as data_module
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
 from recipes._lab.histories import Histories
+from recipes._lab.lab import Lab, Options
 
 
 def test_one_model_for_all_variants():

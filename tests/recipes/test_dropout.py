@@ -8,7 +8,7 @@ import pytest
 
 from recipes import dropout as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 DATA = Dataset(
     "made-up", ("a", "b"), *[Split(np.eye(4, 3, dtype=np.float32), np.array([0, 1, 0, 1]))] * 3

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from recipes import ensembles as recipe
-from recipes._lab.architecture import read
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
+from recipes._lab.training.architecture import read
 
 WEAK, STRONG = recipe.WEAK, recipe.STRONG
 

@@ -8,7 +8,7 @@ import pytest
 
 from recipes import gradient_check as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 
 @pytest.fixture(scope="module")

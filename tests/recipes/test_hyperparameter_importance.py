@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recipes import hyperparameter_importance as recipe
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 SGD, ADAM = recipe.VARIANTS
 

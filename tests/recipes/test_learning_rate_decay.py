@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from recipes import learning_rate_decay as recipe
-from recipes._lab import architecture, members, population
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
+from recipes._lab.training import architecture, members, population
 
 # Shares of the initial rate before and after each of six epochs, two steps each.
 SHARES = {
@@ -52,14 +52,14 @@ def dataset(examples, classes=10):
 
 def test_all_schedules_train_as_one_population_and_none_with_plain_fit(monkeypatch):
     """Each member then follows its own rates: the kernels move, and not all alike."""
-    data, crew, made = dataset(40), [], []
+    data, chunk, made = dataset(40), [], []
     for schedule in SHARES:
         arguments = {"schedule": schedule, "epochs": 3, "steps_per_epoch": 4, "batch_norm": False}
         build = functools.partial(recipe.build_model, (7,), 10, dropout=0, **arguments)
-        blueprint = architecture.read(build)  # it raises what makes the lab take plain fit
-        assert callable(blueprint.learning_rate) == (schedule != "constant")
-        crew.append(members.Member(schedule, build, blueprint, 0, data, 3, batch_size=10))
-    assert len({member.blueprint.signature for member in crew}) == 1
+        spec = architecture.read(build)  # it raises what makes the lab take plain fit
+        assert callable(spec.learning_rate) == (schedule != "constant")
+        chunk.append(members.Member(schedule, build, spec, 0, data, 3, batch_size=10))
+    assert len({member.spec.signature for member in chunk}) == 1
 
     class Counted(population.Graph):
         def __init__(self, *arguments):
@@ -68,7 +68,7 @@ def test_all_schedules_train_as_one_population_and_none_with_plain_fit(monkeypat
 
     monkeypatch.setattr(population, "Graph", Counted)
     monkeypatch.setattr(population, "fit", None)
-    results = population.train(crew)
+    results = population.train(chunk)
     assert len(made) == 1
     assert len({result.weights[0].tobytes() for result in results}) == len(SHARES)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recipes import log_sampling
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 HOLDS, FAILS, NOT_DETECTED = "holds", "does not hold", "not detected"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes import optimizer_paths as recipe
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 
 def test_the_first_steps_are_those_of_the_rules_by_hand():

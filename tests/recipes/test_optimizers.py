@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes import optimizers as recipe
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSprop", "Adam")
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from recipes import output_bias_init
-from recipes._lab import architecture
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
+from recipes._lab.training import architecture
+from recipes._lab.training.initial_weights import initial_weights
 
 
 def test_only_the_last_bias_depends_on_the_frequencies():
@@ -37,10 +38,10 @@ def test_the_frequencies_are_saved_and_trained_together(tmp_path):
     build().save(tmp_path / "model.keras")
     bias = keras.models.load_model(tmp_path / "model.keras").layers[-1].bias_initializer
     np.testing.assert_allclose(bias((3,)), np.log([0.25, 0.25, 0.5]), rtol=1e-6)
-    blueprint = architecture.read(build)
+    spec = architecture.read(build)
     plain = architecture.read(lambda: output_bias_init.build_model((5,), 3))
-    assert blueprint.signature == plain.signature
-    (drawn,) = architecture.initial_weights(blueprint, 7, {"softmax/bias": (3,)})
+    assert spec.signature == plain.signature
+    (drawn,) = initial_weights(spec, 7, {"softmax/bias": (3,)})
     np.testing.assert_allclose(drawn, np.log([0.25, 0.25, 0.5]), rtol=1e-6)
 
 

@@ -8,7 +8,7 @@ import pytest
 from recipes import overfitting as recipe
 from recipes._lab.data import Dataset, Split
 from recipes._lab.errors import UserError
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 NONE, BOOK, BOOK_L2 = recipe.NONE, recipe.BOOK, recipe.BOOK_L2
 BARE = {"penalty": 0, "dropout": 0, "batch_norm": False}

@@ -8,9 +8,9 @@ import pytest
 
 from recipes import panda_vs_caviar as recipe
 from recipes._lab import data as data_module
-from recipes._lab import population
-from recipes._lab.experiment import Lab, Options
-from recipes._lab.members import Pause
+from recipes._lab.lab import Lab, Options
+from recipes._lab.training import population
+from recipes._lab.training.members import Pause
 
 
 def test_the_switches_of_build_model():
@@ -55,7 +55,7 @@ def test_training_goes_on_from_the_last_good_state(monkeypatch):
     def train(members):
         (member,) = members
         epoch = member.stop
-        asked.append((member.blueprint.learning_rate, member.start))
+        asked.append((member.spec.learning_rate, member.start))
         history = {metric: np.full(13, 0.01 * epoch) for metric in ("loss", "val_accuracy")}
         history["loss"][epoch] = next(losses)
         test = {"test_accuracy": 0.02 * epoch}

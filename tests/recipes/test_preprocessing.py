@@ -7,7 +7,7 @@ import pytest
 
 from recipes import preprocessing as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 
 def dataset(x, validation=None, test=None):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from recipes import random_vs_grid
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 
 def test_normalization_can_be_left_out():

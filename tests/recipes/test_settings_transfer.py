@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from recipes import settings_transfer as recipe
-from recipes._lab import tuner
 from recipes._lab.data import Dataset, Split
+from recipes._lab.tuning import tuner
 
 RNG = np.random.default_rng(1)
 

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from recipes._lab.stack import Stack
 
 from recipes import softmax_logits as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
-from recipes._lab.stack import Stack
+from recipes._lab.lab import Lab, Options
 
 FORMS = ("softmax", "logits", "raw logits", "likelihood")
 

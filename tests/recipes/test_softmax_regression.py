@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from recipes import softmax_regression as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 
 def test_the_variants_differ_in_the_hidden_layer_only():

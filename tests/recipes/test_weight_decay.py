@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes import weight_decay as recipe
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 BARE = {"batch_norm": False, "dropout": 0}
 

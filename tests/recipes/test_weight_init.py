@@ -8,7 +8,7 @@ import pytest
 
 from recipes import weight_init as recipe
 from recipes._lab import data as data_module
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 SPEED = {"std .01": 0.1, "Xavier": 0.5, "Glorot": 0.6, "He": 0.8, "std 1": 0.7}
 

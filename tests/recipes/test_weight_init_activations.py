@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes import weight_init_activations as recipe
-from recipes._lab.experiment import Lab, Options
+from recipes._lab.lab import Lab, Options
 
 
 @pytest.mark.parametrize(

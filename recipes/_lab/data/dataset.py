@@ -1,0 +1,104 @@
+"""Examples in three parts: training is learned from, validation selects, test reports."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recipes._lab.data.wording import NAMES, listed
+from recipes._lab.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One part of the examples.
+
+    Args:
+        x: inputs, float32, (examples, features) or (examples, height, width, channels).
+        y: labels 0..C-1, int32, (examples,).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def first(self, count: int | None) -> "Split":
+        """Return the first examples, `count` at the most, but of every class one at least."""
+        if count is None or count >= len(self):
+            return self
+        _, one_of_each = np.unique(self.y, return_index=True)
+        rest = np.setdiff1d(np.arange(len(self)), one_of_each)
+        rows = np.sort(np.concatenate([one_of_each, rest])[: max(count, len(one_of_each))])
+        return Split(self.x[rows], self.y[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples in three parts, scaled by the statistics of the training part.
+
+    Args:
+        name: what to call it in results, and a folder's name; never a path.
+        class_names: what label 0, 1, ... stands for.
+        train: the part to learn from.
+        validation: the part that selects hyperparameters, epochs and variants.
+        test: the part to report on, touched once.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example, without the batch axis."""
+        return self.train.x.shape[1:]
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes C."""
+        return len(self.class_names)
+
+    @property
+    def chance(self) -> float:
+        """Test accuracy (0..1) of always answering the most frequent training class.
+
+        Accuracy on the other parts is measured against it, too: a stratified split gives all the
+        same shares. A test part of one's own may have others.
+        """
+        return float(np.mean(self.test.y == np.bincount(self.train.y).argmax()))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hex digest of all arrays, their shapes and the class names, for the keys of caches."""
+        digest = hashlib.sha256(repr(self.class_names).encode())
+        for part in (self.train, self.validation, self.test):
+            for array in (part.x, part.y):
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+    def flat(self) -> "Dataset":
+        """Return the same examples as vectors: x of shape (examples, features)."""
+        parts = (self.train, self.validation, self.test)
+        vectors = (Split(part.x.reshape(len(part), -1), part.y) for part in parts)
+        return Dataset(self.name, self.class_names, *vectors)
+
+    def first(self, train=None, validation=None, test=None) -> "Dataset":
+        """Return the first examples of each part, so many of them at the most, or all of it."""
+        counts = (train, validation, test)
+        parts = (self.train, self.validation, self.test)
+        return Dataset(self.name, self.class_names, *map(Split.first, parts, counts))
+
+    def images(self) -> "Dataset":
+        """Return the dataset itself; a UserError if x isn't (examples, height, width, channels)."""
+        if len(self.input_shape) != 3:
+            raise UserError(
+                f"this recipe needs images, but {self.name!r} holds vectors; give {listed(NAMES)} "
+                "or an .npz file with x of shape (examples, height, width[, channels])"
+            )
+        return self

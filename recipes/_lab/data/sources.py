@@ -1,0 +1,115 @@
+"""A name or a path -> Dataset: inputs, labels and class names, split and scaled.
+
+Training is learned from, validation selects, test is for reporting only. The split is stratified,
+shuffled and always the same: 60 % training, 20 % validation, 20 % test of every class. A source
+that brings a test part keeps it; validation is then 20 % of the rest.
+
+Inputs are scaled with numbers that come from the training part alone:
+
+- images and uint8 vectors are divided by the largest absolute value, so pixels end in 0..1;
+- other vectors of an .npz stay as they are if they lie within 0..1, otherwise every column is
+  standardized to mean 0 and standard deviation 1;
+- numeric columns of a .csv are standardized, categorical ones become one column of 0 and 1 for each
+  category; a column that is constant in the training part is 0 everywhere.
+"""
+
+import io
+import os
+import re
+import sys
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+
+from recipes._lab.data.arrays import from_arrays, read_npz
+from recipes._lab.data.dataset import Dataset
+from recipes._lab.data.tables import from_csv
+from recipes._lab.data.wording import NAMES, listed, one_line
+from recipes._lab.errors import UserError, nearest
+
+CLASS_NAMES = {  # the other sources call their classes by the labels that they hold
+    "fashion_mnist": "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot",
+    "cifar10": "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck",
+}
+
+
+def load(name: str = "digits", target: str | None = None) -> Dataset:
+    """Return the data set of this name, or the one in this file.
+
+    Args:
+        name: one of `NAMES`, of which only digits needs no download, or a path to a file:
+            `.npz` with the arrays `x_train, y_train[, x_test, y_test]` or `x, y`. x has the shape
+            (examples, features) or (examples, height, width[, channels]); y holds whole numbers or
+            text, of shape (examples,) or (examples, 1), or is one-hot.
+            `.csv` in UTF-8 with a header, separated by comma, semicolon or tab. A column in which
+            every cell is a number is numeric (beside semicolons 1,5 is a number too), any other is
+            categorical. Empty cells, NA, N/A, NaN, null and ? are missing.
+        target: the column of a .csv that holds the classes; by default the last.
+
+    Raises:
+        UserError: the name, the file or what is in it can't be used; the message says why.
+    """
+    path = Path(os.path.expanduser(name))
+    ending = path.suffix.lower()
+    if not name:
+        raise UserError(f"'' is no data; give {listed(NAMES)} or a path to an .npz or .csv file")
+    if name not in NAMES:
+        _check_path(path)
+    if target is not None and ending != ".csv":
+        raise UserError(
+            f"the target {target!r} is a column of a .csv file, which {str(path)!r} is not; omit it"
+        )
+    if name == "digits":
+        from sklearn.datasets import load_digits  # takes half a second to import
+
+        digits = load_digits()
+        return from_arrays(name, repr(name), {"x": digits.images, "y": digits.target})
+    if name in NAMES:
+        return _from_keras(name)
+    # The name becomes a folder and a column of the results, whatever the file is called.
+    stem = re.sub(r"[^\w .+-]", "_", path.stem).strip(" .") or "data"
+    if stem in NAMES:
+        stem += ending  # a digits.npz of the user's own is not to be taken for digits
+    if ending == ".npz":
+        return from_arrays(stem, repr(str(path)), read_npz(path))
+    return from_csv(stem, path, target)
+
+
+def _check_path(path: Path) -> None:
+    """Raise a UserError unless the path leads to a file that may hold data."""
+    name = str(path)
+    if os.path.isdir(path):
+        raise UserError(f"{name!r} is a folder; give an .npz or .csv file")
+    if path.suffix.lower() not in (".npz", ".csv"):
+        if path.suffix or os.path.isfile(path):
+            raise UserError(f"{name!r} ends in {path.suffix!r}; only .npz and .csv files are read")
+        raise UserError(
+            f"no data is called {name!r}{nearest(name, NAMES)}; "
+            f"give {listed(NAMES)} or a path to an .npz or .csv file"
+        )
+    if not (os.path.isfile(path) and os.access(path, os.R_OK)):
+        raise UserError(f"the file {name!r} does not exist or can't be opened; check the path")
+    if os.path.getsize(path) == 0:
+        raise UserError(f"the file {name!r} is empty; give one that holds examples")
+
+
+def _from_keras(name: str) -> Dataset:
+    """Return a data set of `keras.datasets`, from its cache or downloaded into it."""
+    import keras
+
+    # Who sits at a terminal wants to see how far a download has come; a log does not.
+    chatter = sys.stderr if sys.stderr.isatty() else io.StringIO()
+    try:
+        with redirect_stdout(chatter):
+            (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+    except Exception as error:  # Keras raises a plain Exception when a download fails
+        raise UserError(
+            f"{name!r} is not in Keras's cache and could not be downloaded ({one_line(error)}); "
+            "offline, give 'digits' or a path to an .npz or .csv file"
+        ) from error
+    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+    dataset = from_arrays(name, repr(name), arrays)
+    if name not in CLASS_NAMES:
+        return dataset
+    names = CLASS_NAMES[name].split(",")
+    return replace(dataset, class_names=tuple(names[int(label)] for label in dataset.class_names))

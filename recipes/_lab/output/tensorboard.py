@@ -1,0 +1,194 @@
+"""Histories -> event files that TensorBoard reads: one folder a run, `<variant>/seed-<k>/...`.
+
+Event files are written here as records of protocol buffers: hundreds of them in a moment, where a
+writer of `tf.summary` would take a thread and several milliseconds each.
+"""
+
+import struct
+import time
+from urllib.parse import quote
+
+import tensorflow as tf
+
+from recipes._lab.errors import UserError
+from recipes._lab.files import slug
+
+# METRICS of the population -> (subfolder of the run, tag), named as Keras's own callback does.
+TAGS = {
+    "loss": ("train", "epoch_loss"),
+    "accuracy": ("train", "epoch_accuracy"),
+    "val_loss": ("validation", "epoch_loss"),
+    "val_accuracy": ("validation", "epoch_accuracy"),
+}
+
+PNG_SIZE = (16, 20)  # where a PNG file holds width and height, four bytes each
+
+
+def write_logs(histories, arguments, folder, *, question, claims, figures):
+    """Write everything that TensorBoard shows of a run.
+
+    SCALARS of every variant and seed; HISTOGRAMS and DISTRIBUTIONS of the watched ones; HPARAMS,
+    one session a variant and seed; under `report`, question and verdicts (TEXT) and the figures
+    (IMAGES).
+
+    Args:
+        histories: the results.
+        arguments: `{variant: arguments of build_model}`.
+        folder: made if need be; a run is `<folder>/<variant>/seed-<k>/{train,validation}`.
+        question: of the recipe.
+        claims: a list of `lab.Claim`.
+        figures: `{file name: PNG bytes}`.
+    """
+    now = time.time()
+    _write_events(folder, now, [(0, _hparams_config(arguments))])
+    for (variant, seed), result in histories.results.items():
+        run, session = (
+            folder / slug(variant) / f"seed-{seed}",
+            _session(variant, arguments[variant]),
+        )
+        _write_run(run, now, session, result.history, result.distributions)
+    _write_report(folder / "report", now, question, claims, figures)
+
+
+def write_search(trials, folder):
+    """Write a search: curves and hyperparameters, one session a trial.
+
+    Args:
+        trials: pairs of a `PopulationTuner` and a trial of it.
+        folder: made if need be; a run is `<folder>/<number of the trial>/{train,validation}`.
+    """
+    now = time.time()
+    names = [f"trial-{number}" for number in range(len(trials))]
+    values = [trial.hyperparameters.values for _, trial in trials]
+    _write_events(folder, now, [(0, _hparams_config(dict(zip(names, values, strict=True))))])
+    for name, (tuner, trial) in zip(names, trials, strict=True):
+        history = {metric: of.mean(axis=0) for metric, of in tuner.history(trial).items()}
+        session = _session(name, trial.hyperparameters.values)
+        _write_run(folder / name, now, session, history)
+
+
+def _write_run(folder, now, session, history, distributions=None):
+    """Write a run: its hyperparameters, its curves, and summaries of distributions by epoch."""
+    _write_events(folder, now, [(0, session)])
+    for part in ("train", "validation"):
+        curves = {tag: history[metric] for metric, (of, tag) in TAGS.items() if of == part}
+        others = distributions if distributions and part == "train" else {}
+        _write_events(folder / part, now, [*_scalars(curves), *others.items()])
+
+
+def _write_events(folder, wall_time, summaries):
+    """Write `(step, Summary)` pairs, serialized or not, as one event file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"events.out.tfevents.{int(wall_time)}.recipes.v2"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        header = tf.compat.v1.Event(wall_time=wall_time, file_version="brain.Event:2")
+        writer.write(header.SerializeToString())
+        for step, summary in summaries:
+            event = tf.compat.v1.Event(wall_time=wall_time, step=step)
+            if isinstance(summary, bytes):
+                event.summary.ParseFromString(summary)
+            else:
+                event.summary.CopyFrom(summary)
+            writer.write(event.SerializeToString())
+
+
+def _scalars(curves):
+    """Yield (step, Summary) of `{tag: values by step}`."""
+    for step in range(len(next(iter(curves.values())))):
+        summary = tf.compat.v1.Summary()
+        for tag, values in curves.items():
+            value = summary.value.add(tag=tag)
+            value.tensor.dtype = tf.float32.as_datatype_enum
+            value.tensor.tensor_shape.SetInParent()
+            value.tensor.tensor_content = struct.pack("<f", values[step])
+            value.metadata.plugin_data.plugin_name = "scalars"
+            value.metadata.data_class = 1  # scalar
+        yield step, summary
+
+
+def _hparams_config(arguments):
+    """Return the serialized Summary that declares hyperparameters and metrics of all sessions."""
+    from tensorboard.plugins.hparams import api
+
+    seen = {"variant": dict.fromkeys(arguments)}
+    for given in arguments.values():
+        for name, value in given.items():
+            seen.setdefault(name, {})[_shown(value)] = None
+    metrics = [
+        api.Metric(tag, group=part, display_name=f"{part} {tag.removeprefix('epoch_')}")
+        for part, tag in TAGS.values()
+    ]
+    hparams = []
+    for name, values in seen.items():
+        # A domain needs values of one type; a mixture is shown without one.
+        domain = api.Discrete(list(values)) if len(set(map(type, values))) == 1 else None
+        hparams.append(api.HParam(name, domain))
+    return api.hparams_config_pb(hparams, metrics).SerializeToString()
+
+
+def _session(variant, arguments):
+    """Return the serialized Summary that says with which hyperparameters a run was trained.
+
+    The seed is left out of them: the seeds of a variant form one group of sessions.
+    """
+    from tensorboard.plugins.hparams import api
+
+    shown = {name: _shown(value) for name, value in arguments.items()}
+    return api.hparams_pb({"variant": variant, **shown}, slug(variant)).SerializeToString()
+
+
+def _shown(value):
+    """Return a value that HPARAMS can show."""
+    value = getattr(value, "item", lambda: value)()  # of a NumPy scalar
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _write_report(folder, now, question, claims, figures):
+    """Write question, verdicts and figures."""
+    rows = "".join(
+        f"| **{claim.judgement.verdict}** | {claim.claim} | {claim.judgement.detail} "
+        f"| {claim.source} |\n"
+        for claim in claims
+    )
+    table = f"| verdict | claim | measured | source |\n|-|-|-|-|\n{rows}"
+    summary = tf.compat.v1.Summary()
+    for tag, text in (("question", question), ("verdicts", table)):
+        _add_strings(summary, tag, "text", text.encode())
+    for name, png in figures.items():
+        size = [str(int.from_bytes(png[at : at + 4])).encode() for at in PNG_SIZE]
+        _add_strings(summary, name.removesuffix(".png"), "images", [*size, png])
+    _write_events(folder, now, [(0, summary)])
+
+
+def _add_strings(summary, tag, plugin, strings):
+    """Add a value of the plugin "text" (a text) or "images" (a list: width, height, a PNG)."""
+    value = summary.value.add(tag=tag)
+    value.tensor.CopyFrom(tf.make_tensor_proto(strings, tf.string))
+    value.metadata.plugin_data.plugin_name = plugin
+    value.metadata.data_class = {"text": 2, "images": 3}[plugin]  # tensor, blob sequence
+
+
+def serve(folder, port):
+    """Begin to serve a folder's logs on 127.0.0.1, in the background.
+
+    Returns:
+        What to add to the address: which page, and how runs are coloured there.
+
+    Raises:
+        UserError: there are no logs, or the port is taken.
+    """
+    from tensorboard import program
+
+    if not any(folder.rglob("events.out.tfevents.*")):
+        raise UserError(f"no logs in {str(folder)!r}; run a recipe first, or say where: OUT=...")
+    board = program.TensorBoard()
+    arguments = {"host": "127.0.0.1", "port": port, "logdir": folder, "load_fast": "false"}
+    board.configure(argv=["tensorboard", *(f"--{k}={v}" for k, v in arguments.items())])
+    try:
+        board.launch()
+    except program.TensorBoardServerException as error:
+        raise UserError(
+            f"port {port} can't be used: {error.msg}; give another: PORT=..."
+        ) from error
+    # One colour a variant: the part of a run's name before the seed.
+    return f"?runColorGroup={quote('regex:(.+)/seed')}&smoothing=0#timeseries"

@@ -1,0 +1,110 @@
+"""What a terminal shows: progress, verdicts, the best trials, and where things are."""
+
+import contextlib
+import functools
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.table import Table
+
+from recipes._lab.output import report
+
+STYLE = {"holds": "green", "does not hold": "red", "not detected": "yellow"}
+
+
+def speaking():
+    """Return a rich console, and the `log` and `progress` of an `lab.Lab` that speak there."""
+    console = Console(highlight=False)
+    log = functools.partial(console.print, markup=False)
+    return console, log, functools.partial(_progress, console)
+
+
+@contextlib.contextmanager
+def _progress(console, description, total):
+    """Show a progress bar and yield the function that advances it."""
+    if not console.is_terminal:
+        console.print(description, markup=False)
+        yield lambda steps: None
+        return
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "epochs")
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda steps: progress.advance(task, steps)
+
+
+def show_search(console, found, folder, seconds):
+    """Print the best trials, what matters, and where things are."""
+    best = found.ranking[0]
+    names = list(best.hyperparameters.values)
+    table = Table("trial", "val. accuracy (%)", *names, box=None, pad_edge=False)
+    for trial in found.ranking[:10]:
+        values = [trial.hyperparameters.values.get(name, "") for name in names]
+        shown = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
+        table.add_row(trial.trial_id, f"{100 * trial.score:.1f}", *map(escape, shown))
+    console.print()
+    console.print(table)
+    failed = len(found.trials) - len(found.ranking)
+    pruned = sum(trial.message is not None for trial in found.ranking)
+    console.print(f"\n{len(found.trials)} trials, {failed} of them diverged, {pruned} pruned")
+    test = 100 * found.test_accuracy.mean()
+    console.print(
+        f"best on validation: trial {best.trial_id}, {100 * best.score:.1f} %; "
+        f"of so many trials the best looks better than it is: {test:.1f} % on test",
+        soft_wrap=True,
+    )
+    for name, (mean, half) in sorted(found.importance.items(), key=lambda item: -item[1][0]):
+        console.print(f"importance  {escape(name)} {mean:.2f} ± {half:.2f}")
+    if not found.importance:
+        console.print("what matters can't be told: too few trials, or all scores are the same")
+    console.print(f"took        {seconds:.1f} s")
+    for file in ("trials.csv", *found.figures, "best.keras"):
+        kind = {"csv": "trials", "png": "figure", "keras": "model"}[file.rpartition(".")[2]]
+        console.print(f"{kind:12}{escape(str(folder / file))}", soft_wrap=True)
+    show_board(console, folder)
+
+
+def show_run(console, lab, folder, seconds):
+    """Print the findings, and where things are."""
+    show_findings(console, lab)
+    console.print(f"took        {seconds:.1f} s")
+    for file in lab.figures:
+        console.print(f"figure      {escape(str(folder / file))}", soft_wrap=True)
+    console.print(f"page        {escape(str(folder / 'report.html'))}", soft_wrap=True)
+    if lab.options.save_model:
+        console.print(f"model       {escape(lab.options.save_model)}", soft_wrap=True)
+    show_board(console, folder)
+
+
+def show_findings(console, lab):
+    """Print the table and the verdicts of an `lab.Lab`."""
+    if lab.rows:
+        table = Table(*report.COLUMNS, box=None, header_style="bold", pad_edge=False)
+        for row in lab.rows:
+            table.add_row(*map(escape, row))
+        console.print()
+        console.print(table)
+    console.print()
+    for claim in lab.claims:
+        verdict = claim.judgement.verdict
+        console.print(f"[bold {STYLE[verdict]}]{verdict}[/]  {escape(claim.claim)}", soft_wrap=True)
+        source = escape(f"[{claim.source}]")
+        console.print(f"    {escape(claim.judgement.detail)}  [dim]{source}[/]", soft_wrap=True)
+    console.print()
+    for argument, chosen in report.tuned(lab.tuned).items():
+        console.print(f"{argument} chosen on validation: {escape(chosen)}", soft_wrap=True)
+    if lab.options.quick:
+        console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
+
+
+def show_board(console, folder):
+    """Print the command that shows a folder's logs, if it has some."""
+    if (folder / "tensorboard").exists():
+        program = os.path.relpath(Path(sys.executable).parent / "tensorboard")
+        options = ["--host", "127.0.0.1", "--logdir", str(folder / "tensorboard")]
+        command = shlex.join([program, *options])
+        console.print(f"TensorBoard {escape(command)}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Committed results -> gallery, claims, site, README; a recipe -> notebook, a new recipe."""

@@ -1,0 +1,1 @@
+"""Many compiled models, trained together as one graph."""

@@ -1,0 +1,102 @@
+"""One member at a time, with plain `model.fit`: the fallback, and the cross-check."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from callbacks.distribution_logger import Probe, summarize
+from recipes._lab.seeding import batch_order, seed_from
+from recipes._lab.training.architecture import layer_names
+from recipes._lab.training.initial_weights import initial_weights
+from recipes._lab.training.loading import model_to_train
+from recipes._lab.training.recording import PROBE, Record
+from recipes._lab.training.stack import is_correct
+
+# Examples evaluated at once.
+BLOCK = 1000
+
+
+def _batches(member):
+    """Yield the member's batches in the order in which a population would see them."""
+    train, weight = member.data.train, member.class_weight or {}
+    # As factors of the examples: `fit` takes no class_weight beside a generator.
+    factors = np.array([weight.get(label, 1.0) for label in train.y.tolist()], np.float32)
+    for epoch in range(member.epochs):
+        size = min(member.batch_size, len(train))
+        for rows in batch_order(member.seed, epoch, len(train), size):
+            yield train.x[rows], train.y[rows], factors[rows]
+
+
+def fit(members, progress):
+    """Train one member, the only one, with plain `fit`: the fallback, and the cross-check."""
+    (member,) = members
+    keras.utils.set_random_seed(seed_from(member.seed, "fit"))
+    model = model_to_train(member)
+    if member.spec is not None:
+        shapes = {
+            f"{name}/{weight.name}": tuple(weight.shape)
+            for name, layer in zip(layer_names(model), model.layers, strict=True)
+            for weight in layer.weights
+        }
+        draws = initial_weights(member.spec, member.seed, shapes)
+        for variable, value in zip(model.weights, draws, strict=True):
+            variable.assign(value)
+    record = Record([member], member.epochs)
+    loss = keras.losses.get(model.loss)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def measure(x, y):
+        outputs = model(x, training=False)
+        hits = is_correct(loss, y, outputs)
+        if outputs.shape[-1] == 1:
+            y = tf.cast(y[:, None], tf.float32)
+        # A loss function of the user's own may return the mean of the batch.
+        losses = tf.broadcast_to(getattr(loss, "call", loss)(y, outputs), tf.shape(hits))
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(hits)])
+
+    def measured(*splits):
+        sums = [
+            sum(
+                measure(split.x[start : start + BLOCK], split.y[start : start + BLOCK])
+                for start in range(0, len(split), BLOCK)
+            )
+            for split in splits
+        ]
+        return np.concatenate(
+            [s.numpy() / len(split) for s, split in zip(sums, splits, strict=True)]
+        )
+
+    probe = member.watch and Probe(model, member.data.train.x[:PROBE], member.data.train.y[:PROBE])
+
+    def watch(epoch):
+        metrics = measured(member.data.train, member.data.validation)
+        stacked = [tf.constant(variable.numpy()[None]) for variable in model.weights]
+        record.epoch(epoch, metrics[:, None], stacked)
+        if record.watched(epoch, 1):
+            _, outputs, gradients = probe()
+            values = {name: weight.numpy() for name, weight in probe.weights.items()}
+            summary = summarize(values, outputs, gradients, activation_names=probe.activation_names)
+            record.distributions[epoch] = {0: summary.SerializeToString()}
+        return stacked
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            watch(epoch + 1)
+            progress(1)
+            if record.stopped[0]:
+                self.model.stop_training = True
+                progress(member.epochs - epoch - 1)
+
+    stacked = watch(0)
+    model.fit(
+        _batches(member),
+        epochs=member.epochs,
+        steps_per_epoch=len(member.data.train) // min(member.batch_size, len(member.data.train)),
+        verbose=0,
+        shuffle=False,
+        callbacks=[Watch()],
+    )
+    stacked = record.restore([tf.constant(v.numpy()[None]) for v in model.weights])
+    for variable, value in zip(model.weights, stacked, strict=True):
+        variable.assign(value[0])
+    return record.results(1, stacked, measured(member.data.test)[:, None])

@@ -1,0 +1,1 @@
+"""Searches: keras-tuner's oracles, whole batches of trials trained together."""

@@ -1,0 +1,267 @@
+"""`make search`: a recipe's search space, searched in stages -> tables, figures, the best model."""
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib
+import inspect
+import json
+import time
+from pathlib import Path
+
+import keras_tuner
+import numpy as np
+
+from recipes._lab import run as runs
+from recipes._lab.data import load
+from recipes._lab.errors import UserError
+from recipes._lab.files import RunFolder, csv_text, explained, joined, write
+from recipes._lab.lab import QUICK
+from recipes._lab.output import figures, tensorboard
+from recipes._lab.tuning import cluster, space
+from recipes._lab.tuning.halving import search_in_stages
+from recipes._lab.tuning.oracles import rank
+from recipes._lab.tuning.tuner import PopulationTuner
+
+EPOCHS = 20
+DISCARD = (1 / 9, 1 / 3)
+QUICK_TRIALS = 8
+LIBRARIES = (*runs.LIBRARIES, "keras-tuner")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a user may ask of a search.
+
+    Attributes:
+        data: a name or a path, as in `data.load`.
+        target: the column of a .csv that holds the classes, or None for the last.
+        trials: how many in all.
+        stages: how many, each on ranges narrowed around the best of those before it.
+        oracle: "random" or "bayesian".
+        seeds: executions of each trial.
+        epochs: of a trial, or None for the default.
+        discard: whether the worse half of a batch is pruned after a ninth and a third of the
+            epochs.
+        cluster: "auto" or an address to train on Ray, see `cluster.Cluster`; or None.
+        quick: a few trials, epochs and examples.
+        out: folder of all runs.
+    """
+
+    data: str = "digits"
+    target: str | None = None
+    trials: int = 100
+    stages: int = 1
+    oracle: str = "random"
+    seeds: int = 1
+    epochs: int | None = None
+    discard: bool = False
+    cluster: str | None = None
+    quick: bool = False
+    out: str = "runs"
+
+
+@dataclasses.dataclass
+class Findings:
+    """What came of a search.
+
+    Attributes:
+        trials: all trials, in order.
+        ranking: the completed ones, the best mean validation accuracy first, those that were given
+            up early last.
+        test_accuracy: of the executions of the first, (seeds,); asked for once, of this trial.
+        importance: `{name: (mean, half-width of the 95 % interval)}`, see `space.importance`;
+            empty if it can't be told.
+        figures: `{file name: PNG bytes}`.
+    """
+
+    trials: list
+    ranking: list
+    test_accuracy: np.ndarray
+    importance: dict
+    figures: dict
+
+
+def run(name, options, log, progress):
+    """Search a recipe's `build_tunable` and write what came of it.
+
+    Args:
+        name: of the recipe's module in `recipes`.
+        options: what the user asked for.
+        log: see `lab.Lab`.
+        progress: see `lab.Lab`.
+
+    Returns:
+        The `Findings`, and the folder that now holds the results.
+
+    Raises:
+        UserError: anything that the user can put right.
+    """
+    start = time.perf_counter()
+    module = importlib.import_module(f"recipes.{name}")
+    data = _data(module, options)
+
+    def build_model(hp):
+        return module.build_tunable(hp, data.input_shape, data.num_classes)
+
+    asked = keras_tuner.HyperParameters()
+    build_model(asked)
+    if not asked.space:
+        raise UserError(
+            f"{module.__name__}.build_tunable asks hp for nothing, so nothing to search"
+        )
+    if options.quick:
+        options = dataclasses.replace(options, trials=min(options.trials, QUICK_TRIALS))
+    epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
+    settings = {
+        "data": data.fingerprint,
+        "epochs": epochs,
+        "seeds": options.seeds,
+        "oracle": options.oracle,
+        "stages": options.stages,
+        "discard": options.discard,
+        "recipe": Path(module.__file__).read_text(encoding="utf-8"),
+        "program": _digest(runs.program()),
+        "versions": runs.versions(LIBRARIES),
+    }
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(RunFolder(options.out, name, f"{data.name}-search"))
+        train = None
+        if options.cluster:
+            ray = stack.enter_context(contextlib.closing(cluster.Cluster(options.cluster)))
+            train = ray.train
+        state = folder.cache / f"search-{name}-{_digest(settings)}"
+        _say_if_new(folder.cache / f"search-{name}.json", settings, state, log)
+
+        def make(oracle, repetition, stage):
+            ranges = oracle.get_space().get_config() if stage else None
+            return PopulationTuner(
+                oracle,
+                build_model,
+                data,
+                epochs=epochs,
+                seeds=range(options.seeds),
+                discard=DISCARD if options.discard else (),
+                directory=state,
+                project_name=f"stage-{stage + 1}-{_digest(ranges)}",
+                log=log,
+                progress=progress,
+                train=train,
+            )
+
+        plan = (options.oracle, options.trials, options.stages, [0])
+        (tuners,), original = search_in_stages(make, *plan)
+        if not any(tuner.completed() for tuner in tuners):
+            raise UserError("all trials diverged; search smaller learning rates")
+        findings, tuner = _findings(tuners, original)
+        _write(name, options, data, folder.work, tuners, tuner, findings, epochs, start)
+        folder.finish()
+    return findings, folder.final
+
+
+def _data(module, options):
+    """Return the data in the shape that the recipe's template takes."""
+    if not hasattr(module, "build_tunable"):
+        raise UserError(f"{module.__name__} has no build_tunable, so nothing to search")
+    parameters = inspect.signature(module.build_tunable).parameters
+    shape = getattr(parameters.get("input_shape"), "default", None)
+    if not isinstance(shape, tuple):
+        raise UserError(
+            f"build_tunable of {module.__name__} takes no input_shape with a default, such as "
+            "(64,) or (28, 28, 1), that says what it needs; recipes/bn_vs_nobn.py shows one"
+        )
+    dataset = load(options.data, options.target)
+    dataset = dataset.images() if len(shape) == 3 else dataset.flat()
+    few = QUICK["examples"] if options.quick else None
+    return dataset.first(few, few, few)
+
+
+def _digest(content):
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _say_if_new(path, settings, state, log):
+    """Say that a search of other settings than the last one starts anew."""
+    try:
+        last = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        last = None
+    if isinstance(last, dict) and last != settings and not state.exists():
+        changed = [key for key in settings if last.get(key) != settings[key]]
+        log(f"a new search, since there is a change in: {', '.join(changed)}")
+    elif state.exists():
+        log("going on with the search that was begun with these settings")
+    write(path, json.dumps(settings))
+
+
+def _findings(tuners, original):
+    """Return the findings and the tuner of the best trial."""
+    completed = [trial for tuner in tuners for trial in tuner.completed()]
+    ranking = sorted(completed, key=rank)
+    best = ranking[0]
+    (tuner,) = [tuner for tuner in tuners if best in tuner.completed()]
+    told = space.importance(original, [trial for trial in completed if trial.message is None])
+    importance = {name: space.corrected_interval(values) for name, values in told.items()}
+    names = [parameter.name for parameter in original.space]
+    scatter = figures.scatter(
+        {p.name: [t.hyperparameters.values.get(p.name) for t in completed] for p in original.space},
+        100 * np.array([trial.score for trial in completed]),
+        logarithmic=[p.name for p in original.space if getattr(p, "sampling", None) == "log"],
+        y_label="validation accuracy (%)",
+    )
+    drawn = {"figure.png": scatter}
+    if len(names) > 1:
+        drawn["figure-parallel.png"] = figures.parallel(
+            {
+                p.name: [
+                    # A trial has no value where it is subject to a condition that fails.
+                    p.value_to_prob(values[p.name]) if p.name in values else np.nan
+                    for values in (trial.hyperparameters.values for trial in completed)
+                ]
+                for p in original.space
+            },
+            {p.name: [p.prob_to_value(0.0), p.prob_to_value(1.0)] for p in original.space},
+            100 * np.array([trial.score for trial in completed]),
+            label="validation accuracy (%)",
+        )
+    if importance:
+        drawn["figure-importance.png"] = figures.importance(
+            importance,
+            x_label="growth of the squared error, as a share of the variance,\n"
+            "when its values are permuted among held-out trials",
+        )
+    pictures = {file: figures.png(figure) for file, figure in drawn.items()}
+    trials = [trial for tuner in tuners for trial in tuner.trials()]
+    return Findings(trials, ranking, tuner.test_accuracy(best), importance, pictures), tuner
+
+
+def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
+    """Write the files of a search."""
+    best = findings.ranking[0]
+    tables = [((stage,), of.tables()) for stage, of in enumerate(tuners, 1)]
+    for n, file in enumerate(("trials.csv", "history.csv")):
+        write(folder / file, csv_text(joined(("stage",), [(of, both[n]) for of, both in tables])))
+    for file, content in findings.figures.items():
+        write(folder / file, content)
+    about = {
+        "class_names": data.class_names,
+        "hyperparameters": best.hyperparameters.values,
+        "val_accuracy": float(best.score),
+        "test_accuracy": findings.test_accuracy.tolist(),
+    }
+    runs.save_model(tuner.load_model(best), about, folder / "best.keras")
+    with explained(folder):
+        tensorboard.write_search(
+            [(t, trial) for t in tuners for trial in t.trials()], folder / "tensorboard"
+        )
+    content = {
+        "recipe": name,
+        "arguments": dataclasses.asdict(options) | {"data": data.name},
+        "epochs": epochs,
+        "best": {"trial": best.trial_id, **about},
+        "importance": findings.importance,
+        "versions": runs.versions(LIBRARIES),
+        "seconds": {"total": round(time.perf_counter() - start, 1)},
+    }
+    write(folder / "search.json", json.dumps(content, indent=1, ensure_ascii=False))

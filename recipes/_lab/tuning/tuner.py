@@ -1,0 +1,307 @@
+"""keras-tuner's oracles and files, with whole batches of trials trained as populations.
+
+keras-tuner draws the hyperparameters, keeps the state of the search and ranks the trials. Here, it
+is asked for many trials at once; those that share an architecture are trained as one graph, every
+trial with several seeds.
+"""
+
+import contextlib
+import functools
+import io
+import json
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from unittest import mock
+
+import keras_tuner
+import numpy as np
+from keras_tuner.src import utils as keras_tuner_utils
+
+from recipes._lab.errors import UserError
+from recipes._lab.files import write
+from recipes._lab.training import architecture
+from recipes._lab.training.loading import load_model
+from recipes._lab.training.members import METRICS, Member
+from recipes._lab.tuning.halving import scores, search_together, test_accuracies
+from recipes._lab.tuning.oracles import rank
+
+BATCH = 48  # trials asked for and trained at once: two chunks of 24
+# Of the trials that a Gaussian process proposes, each knows of the others only that they run.
+BAYESIAN_BATCH = 8
+
+
+class PopulationTuner(keras_tuner.Tuner):
+    """A tuner that trains its trials batch by batch, each batch as populations.
+
+    What keras-tuner's tuners offer works: `results_summary()`, `get_best_hyperparameters()`,
+    `get_best_models()` (the execution of the trial that is best on validation). Two names of
+    hyperparameters have a meaning: `batch_size` and `epochs` are used in training if a model's
+    `hp` draws them. A trial's score is the mean validation accuracy of its executions after the
+    last epoch; a trial with an execution that diverges has FAILED.
+
+    Args:
+        oracle: as from `make_oracle`, or any other that gives several open trials.
+        hypermodel: a `keras_tuner.HyperModel`, or a function `build_model(hp)` that returns a
+            compiled `keras.Sequential`. Other models are trained one by one, with `fit`.
+        data: a `Dataset`.
+        epochs: of a trial.
+        batch_size: examples a step.
+        seeds: of a trial's executions.
+        batch: trials asked for at once, or None for the oracle's own number.
+        discard: at each of these shares of the epochs, the worse half of a batch is pruned
+            (successive halving, Jamieson and Talwalkar 2016), such as (1 / 9, 1 / 3).
+        directory: of all searches, or None for a search whose files nobody needs.
+        project_name: folder of this search in it. If it holds a search, that goes on.
+        log: called with a line of text that the user should see.
+        progress: context manager `progress(description, total)` that yields `advance(steps)`.
+        store: keeps what is trained for a run that is killed, as in `population.train`; a search
+            with a directory needs none.
+        train: what trains members, as `population.train`, which it is by default; a `Cluster`'s.
+
+    Raises:
+        UserError: the folder holds something that is not the state of a search.
+    """
+
+    def __init__(
+        self,
+        oracle,
+        hypermodel,
+        data,
+        *,
+        epochs,
+        batch_size=100,
+        seeds=(0,),
+        batch=None,
+        discard=(),
+        directory=None,
+        project_name="search",
+        log=print,
+        progress=None,
+        store=None,
+        train=None,
+    ):
+        self.data, self.epochs, self.batch_size = data, epochs, batch_size
+        self.seeds, self.discard = tuple(seeds), tuple(discard)
+        bayesian = isinstance(oracle, keras_tuner.oracles.BayesianOptimizationOracle)
+        self.batch = batch or (BAYESIAN_BATCH if bayesian else BATCH)
+        self._log, self._progress, self._logged = log, progress or _no_progress, set()
+        self._kept, self._temporary, self.store = {}, directory is None, store
+        self.train_members = train
+        if self._temporary:
+            directory = tempfile.mkdtemp()  # keras-tuner makes empty folders in it
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(
+                oracle, hypermodel, directory=str(directory), project_name=project_name
+            )
+        oracle.verbose = 0
+
+    def reload(self):
+        """Go on with the search in the folder; see `keras_tuner.Tuner`."""
+        try:
+            super().reload()
+            for name in self.oracle.end_order:
+                with np.load(self._file(self.oracle.trials[name]), allow_pickle=False) as arrays:
+                    arrays["test"]
+        except Exception as error:  # what is no state fails in more ways than can be listed
+            raise UserError(
+                f"{self.project_dir!r} holds no sound state of a search; it is left as it is: "
+                "move it away, or search in another folder (OUT=... or --out ...)"
+            ) from error
+
+    def search(self):
+        """Train trials until the oracle has no more."""
+        search_together([self])
+
+    def ask(self):
+        """Return the next batch of trials, empty at the end of the search."""
+        trials = []
+        with self._whole_files():
+            self.save()  # only if its own file is there does keras-tuner go on with a search
+            for slot in range(self.batch):
+                trial = self.oracle.create_trial(f"{self.tuner_id}-slot{slot}")
+                if trial.status in ("STOPPED", "IDLE"):
+                    break
+                trials.append(trial)
+        return trials
+
+    def report(self, trials, results):
+        """Keep the results of a batch and tell the oracle its scores."""
+        with self._whole_files():
+            for trial in trials:
+                self._report(trial, results[trial.trial_id])
+
+    def trials(self):
+        """Return all trials in the order in which they were started."""
+        return [self.oracle.trials[name] for name in self.oracle.start_order]
+
+    def completed(self):
+        """Return those that have a score."""
+        return [trial for trial in self.trials() if trial.status == "COMPLETED"]
+
+    def history(self, trial):
+        """Return the curves of a finished trial, `{metric: (executions, epochs + 1)}`."""
+        arrays = self._arrays(trial)
+        return {metric: arrays[metric] for metric in METRICS}
+
+    def test_accuracy(self, trial):
+        """Return the test accuracy of each execution of a finished trial, (executions,).
+
+        To be asked of the trial that validation has chosen, when the search is over.
+        """
+        return self._arrays(trial)["test"]
+
+    def load_model(self, trial):
+        """Return a trial's model with the weights of the execution that is best on validation."""
+        arrays = self._arrays(trial)
+        weights = [arrays[str(n)] for n in range(len(arrays) - len(METRICS) - 1)]
+        return load_model(self._member(trial, self.seeds[0]), weights)
+
+    def tables(self):
+        """Return two tables, lists of rows with a head: a row a trial, and a row a number."""
+        names = [parameter.name for parameter in self.oracle.get_space().space]
+        rows = [("trial", "status", "val_accuracy", "message", *names)]
+        numbers = [("trial", "seed", "epoch", "metric", "value")]
+        for trial in self.trials():
+            values = [trial.hyperparameters.values.get(name, "") for name in names]
+            score = "" if trial.score is None else repr(float(trial.score))
+            rows.append((trial.trial_id, trial.status, score, trial.message or "", *values))
+            for metric, of_seed in self.history(trial).items():
+                for seed, curve in zip(self.seeds, of_seed.tolist(), strict=True):
+                    for epoch, value in enumerate(curve):
+                        numbers.append((trial.trial_id, seed, epoch, metric, repr(value)))
+        return rows, numbers
+
+    def members(self, trial):
+        """Return the members that a trial is made of, one a seed."""
+        return [self._member(trial, seed) for seed in self.seeds]
+
+    def _member(self, trial, seed):
+        hyperparameters = trial.hyperparameters.copy()
+        build = functools.partial(self.hypermodel.build, hyperparameters)
+        try:
+            spec = architecture.read(build)
+        except architecture.NotStackableError as error:
+            spec = None
+            if str(error) not in self._logged:
+                self._logged.add(str(error))
+                name = f"trial {trial.trial_id} and the like"
+                self._log(f"{name} are trained one by one, with fit: {error}")
+        # With what this model has asked for and none before; from now on the oracle draws that.
+        trial.hyperparameters, values = hyperparameters, hyperparameters.values
+        return Member(
+            label=f"trial {trial.trial_id}",
+            build=build,
+            spec=spec,
+            seed=seed,
+            data=self.data,
+            epochs=int(values.get("epochs", self.epochs)),
+            batch_size=int(values.get("batch_size", self.batch_size)),
+            place=self.project_name,
+        )
+
+    def _report(self, trial, results):
+        """Keep a trial's curves and best weights, and tell the oracle its score."""
+        arrays = {metric: np.stack([r.history[metric] for r in results]) for metric in METRICS}
+        accuracies = scores(results)
+        best = results[int(accuracies.argmax())]
+        weights = {str(n): weight for n, weight in enumerate(best.weights)}
+        self._keep(trial, arrays | weights | {"test": test_accuracies(results)})
+        epochs = len(best.history["loss"]) - 1
+        last = best.pause.epoch if best.pause else epochs
+        lost = {
+            seed: int(np.argmin(np.isfinite(result.history["loss"])))
+            for seed, result in zip(self.seeds, results, strict=True)
+            if not np.isfinite(result.history["loss"][: last + 1]).all()
+        }
+        if lost:
+            trial.status = "FAILED"
+            where = ", ".join(f"epoch {epoch} (seed {seed})" for seed, epoch in lost.items())
+            trial.message = f"diverged in {where}"
+        else:
+            means = {metric: float(curves[:, last].mean()) for metric, curves in arrays.items()}
+            self.oracle.update_trial(trial.trial_id, means, step=last)
+            trial.status = "COMPLETED"
+            trial.message = None if last == epochs else f"pruned after {last} of {epochs} epochs"
+        self.on_trial_end(trial)
+
+    def _keep(self, trial, arrays):
+        if self._temporary:
+            self._kept[trial.trial_id] = arrays
+            return
+        file = io.BytesIO()
+        np.savez(file, **arrays)
+        write(self._file(trial), file.getvalue())
+
+    def _arrays(self, trial):
+        if self._temporary:
+            return self._kept[trial.trial_id]
+        with np.load(self._file(trial), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def _file(self, trial):
+        return Path(self.get_trial_dir(trial.trial_id)) / "history.npz"
+
+    @contextlib.contextmanager
+    def _whole_files(self):
+        """Let keras-tuner's files be written at the end of the block, each whole or not at all.
+
+        It writes them in place, which a kill can tear, and the same ones again for every trial.
+        The trials' own files come first; `_Resumable.reload` knows what a kill between two leaves.
+        """
+        files = {}
+
+        def keep(path, content):
+            files[path] = text = json.dumps(content)
+            return text
+
+        with mock.patch.object(keras_tuner_utils, "save_json", keep):
+            yield
+        if not self._temporary:
+            for path in sorted(files, key=lambda path: "trial.json" not in path):
+                write(path, files[path])
+
+
+class Searched:
+    """One repetition of a search, for a recipe's claims.
+
+    Args:
+        stages: its tuners, finished.
+
+    Attributes:
+        values: `{name: (trials,)}` of the hyperparameters, in the order of the trials.
+        val_accuracy: (trials,), after the last epoch; of diverged trials zero.
+        test_accuracy: (trials,), likewise; to be asked of the trial that validation has chosen.
+        curves: `{metric: (trials, epochs + 1)}`, by epoch.
+        ranking: indices of the completed trials, the best on validation first, those that were
+            pruned last.
+        best: index of the first of them; 0 if all diverged.
+    """
+
+    def __init__(self, stages):
+        trials = [(tuner, trial) for tuner in stages for trial in tuner.trials()]
+        names = [parameter.name for parameter in stages[0].oracle.get_space().space]
+        self.values = {
+            name: np.array([trial.hyperparameters.values.get(name) for _, trial in trials])
+            for name in names
+        }
+        self.val_accuracy = np.array([trial.score or 0.0 for _, trial in trials])
+        self.test_accuracy = np.array([t.test_accuracy(trial).mean() for t, trial in trials])
+        histories = [tuner.history(trial) for tuner, trial in trials]
+        self.curves = {m: np.array([of[m].mean(axis=0) for of in histories]) for m in METRICS}
+        completed = [n for n, (_, trial) in enumerate(trials) if trial.status == "COMPLETED"]
+        self.ranking = sorted(completed, key=lambda n: rank(trials[n][1]))
+        self.best = self.ranking[0] if self.ranking else 0
+        self._trials = trials
+
+    def model(self, number):
+        """Return a trained model by its trial's index, an ordinary compiled Keras model."""
+        tuner, trial = self._trials[number]
+        return tuner.load_model(trial)
+
+
+@contextlib.contextmanager
+def _no_progress(description, total):
+    yield lambda epochs: None

@@ -1,0 +1,166 @@
+"""TensorBoard reads what a run wrote."""
+
+import html
+import io
+import urllib.request
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from recipes._lab import evidence
+from recipes._lab.lab import Claim
+from recipes._lab.output import tensorboard
+from tests.server import TensorBoardServer
+
+with warnings.catch_warnings():  # from the libraries that TensorBoard bundles
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+VARIANT = "BN, Keras's defaults, lr 0.05, std 0.54"
+FOLDER = "BN_Keras_s_defaults_lr_0.05_std_0.54"
+
+
+def scalars_of(folder):
+    """Return {tag: [(step, value)]} of a folder's event files."""
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    events.Reload()
+    scalars = {}
+    for tag in events.Tags()["tensors"]:
+        if events.SummaryMetadata(tag).plugin_data.plugin_name == "scalars":
+            scalars[tag] = [
+                (event.step, tf.make_ndarray(event.tensor_proto).item())
+                for event in events.Tensors(tag)
+            ]
+    return scalars
+
+
+def test_the_curves_of_a_run_are_those_of_its_results(quick_run, read_results):
+    run = quick_run()
+    curves = read_results(run.folder)
+    for seed in (0, 1):
+        logs = run.folder / "tensorboard" / FOLDER / f"seed-{seed}"
+        for part, prefix in (("train", ""), ("validation", "val_")):
+            scalars = scalars_of(logs / part)
+            assert set(scalars) == {"epoch_loss", "epoch_accuracy"}
+            for tag, points in scalars.items():
+                values = curves[VARIANT, seed, prefix + tag.removeprefix("epoch_")]
+                assert len(values) > 1
+                assert points == [(n, float(np.float32(v))) for n, v in enumerate(values)]
+
+
+def test_every_variant_and_seed_has_a_folder_of_its_own(quick_run, read_results):
+    run = quick_run()
+    members = {(variant, seed) for variant, seed, _ in read_results(run.folder)}
+    logs = run.folder / "tensorboard"
+    for part in ("train", "validation"):
+        assert len(list(logs.glob(f"*/seed-*/{part}"))) == len(members) == 160
+
+
+# The report: texts and images
+
+QUESTION = "Does it work? – 95 % of “runs” <b>do</b>"
+SIZES = {"figure.png": (7, 3), "figure-at_the_book_s_rate.png": (2.5, 4)}  # inches
+
+
+def png(inches, number):
+    """A picture, and not the same for every number."""
+    figure = Figure(figsize=inches)
+    figure.subplots().plot(range(number))
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, hand_made):
+    """The folder of the logs of a made-up run, and its figures."""
+    figures = {name: png(size, n) for n, (name, size) in enumerate(SIZES.items(), 5)}
+    judgements = [evidence.judge([1.0, 2.0, 3.0, 4.0, 5.0]), evidence.judge([-1.0, -1.1, -1.2])]
+    claims = [
+        Claim(f"claim {n}", f"Book, {n}", n == 0, judgement)
+        for n, judgement in enumerate(judgements)
+    ]
+    folder = tmp_path_factory.mktemp("logs")
+    tensorboard.write_logs(
+        hand_made({"v": [{"accuracy": [0.1, 0.9]}]}),
+        {"v": {"rate": 0.1}},
+        folder,
+        question=QUESTION,
+        claims=claims,
+        figures=figures,
+    )
+    return folder, figures, claims
+
+
+def strings_of(folder):
+    """Return {tag: (plugin, strings)} of a folder's event files."""
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    events.Reload()
+    found = {}
+    for tag in events.Tags()["tensors"]:
+        (event,) = events.Tensors(tag)
+        assert event.step == 0
+        plugin = events.SummaryMetadata(tag).plugin_data.plugin_name
+        found[tag] = (plugin, tf.make_ndarray(event.tensor_proto).tolist())
+    return found
+
+
+def test_texts_and_images_come_back_byte_by_byte(report):
+    folder, figures, claims = report
+    found = strings_of(folder / "report")
+    assert list(found) == ["question", "verdicts", "figure", "figure-at_the_book_s_rate"]
+    assert found["question"] == ("text", QUESTION.encode())
+    plugin, table = found["verdicts"]
+    assert plugin == "text"
+    head, _, *rows = table.decode().splitlines()
+    assert head == "| verdict | claim | measured | source |"
+    assert claims[0].judgement.verdict != claims[1].judgement.verdict
+    for row, claim in zip(rows, claims, strict=True):
+        judgement = claim.judgement
+        cells = (f"**{judgement.verdict}**", claim.claim, judgement.detail, claim.source)
+        assert row == f"| {' | '.join(cells)} |"
+    for (name, content), (width, height) in zip(figures.items(), SIZES.values(), strict=True):
+        plugin, strings = found[name.removesuffix(".png")]
+        assert plugin == "images"
+        pixels = [b"%d" % (100 * width), b"%d" % (100 * height)]
+        assert strings == [*pixels, content]
+
+
+def test_tensorboard_serves_texts_and_images_as_if_tf_summary_had_written_them(report):
+    folder, figures, claims = report
+    with tf.summary.create_file_writer(str(folder / "plain")).as_default(step=0):
+        for tag, (plugin, text) in strings_of(folder / "report").items():
+            if plugin == "text":
+                tf.summary.text(tag, text)
+        for name, content in figures.items():
+            tf.summary.image(name.removesuffix(".png"), tf.io.decode_png(content)[None])
+    server = TensorBoardServer(folder)
+
+    def served(plugin, tag):
+        """What is served of the report and of the plain one."""
+        for run in ("report", "plain"):
+            (entry,) = server.get(f"{plugin}/{plugin}", run, tag, points=1)
+            assert entry["step"] == 0
+            yield entry
+
+    for name, content in figures.items():
+        pictures = []
+        for entry in served("images", name.removesuffix(".png")):
+            url = f"{server.url}data/plugin/images/individualImage?{entry['query']}"
+            with urllib.request.urlopen(url) as response:
+                assert response.headers["Content-Type"] == "image/png"
+                pictures.append(response.read())
+        ours, theirs = pictures
+        assert ours == content
+        np.testing.assert_array_equal(imread(io.BytesIO(ours)), imread(io.BytesIO(theirs)))
+    for tag in ("question", "verdicts"):
+        ours, theirs = (entry["text"] for entry in served("text", tag))
+        assert ours == theirs
+    assert ours.count("<tr>") == 3  # a heading and two claims
+    for claim in claims:
+        for words in (claim.judgement.verdict, claim.claim, claim.judgement.detail, claim.source):
+            assert words in html.unescape(ours)

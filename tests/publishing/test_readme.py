@@ -1,0 +1,128 @@
+"""What README says is so: its code runs, its numbers are those of the program."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from callbacks.distribution_logger import DistributionLogger
+from callbacks.training_monitor import TrainingMonitor
+from recipes import bn_vs_nobn
+from recipes._lab import catalogue, evidence
+from recipes._lab.lab import SEEDS, Options
+from recipes._lab.publishing import readme
+from recipes._lab.tuning import search
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CODE = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def code_with(word):
+    (found,) = [code for code in CODE if word in code]
+    return found
+
+
+@pytest.fixture
+def names():
+    rng = np.random.default_rng(0)
+    return {
+        "x": rng.normal(size=(200, 20)).astype("float32"),
+        "y": rng.integers(0, 3, 200),
+        "build_model": bn_vs_nobn.build_model,
+        "build_tunable": bn_vs_nobn.build_tunable,
+        "DistributionLogger": DistributionLogger,
+        "TrainingMonitor": TrainingMonitor,
+    }
+
+
+def test_a_pasted_template_trains(names):
+    exec(code_with("build_model(input_shape"), names)
+    assert names["model"].history.epoch == list(range(20))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # keras-tuner's
+def test_a_pasted_search_runs(names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = code_with("RandomSearch").replace("max_trials=20", "max_trials=2")
+    exec(code.replace("epochs=20", "epochs=1"), names)
+    assert names["model"].output_shape == (None, 3)
+
+
+def test_the_pasted_callbacks_run(names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names["model"] = bn_vs_nobn.build_model((20,), 3)
+    exec(code_with("DistributionLogger"), names)
+    exec(code_with("TrainingMonitor"), names)
+    assert list((tmp_path / "logs" / "first").glob("events*"))
+
+
+def test_a_saved_model_predicts(quick_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(quick_run().out)
+    exec(code_with("best.keras"), {})
+    predicted = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"\['\d'(, '\d'){4}\]", predicted)
+    assert keras.saving.load_model("best.keras").input_shape == (None, 64)
+
+
+def test_options_and_defaults_are_those_of_the_makefile_and_the_program():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    head, of_search = README.split("## Search\n")
+    run, searched = (
+        dict(re.findall(r"^\| `(\w+)=.*?` \| .* \| (.*?) \|$", part, flags=re.MULTILINE))
+        for part in (head, of_search)
+    )
+    for option in (*run, *searched):
+        assert re.search(rf"^{option} +=", makefile, flags=re.MULTILINE), option
+    assert run["SEEDS"] == str(SEEDS)
+    assert run["DATA"] == f"`{Options().data}`"
+    assert run["OUT"] == f"`{Options().out}`"
+    defaults = search.Options()
+    for option in ("TRIALS", "STAGES", "SEEDS"):
+        assert searched[option] == str(getattr(defaults, option.lower()))
+    assert searched["ORACLE"] == f"`{defaults.oracle}`"
+    assert searched["EPOCHS"] == str(search.EPOCHS)
+    assert search.DISCARD == (1 / 9, 1 / 3)
+    assert "after a ninth and again after a third" in README
+
+
+def test_every_make_target_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"(?:`|^)make ([\w-]+)", README, flags=re.MULTILINE)):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+    for name in set(re.findall(r"(?:NAME|FROM)=(\w+)", README)) - {"my_question"}:
+        assert name in catalogue.names()
+
+
+def test_pythons_are_those_that_the_makefile_accepts():
+    versions = re.search(r"Python (3\.\d+), (3\.\d+) or (3\.\d+)", README).groups()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    low, high = re.search(r"\(3, (\d+)\) <= .* <= \(3, (\d+)\)", makefile).groups()
+    assert versions == tuple(f"3.{minor}" for minor in range(int(low), int(high) + 1))
+
+
+def test_the_disk_that_it_takes():
+    gigabytes = int(re.search(r"(\d+) GB of disk", README).group(1))
+    size = 0
+    for folder, _, files in os.walk(sys.prefix):
+        size += sum(os.lstat(os.path.join(folder, file)).st_size for file in files)
+    assert gigabytes - 2 < size / 1e9 <= gigabytes
+
+
+def test_the_level_of_the_intervals():
+    assert f"{1 - evidence.LEVEL:.0%}".replace("%", " %") == "95 %"
+    assert "the 95 % interval" in README
+    assert "with 80 % power" in README
+
+
+def test_the_generated_parts_are_what_the_committed_results_say():
+    assert readme.renewed(README) == README
+    for part in ("symptoms", "gallery", "claims"):
+        assert f"<!-- /{part} -->" in README
+    for path in catalogue.RESULTS.glob("*.json"):
+        assert path.stem in catalogue.names()
+        assert f"make recipe NAME={path.stem}" in README

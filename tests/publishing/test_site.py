@@ -1,0 +1,185 @@
+"""The static site: its pages, links and escapes, and what a browser makes of them."""
+
+import html
+import json
+import signal
+import socket
+import urllib.request
+from dataclasses import asdict
+from html.parser import HTMLParser
+from socket import gethostname
+
+import keras
+import numpy as np
+import pytest
+
+from recipes._lab import catalogue
+from recipes._lab.errors import UserError
+from recipes._lab.evidence import Judgement
+from recipes._lab.publishing import claims, site
+from tests.browser import Browser, find
+
+NASTY = '<script>alert("&")</script>'
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site") / "gallery"
+    site.build(folder)
+    return folder
+
+
+class Links(HTMLParser):
+    """What a page refers to, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.text = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.links += [value for name, value in attributes if name in ("href", "src")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_every_recipe_has_a_page_and_every_link_leads_somewhere(built):
+    pages = {path.name: Links(path.read_text(encoding="utf-8")) for path in built.glob("*.html")}
+    expected = {f"{name}.html" for name in catalogue.names()} | {"index.html", "claims.html"}
+    assert set(pages) == expected
+    for page in pages.values():
+        for link in page.links:
+            assert link == "data:," or (built / link).is_file(), link  # and to no other host
+    assert expected - {"index.html"} <= set(pages["index.html"].links)
+
+
+def test_a_page_says_what_its_recipe_says(built):
+    recipe = catalogue.read("bn_vs_nobn")
+    text = Links((built / "bn_vs_nobn.html").read_text(encoding="utf-8")).text
+    for part in (recipe.question, recipe.claim, recipe.use, recipe.look_for, recipe.template):
+        assert part in text
+    assert "book rate, digits" in text  # the caption of its second figure
+    for run in catalogue.results("bn_vs_nobn")["runs"].values():
+        for claim in run["claims"]:
+            assert claim["claim"] in text
+            assert claim["finding"] in text
+    assert "; smallest detectable ±" in Links((built / "claims.html").read_text()).text
+
+
+def test_the_overview_leads_from_symptoms_to_recipes(built):
+    text = Links((built / "index.html").read_text(encoding="utf-8")).text
+    assert text.index("the loss does not move") < text.index(catalogue.TOPICS[0])
+    hold = claims.count(claims.entries(catalogue.everything()), "digits")["holds"]
+    assert f"All claims on digits: {hold}\N{NO-BREAK SPACE}✓" in text
+
+
+def test_text_from_data_and_files_is_escaped(tmp_path, monkeypatch):
+    """A class may be called <script>, and so may a file, and a claim may name both."""
+    monkeypatch.setattr(catalogue, "RESULTS", tmp_path)
+    judgement = Judgement("holds", 1.0, None, None, NASTY, 20, None, 0.01, finding=NASTY)
+    claim = {"claim": NASTY, "source": NASTY, "primary": True} | asdict(judgement)
+    run = {"claims": [claim], "seeds": [1000], "versions": {NASTY: NASTY}}
+    (tmp_path / "nasty.json").write_text(json.dumps({"runs": {NASTY: run}}))
+    tags = f"Claim: {NASTY}\n\nLook for: {NASTY}\n\n{NASTY}\n\nUse: {NASTY}\nSymptoms: {NASTY}"
+    code = "def build_tunable(hp):\n    return '<script>'\n"
+    recipe = catalogue.parse("nasty", f"'''{NASTY}?\n\n{tags}\nTopic: {NASTY}\n'''\n{code}")
+    pages = site.pages([recipe], claims.entries([recipe]))
+    for name in ("index.html", "claims.html", "nasty.html"):
+        assert html.escape(NASTY) in pages[name]
+        assert pages[name].count("<script") == 1  # the site's own
+        assert "alert(" in Links(pages[name]).text
+
+
+def test_an_old_site_is_replaced(built):
+    (built / "old.html").write_text("old")
+    site.build(built)
+    assert not (built / "old.html").exists()
+    assert (built / "index.html").exists()
+    assert [path.name for path in built.parent.iterdir()] == [built.name]
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(built):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} can't be used: .*; give another: PORT="):
+            site.serve(built, port)
+
+
+def test_it_is_served_until_ctrl_c(recipes):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with recipes.start("site", "--port", port) as process:
+        try:
+            address = process.stdout.readline().strip()
+            assert process.stdout.readline().endswith(f"{port}:127.0.0.1:{port} {gethostname()}\n")
+            assert process.stdout.readline() == "stop with Ctrl-C\n"
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                assert "Keras training recipes" in answer.read().decode()
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=60) == ("", "")
+        finally:
+            process.kill()
+    assert address == f"http://127.0.0.1:{port}/"
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if find() is None:
+        pytest.skip("no Chromium is installed, in which the pages could be opened")
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def served(built):
+    """The address of the site, served as `make gallery-serve` serves it."""
+    with site.serve(built, 0) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+BROKEN = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+LOADED = "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode(); }))"
+
+
+def test_every_page_opens_without_an_error(browser, served, built):
+    for page in sorted(built.glob("*.html")):
+        browser.open(f"{served}/{page.name}")
+        browser.wait_for("Recipes", "Textbook claims, checked")
+        browser.evaluate(f"{LOADED}.then(() => 0)")
+        assert browser.evaluate(BROKEN) == []
+        # On a phone nothing but tables and code, in boxes of their own, scrolls sideways.
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_the_copied_template_runs(browser, served, built, scheme):
+    """From a server, and from a file, where a page may not write to the clipboard by itself."""
+    where = served if scheme == "http" else f"file://{built}"
+    browser.open(f"{where}/bn_vs_nobn.html")
+    browser.wait_for("Paste it")
+    browser.evaluate(
+        "window.copied = null;"
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async t => {"
+        f"if ({json.dumps(scheme)} == 'file') throw 'not here'; window.copied = t; }}}}}});"
+        "document.addEventListener('copy', () => { window.copied = getSelection().toString(); });"
+    )
+    label, text = browser.evaluate(
+        "(async () => {"
+        "const pause = () => new Promise(go => setTimeout(go, 10));"
+        "while (document.readyState != 'complete') await pause();"  # its script has run
+        "const button = document.querySelector('button.copy'); button.click();"
+        "for (let n = 0; n < 1000 && button.textContent == 'copy'; n++) await pause();"
+        "return [button.textContent, window.copied]; })()"
+    )
+    assert label == "copied"
+    assert text.strip() == catalogue.read("bn_vs_nobn").template.strip()
+    names = {"__name__": "pasted"}
+    exec(text, names)
+    model = names["build_model"]((4,), 3)
+    assert isinstance(model, keras.Sequential)
+    assert model.predict(np.zeros((2, 4)), verbose=0).shape == (2, 3)

@@ -1,0 +1,139 @@
+"""What recipes say of themselves, read from their files."""
+
+import ast
+
+import pytest
+
+from recipes._lab import catalogue
+from recipes._lab.errors import UserError
+
+SOURCE = '''"""Is it so?
+
+Claim: it is, says
+somebody (a book).
+
+Look for: a line
+that rises.
+
+Why it rises: because: of this.
+
+And more.
+
+Use: the larger one;
+always.
+Symptoms: it is slow; it stops.
+Topic: Softmax
+"""
+
+import keras
+
+
+def build_model():
+    """Return a model."""
+
+
+def build_tunable(hp):
+    return build_model()
+
+
+VARIANTS = {}
+'''
+
+
+def test_a_docstring_is_read_paragraph_by_paragraph():
+    recipe = catalogue.parse("is_it_so", SOURCE)
+    assert recipe.question == "Is it so?"
+    assert recipe.claim == "it is, says somebody (a book)."
+    assert recipe.look_for == "a line that rises."
+    assert recipe.use == "the larger one; always."
+    assert recipe.symptoms == ("it is slow", "it stops")
+    assert recipe.topic == "Softmax"
+    assert recipe.explanation == ("Why it rises: because: of this.", "And more.")
+
+
+def test_what_is_missing_is_empty():
+    recipe = catalogue.parse("bare", '"""Is it so?"""\n')
+    assert (recipe.claim, recipe.use, recipe.symptoms, recipe.topic) == ("", "", (), "Others")
+
+
+def test_a_file_that_is_no_python_is_said_in_one_line():
+    with pytest.raises(UserError, match=r"^recipes/broken.py, line 2: invalid syntax$"):
+        catalogue.parse("broken", '"""Is it so?"""\nimport import\n')
+
+
+@pytest.mark.parametrize("content", [b"# caf\xe9\n", b"x = 1\0\n"])
+def test_a_file_that_cannot_be_read_is_said_in_one_line(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+    (tmp_path / "odd.py").write_bytes(content)
+    with pytest.raises(UserError, match=r"^recipes/odd.py(,| can't be read| is no Python)"):
+        catalogue.read("odd")
+
+
+def test_what_an_editor_leaves_is_no_recipe(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+    for name in ("mine", ".#saved", "._mine", "my-notes", "_own", "gallery"):
+        (tmp_path / f"{name}.py").write_text(SOURCE)
+    (tmp_path / ".#mine.py").symlink_to("nobody@nowhere")
+    (tmp_path / "folder.py").mkdir()
+    assert catalogue.names() == ["mine"]
+
+
+def test_a_recipe_may_lack_a_docstring_and_a_search_space():
+    source = "import keras\n\n\ndef build_model():\n    return None\n\n\nVARIANTS = {}\n"
+    recipe = catalogue.parse("bare", source)
+    assert (recipe.question, list(recipe.functions)) == ("", ["build_model"])
+    assert recipe.template == source.removesuffix("\n\nVARIANTS = {}\n")
+    assert catalogue.parse("empty", "").template == ""
+    assert catalogue.parse("short", "x = 1\n").template == "x = 1\n"
+
+
+def test_the_template_ends_with_the_search_space():
+    template = catalogue.parse("is_it_so", SOURCE).template
+    assert template.startswith("import keras\n")
+    assert template.endswith("    return build_model()\n")
+
+
+def test_the_digest_is_of_the_code_alone():
+    digest = catalogue.parse("is_it_so", SOURCE).code
+    for changed in (
+        SOURCE.replace("always", "never"),
+        SOURCE.replace("a model", "models"),
+        SOURCE + "# A comment.\n",
+    ):
+        assert catalogue.parse("is_it_so", changed).code == digest
+    for changed in (SOURCE.replace("{}", "{1: 2}"), SOURCE.replace("(hp)", "(hp, units)")):
+        assert catalogue.parse("is_it_so", changed).code != digest
+
+
+def test_the_digest_is_the_same_in_every_python():
+    """Taken down under Python 3.11; `ast.dump` writes these trees otherwise under 3.12 and 3.13."""
+    source = SOURCE + "def f(x=None, *, y: int = 1):\n    return f'{x!r:>{y}}', lambda: ()\n"
+    assert catalogue.parse("is_it_so", source).code == "77ceafe097c8bc8e"
+
+
+def test_what_only_some_pythons_add_to_a_format_does_not_count():
+    """Under 3.12 an empty constant follows the braces of `f"{x:{y}}"`."""
+    name = ast.FormattedValue(ast.Name("y"), -1)
+    with_it, without = ast.JoinedStr([name, ast.Constant("")]), ast.JoinedStr([name])
+    assert catalogue._plain(with_it) == catalogue._plain(without) != catalogue._plain(ast.JoinedStr([]))
+
+
+def test_recipes_are_ordered_by_topic_and_found_by_symptom():
+    recipes = catalogue.everything()
+    assert [recipe.name for recipe in recipes] != catalogue.names()
+    assert sorted(recipe.name for recipe in recipes) == catalogue.names()
+    assert list(catalogue.by_topic(recipes)) == list(catalogue.TOPICS)
+    found = catalogue.by_symptom(recipes)
+    lengths = [len(concerned) for concerned in found.values()]
+    assert lengths == sorted(lengths, reverse=True)
+    assert "bn_vs_nobn" in [recipe.name for recipe in found["the loss does not move"]]
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_recipe_says_what_to_use_and_has_a_topic(name):
+    recipe = catalogue.read(name)
+    assert recipe.topic in catalogue.TOPICS
+    assert recipe.use.endswith(".")
+    assert recipe.claim
+    assert recipe.look_for
+    assert recipe.explanation

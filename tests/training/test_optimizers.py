@@ -1,0 +1,147 @@
+"""The update rules on stacked weights are those of Keras's optimizers, member by member."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recipes._lab.training import architecture, optimizers
+
+STEPS = 6
+SHAPE = (5, 3)  # of one weight; with the odd number of members no multiple of a vector register
+
+# For each rule, the members' optimizers: every number that may differ does.
+RULES = {
+    "sgd": [keras.optimizers.SGD, {}, {}, {}],
+    "momentum": [keras.optimizers.SGD, {"momentum": 0.9}, {"momentum": 0.5}, {"momentum": 0.0}],
+    "nesterov": [
+        keras.optimizers.SGD,
+        {"momentum": 0.9, "nesterov": True},
+        {"momentum": 0.4, "nesterov": True},
+        {"momentum": 0.0, "nesterov": True},
+    ],
+    "decay": [
+        keras.optimizers.SGD,
+        {"weight_decay": 0.1},
+        {"weight_decay": 0.01},
+        {"weight_decay": None},
+    ],
+    "accumulation": [
+        keras.optimizers.SGD,
+        {"momentum": 0.9, "gradient_accumulation_steps": 2},
+        {"momentum": 0.9, "gradient_accumulation_steps": 4, "weight_decay": 0.1},
+        {"momentum": 0.9, "gradient_accumulation_steps": None},
+    ],
+    "adam_accumulation": [
+        keras.optimizers.Adam,
+        {"gradient_accumulation_steps": 3},
+        {"gradient_accumulation_steps": 2, "weight_decay": 0.1},
+        {},
+    ],
+    "rmsprop": [keras.optimizers.RMSprop, {}, {"rho": 0.5}, {"rho": 0.99, "epsilon": 1e-3}],
+    "rmsprop_momentum": [
+        keras.optimizers.RMSprop,
+        {"momentum": 0.9},
+        {"momentum": 0.3, "rho": 0.7},
+        {"momentum": 0.0, "epsilon": 1e-2},
+    ],
+    "adagrad": [
+        keras.optimizers.Adagrad,
+        {},
+        {"initial_accumulator_value": 0.0},
+        {"initial_accumulator_value": 0.5, "epsilon": 1e-2},
+    ],
+    "adam": [
+        keras.optimizers.Adam,
+        {},
+        {"beta_1": 0.5, "beta_2": 0.9},
+        {"beta_1": 0.0, "epsilon": 1e-2, "weight_decay": 0.1},
+    ],
+    "adamw": [
+        keras.optimizers.AdamW,
+        {"weight_decay": 0.1},
+        {"weight_decay": 0.004, "beta_1": 0.8},
+        {"weight_decay": 0.0, "beta_2": 0.99},
+    ],
+}
+
+
+def read(optimizer):
+    """The rule and the numbers of an optimizer, as the population gets them."""
+
+    def build():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(optimizer, loss="mean_squared_error")
+        return model
+
+    numbers = {}
+    model = build()
+    rule = architecture._read_optimizer(model.optimizer, numbers)
+    return rule, numbers
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_each_member_moves_as_with_its_own_keras_optimizer(name):
+    kind, *settings = RULES[name]
+    random = np.random.default_rng(0)
+    start = random.normal(size=(3, *SHAPE)).astype(np.float32)
+    gradients = random.normal(size=(STEPS, 3, *SHAPE)).astype(np.float32)
+    rates = random.uniform(0.01, 0.1, (STEPS, 3)).astype(np.float32)
+
+    expected = []
+    for member, own in enumerate(settings):
+        optimizer = kind(**own)
+        variable = keras.Variable(start[member])
+        for step in range(STEPS):
+            optimizer.learning_rate = rates[step, member]
+            optimizer.apply([tf.constant(gradients[step, member])], [variable])
+        expected.append(variable.numpy())
+
+    rules, numbers = zip(*[read(kind(**own)) for own in settings], strict=True)
+    assert rules[0] == rules[1] == rules[2]
+    # As in a population, numbers that are zero for all are absent.
+    stacked = {
+        key: tf.constant([own[key] for own in numbers], tf.float64)
+        for key in numbers[0]
+        if key not in optimizers.OPTIONAL or any(own[key] for own in numbers)
+    }
+    weight = tf.constant(start)
+    state = optimizers.initial_state(rules[0], weight, stacked)
+    for step in range(STEPS):
+        weight, state = optimizers.update(
+            rules[0], weight, tf.constant(gradients[step]), state, rates[step], stacked, step
+        )
+    np.testing.assert_allclose(weight, expected, rtol=2e-6, atol=2e-7)
+    # The members' own numbers matter: no two of them end alike.
+    moves = weight.numpy() - start
+    assert all(abs(moves[a] - moves[b]).max() > 1e-3 for a, b in [(0, 1), (0, 2), (1, 2)])
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_member_sees_who_else_is_there(name):
+    kind, *settings = RULES[name]
+    random = np.random.default_rng(1)
+    rule, numbers = read(kind(**settings[0]))
+    start = random.normal(size=(24, *SHAPE)).astype(np.float32)
+    gradients = random.normal(size=(STEPS, 24, *SHAPE)).astype(np.float32)
+
+    @tf.function
+    def trained(weight, gradients, rates, stacked):
+        state = optimizers.initial_state(rule, weight, stacked)
+        for step in range(STEPS):
+            weight, state = optimizers.update(
+                rule, weight, gradients[step], state, rates, stacked, step
+            )
+        return weight
+
+    rates = random.uniform(0.01, 0.1, 24).astype(np.float32)
+
+    def first(count):
+        present = {k: v for k, v in numbers.items() if v or k != "gradient_accumulation_steps"}
+        stacked = {key: tf.constant([value] * count, tf.float64) for key, value in present.items()}
+        given = start[:count], gradients[:, :count], rates[:count]
+        return trained(*map(tf.constant, given), stacked)
+
+    everyone = first(24)
+    for count in (1, 5):
+        np.testing.assert_array_equal(first(count), everyone[:count])

@@ -1,0 +1,80 @@
+"""A search on a real Ray of this machine gives the trials that it gives without."""
+
+import dataclasses
+import os
+import signal
+
+import pytest
+
+from recipes import bn_vs_nobn
+from recipes._lab import data
+from recipes._lab.errors import UserError
+from recipes._lab.tuning import cluster
+from recipes._lab.tuning.oracles import make_oracle
+from recipes._lab.tuning.tuner import PopulationTuner
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # keras-tuner's and Ray's
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def ray_cluster():
+    pytest.importorskip("ray", reason="no Ray is installed: requirements-cluster.txt")
+    here = cluster.Cluster("auto")
+    yield here
+    here.close()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    whole = data.load("digits").flat()
+    return dataclasses.replace(whole, train=data.Split(whole.train.x[:200], whole.train.y[:200]))
+
+
+def searched(digits, train=None):
+    """Search and return (values, score) of each trial."""
+    oracle = make_oracle("random", 6, 0)
+    tuner = PopulationTuner(oracle, bn_vs_nobn.build_tunable, digits, epochs=2, train=train)
+    tuner.search()
+    return [(trial.hyperparameters.values, trial.score) for trial in tuner.trials()]
+
+
+def test_the_trials_are_those_without_a_cluster(ray_cluster, digits):
+    steps = []
+
+    def train(members, *, store, progress):
+        return ray_cluster.train(members, progress=steps.append)
+
+    with_ray = searched(digits, train)
+    assert with_ray == searched(digits)
+    assert len({score for _, score in with_ray}) > 1
+    assert sum(steps) == 6 * 2
+
+
+def test_a_worker_killed_in_mid_batch_costs_only_its_part(
+    ray_cluster, digits, tmp_path, monkeypatch
+):
+    killed = tmp_path / "killed"
+
+    def dies_once(images, members):
+        if not killed.exists():
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return cluster._work(images, members)
+
+    import ray
+
+    work = ray.remote(max_retries=cluster.RETRIES)(dies_once)
+    monkeypatch.setattr(ray_cluster, "_work", work)
+    assert searched(digits, ray_cluster.train) == searched(digits)
+    assert killed.exists()
+
+
+def test_nobody_at_the_address_is_one_line():
+    pytest.importorskip("ray", reason="no Ray is installed: requirements-cluster.txt")
+    for address in ("127.0.0.1:1", "nowhere", "127.0.0.1:x"):
+        with pytest.raises(UserError, match="no Ray cluster answers at"):
+            cluster.Cluster(address)

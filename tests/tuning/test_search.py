@@ -1,0 +1,521 @@
+"""`make search` end to end: its files, its manners, and going on after whatever ended it."""
+
+import contextlib
+import csv
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import types
+import warnings
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from matplotlib.image import imread
+
+from recipes._lab import cli, data
+from recipes._lab.errors import UserError
+from recipes._lab.training import population
+from recipes._lab.training.members import METRICS
+from recipes._lab.tuning import search, space
+from recipes._lab.tuning.search import Options
+
+with warnings.catch_warnings():  # from the libraries that TensorBoard bundles
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+pytestmark = [
+    # keras-tuner
+    pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning"),
+    # Keras, where a model's variables are saved
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy"),
+]
+
+
+def table_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+# The command, in processes of its own
+
+ARGUMENTS = ("search", "bn_vs_nobn", "--quick", "--stages", "2", "--seeds", "2")
+
+
+@pytest.fixture(scope="module")
+def quick_search(recipes, tmp_path_factory):
+    """What came of a quick search, undisturbed."""
+    out = tmp_path_factory.mktemp("quick-search")
+    code, stdout, stderr = recipes.run(*ARGUMENTS, "--out", out)
+    assert code == 0, stderr
+    folder = out / "bn_vs_nobn" / "digits-search"
+    return types.SimpleNamespace(stdout=stdout, stderr=stderr, out=out, folder=folder)
+
+
+def test_the_command_tells_everything_on_stdout_and_nothing_on_stderr(quick_search):
+    assert quick_search.stderr == ""
+    lines = quick_search.stdout.splitlines()
+    assert lines[:2] == ["training 4 trials x 2 seeds"] * 2
+    assert "8 trials, 0 of them diverged, 0 pruned" in lines
+    assert "what matters can't be told: too few trials, or all scores are the same" in lines
+    (best,) = (line for line in lines if line.startswith("best on validation: trial "))
+    about = json.loads((quick_search.folder / "search.json").read_text(encoding="utf-8"))["best"]
+    assert f"trial {about['trial']}, {100 * about['val_accuracy']:.1f} %" in best
+    assert best.endswith(
+        f"looks better than it is: {100 * np.mean(about['test_accuracy']):.1f} % on test"
+    )
+    for kind, file in (
+        ("trials", "trials.csv"),
+        ("figure", "figure.png"),
+        ("figure", "figure-parallel.png"),
+        ("model", "best.keras"),
+    ):
+        assert f"{kind:12}{quick_search.folder / file}" in lines
+    assert lines[-1].startswith("TensorBoard ")
+    assert lines[-1].endswith(f"--logdir {quick_search.folder / 'tensorboard'}")
+
+
+def test_a_search_leaves_its_tables(quick_search):
+    trials = table_of(quick_search.folder / "trials.csv")
+    assert [(row["stage"], row["trial"]) for row in trials] == [
+        (stage, str(n)) for stage in "12" for n in range(4)
+    ]
+    assert list(trials[0])[:5] == ["stage", "trial", "status", "val_accuracy", "message"]
+    assert list(trials[0])[5:] == ["init_std", "dropout", "learning_rate"]
+    assert {(row["status"], row["message"]) for row in trials} == {("COMPLETED", "")}
+    curves = {}
+    for row in table_of(quick_search.folder / "history.csv"):
+        of = curves.setdefault((row["stage"], row["trial"], row["seed"], row["metric"]), {})
+        assert row["epoch"] not in of
+        of[row["epoch"]] = float(row["value"])
+    assert len(curves) == 8 * 2 * len(METRICS)
+    assert {tuple(of) for of in curves.values()} == {("0", "1", "2")}
+    for row in trials:
+        last = [curves[row["stage"], row["trial"], seed, "val_accuracy"]["2"] for seed in "01"]
+        assert float(row["val_accuracy"]) == np.mean(last)
+
+
+def test_the_second_stage_draws_around_the_best_of_the_first(quick_search):
+    """Three of four count as the best; a tenth of each whole range is left around their values."""
+    trials = table_of(quick_search.folder / "trials.csv")
+    first, second = trials[:4], trials[4:]
+    best = sorted(first, key=lambda row: -float(row["val_accuracy"]))[:3]
+    for name, low, high in (("init_std", -4, 0), ("learning_rate", -3, 0), ("dropout", 0, 0.5)):
+        scale = np.asarray if name == "dropout" else np.log10
+        known = scale([float(row[name]) for row in best])
+        drawn = scale([float(row[name]) for row in second])
+        margin = (high - low) / 10
+        assert max(low, known.min() - margin) <= drawn.min() + 1e-12
+        assert drawn.max() <= min(high, known.max() + margin) + 1e-12
+    assert not {row["dropout"] for row in first} & {row["dropout"] for row in second}
+
+
+def quick_data():
+    """The data of a quick search: a thousand examples of each part, at the most."""
+    digits = data.load("digits", None).flat()
+    return {part: (split.x[:1000], split.y[:1000]) for part in ("train", "validation", "test")
+            for split in [getattr(digits, part)]}  # fmt: skip
+
+
+def test_the_best_model_is_an_ordinary_keras_file_that_keeps_its_promise(quick_search):
+    path = quick_search.folder / "best.keras"
+    with zipfile.ZipFile(path) as archive:
+        about = json.loads(archive.read("recipe.json"))
+    trials = table_of(quick_search.folder / "trials.csv")
+    best = max(trials, key=lambda row: float(row["val_accuracy"]))
+    assert about["val_accuracy"] == float(best["val_accuracy"])
+    assert about["class_names"] == list("0123456789")
+    assert {name: repr(value) for name, value in about["hyperparameters"].items()} == {
+        name: best[name] for name in ("init_std", "dropout", "learning_rate")
+    }
+    model = keras.models.load_model(path)
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(
+        float(best["learning_rate"])
+    )
+    parts = quick_data()
+    validation, test = (
+        model.evaluate(*parts[part], verbose=0)[1] for part in ("validation", "test")
+    )
+    ends = [
+        float(row["value"])
+        for row in table_of(quick_search.folder / "history.csv")
+        if (row["stage"], row["trial"]) == (best["stage"], best["trial"])
+        and (row["metric"], row["epoch"]) == ("val_accuracy", "2")
+    ]
+    assert validation == pytest.approx(max(ends), abs=1e-6)
+    assert test == pytest.approx(about["test_accuracy"][int(np.argmax(ends))], abs=1e-6)
+
+
+def test_a_search_says_how_it_was_made(quick_search):
+    made = json.loads((quick_search.folder / "search.json").read_text(encoding="utf-8"))
+    assert made["recipe"] == "bn_vs_nobn"
+    asked = made["arguments"]
+    assert (asked["data"], asked["trials"], asked["stages"], asked["seeds"]) == ("digits", 8, 2, 2)
+    assert (asked["oracle"], asked["quick"], made["epochs"]) == ("random", True, 2)
+    assert made["importance"] == {}
+    assert {"keras", "tensorflow", "keras-tuner", "python"} <= set(made["versions"])
+    with zipfile.ZipFile(quick_search.folder / "best.keras") as archive:
+        about = json.loads(archive.read("recipe.json"))
+    assert {name: made["best"][name] for name in about} == about
+
+
+def test_the_figures_show_something(quick_search):
+    for name in ("figure.png", "figure-parallel.png"):
+        figure = imread(quick_search.folder / name)
+        assert min(figure.shape[:2]) > 200
+        assert np.ptp(figure) == 1  # not blank
+
+
+def test_tensorboard_shows_the_mean_curves_of_every_trial(quick_search):
+    curves = {}
+    for row in table_of(quick_search.folder / "history.csv"):
+        number = 4 * (int(row["stage"]) - 1) + int(row["trial"])
+        of = curves.setdefault((number, row["metric"]), np.zeros(3))
+        of[int(row["epoch"])] += float(row["value"]) / 2
+    logs = quick_search.folder / "tensorboard"
+    assert {path.name for path in logs.iterdir() if path.is_dir()} == {
+        f"trial-{n}" for n in range(8)
+    }
+    for number in (0, 7):
+        for part, prefix in (("train", ""), ("validation", "val_")):
+            events = EventAccumulator(str(logs / f"trial-{number}" / part), {"tensors": 0})
+            events.Reload()
+            assert set(events.Tags()["tensors"]) == {"epoch_loss", "epoch_accuracy"}
+            for tag in events.Tags()["tensors"]:
+                values = [tf.make_ndarray(e.tensor_proto).item() for e in events.Tensors(tag)]
+                expected = curves[number, prefix + tag.removeprefix("epoch_")]
+                assert values == pytest.approx(expected, rel=1e-6)
+
+
+def wait_for(process, condition, timeout=240):
+    """Poll until a condition holds; the process must not end before."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.002)
+
+
+def test_a_search_killed_again_and_again_ends_as_if_nothing_had_been(
+    recipes, quick_search, tmp_path
+):
+    cache = tmp_path / ".cache"
+    moments = {
+        "while the first stage trains": "search-*/stage-1-*/oracle.json",
+        "while its results are noted": "search-*/stage-1-*/trial_2/history.npz",
+        "while the second stage trains": "search-*/stage-2-*/tuner0.json",
+    }
+    for moment, pattern in moments.items():
+        process = recipes.start(*ARGUMENTS, "--out", tmp_path)
+        wait_for(process, lambda pattern=pattern: any(cache.glob(pattern)))
+        process.kill()
+        out, err = process.communicate()
+        assert (process.returncode, err) == (-signal.SIGKILL, ""), moment
+        assert not (tmp_path / "bn_vs_nobn" / "digits-search").exists()
+    code, out, err = recipes.run(*ARGUMENTS, "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "going on with the search that was begun with these settings"
+    folder = tmp_path / "bn_vs_nobn" / "digits-search"
+    for name in ("trials.csv", "history.csv", "figure.png", "figure-parallel.png"):
+        assert (folder / name).read_bytes() == (quick_search.folder / name).read_bytes(), name
+
+
+# In this process, with a recipe of a moment
+
+
+def tiny(hp, input_shape=(64,), num_classes=10):
+    layers = [keras.layers.Dense(4, "relu"), keras.layers.Dense(num_classes, "softmax")]
+    model = keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(), *layers])
+    rate = keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 1.0, sampling="log"))
+    model.compile(rate, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture
+def tiny_recipe(monkeypatch, tmp_path):
+    """`tiny_recipe(build_tunable)` makes it the only function of a recipe called tiny."""
+
+    def add(build_tunable=tiny, text="the text of the recipe"):
+        module = types.ModuleType("recipes.tiny")
+        module.__file__ = str(tmp_path / "tiny.py")
+        Path(module.__file__).write_text(text, encoding="utf-8")
+        if build_tunable:
+            module.build_tunable = build_tunable
+        monkeypatch.setitem(sys.modules, "recipes.tiny", module)
+
+    add()
+    return add
+
+
+PREPARED = {}
+
+
+def prepared(prepare):
+    """Return a function that prepares data for each shape once: graphs are traced for an object."""
+
+    def remembered(module, options):
+        shape = module.build_tunable.__defaults__[0] if hasattr(module, "build_tunable") else None
+        if shape not in PREPARED:
+            PREPARED[shape] = prepare(module, options)
+        return PREPARED[shape]
+
+    return remembered
+
+
+@pytest.fixture
+def run(tiny_recipe, tmp_path, monkeypatch):
+    """`run(**options)` searches in one folder and returns what was told, done and left there."""
+    trained = []
+    train = population.train
+
+    def counted(members, **options):
+        trained.append(len(members))
+        return train(members, **options)
+
+    def progress(description, total):
+        return contextlib.nullcontext(lambda epochs: None)
+
+    monkeypatch.setattr(population, "train", counted)
+    monkeypatch.setattr(search, "_data", prepared(search._data))
+
+    def search_tiny(**options):
+        told = []
+        trained.clear()
+        plan = {"quick": True, "out": str(tmp_path / "runs"), "trials": 4} | options
+        found, folder = search.run("tiny", Options(**plan), told.append, progress)
+        return types.SimpleNamespace(
+            told=told, trained=sum(trained), found=found, folder=folder,
+            trials=table_of(folder / "trials.csv"),
+        )  # fmt: skip
+
+    return search_tiny
+
+
+def test_the_same_command_again_trains_nothing_and_tells_so(run):
+    first = run()
+    assert (first.told, first.trained) == ([], 4)
+    again = run()
+    assert again.told == ["going on with the search that was begun with these settings"]
+    assert again.trained == 0
+    assert again.trials == first.trials
+
+
+def test_raised_trials_go_on_and_are_those_of_a_search_of_as_many(run, tmp_path):
+    few = run(trials=4)
+    more = run(trials=7)
+    assert more.trained == 3
+    assert more.trials[:4] == few.trials
+    assert more.trials == run(trials=7, out=str(tmp_path / "other")).trials
+
+
+def test_changed_settings_are_a_new_search_and_said(run, tiny_recipe):
+    run()
+    for options, changed in (
+        ({"epochs": 1}, "epochs"),
+        ({"seeds": 2, "oracle": "bayesian"}, "epochs, seeds, oracle"),
+        ({"discard": True, "stages": 2}, "seeds, oracle, stages, discard"),
+    ):
+        made = run(**options)
+        assert made.told[0] == f"a new search, since there is a change in: {changed}"
+        assert made.trained >= 4
+    back = run()
+    assert back.told == ["going on with the search that was begun with these settings"]
+    assert back.trained == 0
+    tiny_recipe(text="another text")
+    made = run()
+    assert made.told == ["a new search, since there is a change in: recipe"]
+    assert made.trained == 4
+
+
+def test_a_quick_search_has_no_stage_without_trials(run):
+    """keras-tuner takes a search of no trials for one without end."""
+    made = run(trials=100, stages=20)
+    assert [row["stage"] for row in made.trials] == list("12345678")
+
+
+def test_discarded_trials_are_told_and_never_the_best(run):
+    made = run(trials=8, epochs=9, discard=True)
+    messages = [row["message"] for row in made.trials]
+    assert messages.count("pruned after 1 of 9 epochs") == 4
+    assert messages.count("pruned after 3 of 9 epochs") == 2
+    assert made.found.ranking[0].message is None
+    for row in table_of(made.folder / "history.csv"):
+        message = messages[int(row["trial"])]
+        last = int(message.split()[3]) if message else 9
+        assert np.isfinite(float(row["value"])) == (int(row["epoch"]) <= last)
+
+
+def test_images_are_given_to_a_template_that_takes_them(run, tiny_recipe):
+    shapes = set()
+
+    def images(hp, input_shape=(8, 8, 1), num_classes=10):
+        shapes.add(input_shape)
+        return tiny(hp, input_shape, num_classes)
+
+    tiny_recipe(images)
+    run(trials=2)
+    assert shapes == {(8, 8, 1)}
+
+
+def test_a_condition_leaves_gaps_in_table_and_figures(run, tiny_recipe):
+    def build_tunable(hp, input_shape=(64,), num_classes=10):
+        hp.Choice("kind", ["plain", "other"])
+        with hp.conditional_scope("kind", "other"):
+            hp.Float("more", 0.0, 1.0)
+        return tiny(hp, input_shape, num_classes)
+
+    tiny_recipe(build_tunable)
+    made = run(trials=6)
+    assert {(row["kind"], row["more"] == "") for row in made.trials} == {
+        ("plain", True),
+        ("other", False),
+    }
+    assert imread(made.folder / "figure-parallel.png").size
+
+
+def test_twenty_trials_tell_what_matters(run, monkeypatch):
+    monkeypatch.setattr(space, "TREES", 3)
+    monkeypatch.setattr(search, "QUICK_TRIALS", 20)
+    made = run(trials=20)
+    assert set(made.found.importance) == {"learning_rate"}
+    assert set(made.found.figures) == {"figure.png", "figure-importance.png"}
+    told = json.loads((made.folder / "search.json").read_text(encoding="utf-8"))["importance"]
+    assert told == {"learning_rate": list(made.found.importance["learning_rate"])}
+    _, half_width = told["learning_rate"]
+    assert half_width > 0
+
+
+def test_a_search_in_which_all_diverges_ends_in_one_line(run, tiny_recipe):
+    def build_tunable(hp, input_shape=(64,), num_classes=10):
+        hp.Float("learning_rate", 1e30, 1e31, sampling="log")
+        return tiny(hp, input_shape, num_classes)
+
+    tiny_recipe(build_tunable)
+    for stages in (1, 2):
+        with pytest.raises(UserError, match="all trials diverged; search smaller learning rates"):
+            run(stages=stages)
+
+
+def test_a_search_goes_on_if_all_of_its_first_round_diverges(run, tiny_recipe, tmp_path):
+    """The same command once more finds all that there was, and trains nothing."""
+    usual = run(trials=3, stages=3, out=str(tmp_path / "usual")).trials
+    first = usual[0]["learning_rate"]
+
+    def build_tunable(hp, input_shape=(64,), num_classes=10):
+        model = tiny(hp, input_shape, num_classes)
+        if repr(hp.get("learning_rate")) == first:
+            model.optimizer.learning_rate = 1e30
+        return model
+
+    tiny_recipe(build_tunable, "another text")
+    made = run(trials=3, stages=3)
+    assert made.told == ["no trial has finished yet, so round 2 keeps the whole ranges"]
+    assert [row["status"] for row in made.trials] == ["FAILED", "COMPLETED", "COMPLETED"]
+    assert made.trials[1]["learning_rate"] != usual[1]["learning_rate"]
+    assert made.found.ranking[0].status == "COMPLETED"
+    again = run(trials=3, stages=3)
+    assert (again.trained, again.trials) == (0, made.trials)
+
+
+def test_a_recipe_without_a_search_space_is_refused(run, tiny_recipe):
+    tiny_recipe(None)
+    with pytest.raises(UserError, match="has no build_tunable, so nothing to search"):
+        run()
+
+
+def test_a_state_that_is_none_is_one_line_and_stays(run, tmp_path):
+    run()
+    (state,) = (tmp_path / "runs" / ".cache").glob("search-*/stage-1-*/oracle.json")
+    state.write_text("mine")
+    with pytest.raises(UserError) as caught:
+        run()
+    message = str(caught.value)
+    assert f"{str(state.parent)!r} holds no sound state of a search" in message
+    assert message.isprintable()
+    assert state.read_text() == "mine"
+
+
+# What a user types
+
+
+@pytest.fixture
+def refused(capsys, monkeypatch, tmp_path):
+    """`refused(*arguments)` returns the one line with which a search is refused."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        before = sorted(tmp_path.rglob("*"))
+        monkeypatch.setattr(sys, "argv", ["__main__.py", "search", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert (caught.value.code, out) == (2, "")
+        assert err.startswith("error: ")
+        message = err.removesuffix("\n")
+        assert message.isprintable(), "more than one line"
+        assert sorted(tmp_path.rglob("*")) == before, "something was written"
+        return message
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "the following arguments are required: NAME"),
+        (["bn_vs_nobm"], "no recipe is called 'bn_vs_nobm' (did you mean 'bn_vs_nobn'?)"),
+        (["../x"], "no recipe is called '../x'"),
+        (["bn_vs_nobn", "--trials", "0"], "argument --trials: '0' is not a whole number from 1"),
+        (["bn_vs_nobn", "--trials", "many"], "argument --trials: 'many' is not a whole number"),
+        (["bn_vs_nobn", "--stages", "0"], "argument --stages: '0' is not a whole number from 1"),
+        (["bn_vs_nobn", "--stages", "21"], "'21' is not a whole number from 1 to 20"),
+        (["bn_vs_nobn", "--seeds", "-1"], "argument --seeds: '-1' is not a whole number from 1"),
+        (["bn_vs_nobn", "--epochs", "1.5"], "argument --epochs: '1.5' is not a whole number"),
+        (["bn_vs_nobn", "--trials", "3", "--stages", "4"], "3 trials are too few for 4 stages"),
+        (["bn_vs_nobn", "--oracle", "delphi"], "argument --oracle: invalid choice: 'delphi'"),
+        (["bn_vs_nobn", "--data", "digit"], "no data is called 'digit' (did you mean 'digits'?)"),
+        (["bn_vs_nobn", "--target", "kind"], "'kind' is a column of a .csv file"),
+        (["bn_vs_nobn", "--out", ""], "argument --out: '' is no path"),
+        (["bn_vs_nobn", "--out", "file"], "can't write 'file/bn_vs_nobn/digits-search': "),
+        (["bn_vs_nobn", "--out", "file/below"], "give another folder (OUT=... or --out ...)"),
+        (["bn_vs_nobn", "--save-model", "x.keras"], "unrecognized arguments: --save-model"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, words, refused, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    assert words in refused(*arguments)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def made_by_make(root, environment, *arguments):
+    """Return what `make search` would run, as the arguments of `python -m recipes`."""
+    known = (".venv/installed", ".venv/cluster")
+    command = ["make", *(f"--assume-old={file}" for file in known), "-n", "search", *arguments]
+    clean = {name: value for name, value in environment.items() if not name.startswith("M")}
+    done = subprocess.run(command, cwd=root, env=clean, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (made,) = re.findall(r"-m recipes (.*)$", done.stdout.replace("\\\n", " "), flags=re.M)
+    return shlex.split(made)
+
+
+def test_make_search_passes_every_option(root, environment):
+    first = ("NAME=bn_vs_nobn", "DATA=Bob's data.csv", "TARGET=a b", "OUT=my runs", "TRIALS=0")
+    more = ("STAGES=3", "ORACLE=bayesian", "SEEDS=2", "EPOCHS=7", "DISCARD=1", "QUICK=1")
+    assert made_by_make(root, environment, *first, *more, "CLUSTER=auto") == [
+        *("search", "bn_vs_nobn", "--data", "Bob's data.csv", "--out", "my runs"),
+        *("--target", "a b", "--trials", "0", "--stages", "3", "--oracle", "bayesian"),
+        *("--seeds", "2", "--epochs", "7", "--discard", "--quick", "--cluster", "auto"),
+    ]
+
+
+def test_make_search_leaves_the_defaults_to_the_command(root, environment):
+    expected = ["search", "bn_vs_nobn", "--data", "digits", "--out", "runs"]
+    for options in ((), ("DISCARD=0", "QUICK=0")):
+        assert made_by_make(root, environment, "NAME=bn_vs_nobn", *options) == expected
