@@ -7,11 +7,11 @@ with a word and a colon are what `Recipe` has by that name; all other paragraphs
 import ast
 import dataclasses
 import functools
-import hashlib
 import json
 import re
 from pathlib import Path
 
+from recipes._lab import digest
 from recipes._lab.errors import UserError
 
 FOLDER = Path(__file__).parent.parent
@@ -83,14 +83,9 @@ class Recipe:
         return "".join(self.source.splitlines(keepends=True)[first : last and last.end_lineno])
 
     @property
-    def code(self):
-        """A digest of what the recipe computes, whatever its docstrings and comments say."""
-        tree = ast.parse(self.source)
-        for node in ast.walk(tree):
-            documented = isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
-            if documented and ast.get_docstring(node) is not None:
-                del node.body[0]
-        return hashlib.blake2b(repr(_plain(tree)).encode(), digest_size=8).hexdigest()
+    def digest(self):
+        """A digest of all that its results depend on, see `digest.of_recipe`."""
+        return digest.of_recipe(self.source)
 
 
 def names():
@@ -170,18 +165,6 @@ def parse(name, source):
         topic=tagged.get("Topic", "Others").rstrip("."),
         explanation=tuple(explanation),
     )
-
-
-def _plain(node):
-    """Return a syntax tree as tuples; `ast.dump` writes the same tree otherwise in each Python."""
-    if isinstance(node, list):
-        return tuple(map(_plain, node))
-    if not isinstance(node, ast.AST):
-        return node
-    if isinstance(node, ast.JoinedStr):  # some Pythons add nothing behind a format's braces
-        node.values = [part for part in node.values if getattr(part, "value", None) != ""]
-    fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
-    return (type(node).__name__, *((name, _plain(value)) for name, value in fields))
 
 
 def _place(topic):

@@ -1,22 +1,17 @@
 """Paired differences -> interval -> verdict in words.
 
-There are three verdicts, and absence of evidence is never reported as evidence of absence (Altman
-& Bland 1995, BMJ 311:485). There are three kinds of claims: `judge` for differences and equalities,
-`judge_exact` for what vanishes up to rounding, and `judge_count` for families of settings.
-Differences are positive where they support the claim, and a seed is one unit of evidence: intervals
-speak of other seeds at the same split.
+There are four verdicts. That no difference was seen does not mean that there is none (Altman and
+Bland 1995, BMJ 311:485): "makes no difference" has to be shown, by an interval that lies within
+what matters; else a claim is "not detected". There are four kinds of claims: `judge_difference`,
+`judge_equality`, `judge_family` for so many of several settings, `judge_exact` for what is no
+statistics. Differences are positive where they support the claim. A seed is one unit of evidence,
+with its own split of the data: intervals speak of other seeds and other splits of the same data.
 
-Error rates at 5 seeds, as tests/test_evidence.py simulates them: of two equal variants the first is
-said to be better in 2.5 % of experiments with normal noise, in .1 to 2.4 % with accuracies rounded
-to steps of 3 to 1 standard deviations, in 1 % where each run collapses to chance with probability
-.1; in a family of 16 equal settings, any is said to differ in 5 %. Intervals cover the true mean in
-95, 95 to 99.8 and 98 %, but in 41 % (88 % at 20 seeds) where only one of the variants collapses
-with probability .1, since most often no seed shows it. So collapses are counted beside the verdict;
-none at 5 seeds still leaves a rate of up to 45 % possible (1 - .05^(1/5)).
+{rates}
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,16 +20,17 @@ from scipy import special, stats
 
 HOLDS = "holds"
 DOES_NOT_HOLD = "does not hold"
+NO_DIFFERENCE = "makes no difference"
 NOT_DETECTED = "not detected"
-MARKS = {HOLDS: "✓", DOES_NOT_HOLD: "✗", NOT_DETECTED: "?"}
+MARKS = {HOLDS: "✓", DOES_NOT_HOLD: "✗", NO_DIFFERENCE: "=", NOT_DETECTED: "?"}
 
 LEVEL = 0.05  # of every test, two-sided
 # Differences this close are the same number: float64 arithmetic on shares, points or losses leaves
 # less behind. Quantities that live down there belong on a log scale, or to judge_exact.
 ROUNDING = {"rtol": 1e-9, "atol": 1e-12}
-# Without spread there is no t test, only the seeds' agreement, which coins show as well: 5 fair
-# coins all show heads in 3 % of throws, about as rare as a t test's error; 2 coins in 25 %.
-FEWEST_IDENTICAL = 5
+# Without spread there is no t test, only the agreement of the seeds in sign. At six seeds the exact
+# sign test gives 2^(1 - 6) = .031; at five, .0625, which decides nothing.
+FEWEST_IDENTICAL = 6
 
 
 @dataclass(frozen=True)
@@ -42,30 +38,36 @@ class Judgement:
     """What the runs say about a claim.
 
     Attributes:
-        verdict: `HOLDS`, `DOES_NOT_HOLD` or `NOT_DETECTED`.
-        estimate: What was measured, in `unit`.
-        low: Lower end of the 95 % interval, in `unit`; None where there is no interval.
-        high: Upper end, likewise.
-        unit: What the numbers count, such as "points"; may be empty.
-        seeds: Number of seeds compared.
-        smallest_detectable: The difference seen with 80 % power at this spread, in `unit`, or None.
-        p_value: Of the test behind the verdict, for false-discovery rates; None if none was made.
-        collapsed: Runs that diverged, which are scored at chance, or learned nothing.
-        runs: Of how many runs.
-        finding: The numbers in words.
+        verdict: one of `MARKS`.
+        kind: "difference", "equality", "family" or "exact".
+        estimate: what was measured, in `unit`; of a family, at how many settings it is better.
+        low: lower end of the interval of the estimate, in `unit`; None where no interval decides.
+        high: upper end, likewise.
+        level: of that interval, the one that decided: .95, or .9 of an equality that holds.
+        unit: what the numbers count, such as "percentage points"; may be empty.
+        seeds: how many are compared.
+        smallest: what was too small to decide, in `unit`: of a difference the smallest one that is
+            detected with 80 % power at this spread, of an equality the smallest margin that these
+            runs prove. None where there is no interval.
+        p_value: of the test behind the verdict, for false-discovery rates; None if none was made.
+        collapsed: runs that diverged, which are scored at chance, or learned nothing.
+        runs: of how many runs.
+        finding: the numbers in words.
 
     Raises:
-        ValueError: More runs collapsed than there were.
+        ValueError: more runs collapsed than there were.
     """
 
     verdict: str
+    kind: str
     estimate: float
-    low: float | None
-    high: float | None
-    unit: str
-    seeds: int
-    smallest_detectable: float | None
-    p_value: float | None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    unit: str = ""
+    seeds: int = 1
+    smallest: float | None = None
+    p_value: float | None = None
     collapsed: int = 0
     runs: int = 0
     finding: str = ""
@@ -78,174 +80,243 @@ class Judgement:
     def detail(self) -> str:
         """All that stands beside a verdict: the numbers, what was too small to see, collapses."""
         parts = [self.finding]
-        if self.verdict == NOT_DETECTED and self.smallest_detectable:
-            size = _number(self.smallest_detectable, self.smallest_detectable, sign="-")
-            parts.append(f"smallest detectable ± {size} {self.unit}".rstrip())
+        if self.verdict == NOT_DETECTED and self.smallest:
+            size = _number(self.smallest, self.smallest, sign="-")
+            words = "difference detectable" if self.kind == "difference" else "margin provable"
+            parts.append(f"smallest {words} ± {size} {self.unit}".rstrip())
         if self.collapsed:
             parts.append(f"{self.collapsed} of {self.runs} runs diverged or learned nothing")
         return "; ".join(parts)
 
 
-def judge(
+def judge_difference(
     differences: ArrayLike,
     *,
-    at_least: float = 0.0,
-    within: float | None = None,
+    bound: float = 0.0,
+    inclusive: bool = False,
+    matters: float | None = None,
     unit: str = "",
     collapsed: int = 0,
     runs: int = 0,
 ) -> Judgement:
-    """Judge a difference, or with `within` an equality, by paired differences.
+    """Judge whether a mean difference exceeds a bound.
 
-    A difference holds where its 95 % t interval lies above `at_least`, and does not hold where it
-    lies below (Student 1908, Biometrika 6:1). `p_value` is the t test's against `at_least`.
+    It makes no difference where the 95 % t interval lies within ± `matters`; else it holds where
+    the interval lies above the bound and does not hold where it lies below (Student 1908,
+    Biometrika 6:1). The p value is the two-sided t test's against the bound.
 
-    An equality holds where two one-sided tests at 5 % both succeed: the 90 % interval lies inside
-    the margin (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657). It does not hold where the
-    95 % interval lies outside. `p_value` is the larger one-sided one or, where the equality does
-    not hold, the two-sided one against the nearer margin.
-
-    Identical differences have neither interval nor test. Five or more are judged by their common
-    value, with `p_value` 0, or 1 if they are all zero; fewer decide nothing, nor does one seed.
+    Identical differences have no interval. Six or more are judged by the exact sign test, whose p
+    value is 2^(1 - seeds); fewer decide nothing.
 
     Args:
         differences: (seeds,) in `unit`, paired by seed; diverged runs are scored at chance before.
-        at_least: The bound to exceed, in `unit`, fixed beforehand; may be negative.
-        within: The margin of an equality, in `unit`, fixed beforehand; excludes `at_least`.
-        unit: Name of the unit.
-        collapsed: Runs that diverged, which are scored at chance, or learned nothing.
-        runs: All runs compared.
+        bound: to exceed, in `unit`, fixed beforehand; may be negative.
+        inclusive: whether identical differences that equal the bound support the claim, too.
+        matters: smaller differences than this matter to nobody, in `unit`, fixed beforehand; asked
+            only where the bound is zero. None if nothing says what matters.
+        unit: its name.
+        collapsed: runs that diverged or learned nothing.
+        runs: all runs compared.
 
     Raises:
-        ValueError: No differences, not one per seed, or not finite; both bounds given; a bound
-            that is not finite; a margin that is not above 0; `collapsed` above `runs`.
+        ValueError: no differences, not one per seed, or not finite; a bound that is not finite;
+            `matters` not above 0; `collapsed` above `runs`.
     """
-    if within is not None and at_least:
-        raise ValueError(f"at_least={at_least} and within={within} exclude each other: pass one")
-    if within is not None and not 0 < within < math.inf:
-        raise ValueError(f"within={within} must be above 0 and finite; see also judge_exact")
-    if not math.isfinite(at_least):
-        raise ValueError(f"at_least={at_least} must be finite")
+    if not math.isfinite(bound):
+        raise ValueError(f"bound={bound} must be finite")
+    if matters is not None and not 0 < matters < math.inf:
+        raise ValueError(f"matters={matters} must be above 0 and finite")
     differences = _one_per_seed(differences, "differences")
-    seeds, estimate = differences.size, float(differences.mean())
-    asked = f", at least {at_least:+g} asked" if at_least else ""
-    if within is not None:
-        asked = f", within ± {within:g} asked"
-    low = high = detectable = p_value = None
-    verdict = NOT_DETECTED
-
-    if seeds == 1:
-        value, reason = f"{estimate:+z.4g}", "one seed has no interval"
-    elif _identical(differences):
-        if np.isclose(estimate, at_least, **ROUNDING):
-            estimate = float(at_least)
-        value, reason = f"{estimate:+z.4g}", f"the same at all {seeds} seeds{asked}"
-        if seeds < FEWEST_IDENTICAL:
-            reason += f", fewer than {FEWEST_IDENTICAL} identical ones decide nothing"
-        else:
-            verdict, p_value = _judge_identical(estimate, at_least, within)
-    else:
-        test = stats.ttest_1samp(differences, at_least)
-        low, high = map(float, test.confidence_interval(0.95))
-        detectable = smallest_detectable(float(differences.std(ddof=1)), seeds)
-        percent = 95
-        if within is None:
-            verdict, p_value = _verdict(low > at_least, high < at_least), float(test.pvalue)
-        else:
-            above = stats.ttest_1samp(differences, -within, alternative="greater").pvalue
-            below = stats.ttest_1samp(differences, within, alternative="less").pvalue
-            p_value = float(max(above, below))
-            verdict = _verdict(p_value < LEVEL, low > within or high < -within)
-            if verdict == HOLDS:
-                percent = 90  # this is the interval that decided
-            elif verdict == DOES_NOT_HOLD:
-                p_value = 2 * (1 - p_value)
-        value = _number(estimate, high - low)
-        ends = [_number(end, high - low) for end in test.confidence_interval(percent / 100)]
-        reason = f"{percent} % interval {ends[0]} to {ends[1]}{asked}, {seeds} seeds"
-    finding = f"{value} {unit}".rstrip() + f" ({reason})"
+    asked = f", more than {bound:g} asked" if bound else ""
+    margin = matters if bound == 0 else None
+    counts = {"unit": unit, "seeds": differences.size, "collapsed": collapsed, "runs": runs}
+    if _identical(differences):
+        value = float(differences[0])
+        equal = bool(np.isclose(value, bound, **ROUNDING))
+        supports = inclusive if equal else value > bound
+        verdict, p_value = _judge_identical(
+            differences.size,
+            holds=supports,
+            fails=not supports and not (equal and not inclusive),
+            no_difference=margin is not None and abs(value) < margin,
+        )
+        finding = _said_of_identical(differences, unit, asked)
+        return Judgement(verdict, "difference", value, p_value=p_value, finding=finding, **counts)
+    test = stats.ttest_1samp(differences, bound)
+    low, high = map(float, test.confidence_interval(1 - LEVEL))
+    small = margin is not None and -margin < low and high < margin
+    verdict = NO_DIFFERENCE if small else _verdict(low > bound, high < bound)
+    if small:
+        asked = f", within ± {margin:g} matters to nobody"
     return Judgement(
-        verdict, estimate, low, high, unit, seeds, detectable, p_value, collapsed, runs, finding
+        verdict,
+        "difference",
+        float(differences.mean()),
+        low,
+        high,
+        1 - LEVEL,
+        smallest=smallest_detectable(float(differences.std(ddof=1)), differences.size),
+        p_value=float(test.pvalue),
+        finding=_said_of_interval(differences, low, high, 1 - LEVEL, unit, asked),
+        **counts,
     )
 
 
-def judge_exact(values: ArrayLike, tolerance: float, *, unit: str = "") -> Judgement:
-    """Judge that something is zero up to rounding: it holds if no seed exceeds the tolerance.
+def judge_equality(
+    differences: ArrayLike,
+    within: float,
+    *,
+    unit: str = "",
+    collapsed: int = 0,
+    runs: int = 0,
+) -> Judgement:
+    """Judge whether two means are equal up to a margin.
 
-    Nothing is inferred, so there is neither interval nor p value, and one seed is enough.
+    They are where two one-sided tests at 5 % both succeed: the 90 % interval lies inside the margin
+    (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657). They are not where the 95 % interval lies
+    outside. The p value is the larger one-sided one or, where the equality does not hold, the
+    two-sided one against the nearer margin. An equality that holds although the 95 % interval
+    excludes zero says both.
+
+    Identical differences are judged by the exact sign test, as in `judge_difference`.
 
     Args:
-        values: (seeds,) each seed's largest deviation from zero, in `unit`, of either sign.
-        tolerance: What rounding explains, in `unit`, fixed beforehand.
-        unit: Name of the unit.
-
-    Returns:
-        A Judgement whose estimate is the value furthest from zero.
+        differences: (seeds,) in `unit`, paired by seed.
+        within: the margin, in `unit`, fixed beforehand.
+        unit: its name.
+        collapsed: runs that diverged or learned nothing.
+        runs: all runs compared.
 
     Raises:
-        ValueError: No values, not one per seed, or not finite; a negative or no finite tolerance.
+        ValueError: no differences, not one per seed, or not finite; a margin that is not above 0 or
+            not finite; `collapsed` above `runs`.
     """
-    if not 0 <= tolerance < math.inf:
-        raise ValueError(f"tolerance={tolerance} must be 0 or more and finite")
-    values = _one_per_seed(values, "values")
-    largest, seeds = float(values[np.abs(values).argmax()]), values.size
-    verdict = HOLDS if abs(largest) <= tolerance else DOES_NOT_HOLD
-    finding = f"largest deviation {largest:+z.2g} {unit}".rstrip()
-    finding += f" (within ± {tolerance:g} asked, {_seeds(seeds)})"
-    return Judgement(verdict, largest, None, None, unit, seeds, None, None, finding=finding)
+    if not 0 < within < math.inf:
+        raise ValueError(f"within={within} must be above 0 and finite; see also judge_exact")
+    differences = _one_per_seed(differences, "differences")
+    asked = f", within ± {within:g} asked"
+    counts = {"unit": unit, "seeds": differences.size, "collapsed": collapsed, "runs": runs}
+    if _identical(differences):
+        value = float(differences[0])
+        inside = abs(value) < within or bool(np.isclose(abs(value), within, **ROUNDING))
+        verdict, p_value = _judge_identical(differences.size, holds=inside, fails=not inside)
+        finding = _said_of_identical(differences, unit, asked)
+        return Judgement(verdict, "equality", value, p_value=p_value, finding=finding, **counts)
+    test = stats.ttest_1samp(differences, 0.0)
+    narrow = [float(end) for end in test.confidence_interval(1 - 2 * LEVEL)]
+    wide = [float(end) for end in test.confidence_interval(1 - LEVEL)]
+    above = stats.ttest_1samp(differences, -within, alternative="greater").pvalue
+    below = stats.ttest_1samp(differences, within, alternative="less").pvalue
+    p_value = float(max(above, below))
+    verdict = _verdict(p_value < LEVEL, wide[0] > within or wide[1] < -within)
+    (low, high), level = (narrow, 1 - 2 * LEVEL) if verdict == HOLDS else (wide, 1 - LEVEL)
+    if verdict == DOES_NOT_HOLD:
+        p_value = 2 * (1 - p_value)
+    if verdict == HOLDS and (wide[0] > 0 or wide[1] < 0):
+        asked += ", small but not zero"
+    return Judgement(
+        verdict,
+        "equality",
+        float(differences.mean()),
+        low,
+        high,
+        level,
+        smallest=max(map(abs, narrow)),
+        p_value=p_value,
+        finding=_said_of_interval(differences, low, high, level, unit, asked),
+        **counts,
+    )
 
 
-def judge_count(
-    differences: Mapping[str, ArrayLike], *, at_least: int, unit: str = "settings"
+def judge_family(
+    settings: Sequence[ArrayLike],
+    at_least: int,
+    *,
+    unit: str = "settings",
+    collapsed: int = 0,
+    runs: int = 0,
 ) -> Judgement:
-    """Judge at how many of a family of settings the mean difference is positive.
+    """Judge whether the mean difference is positive at so many of several settings.
 
-    Each setting has its two-sided paired t test, all of them together at 5 % by Holm's correction;
-    settings with identical differences have p = 0 if these are five or more and not zero, else 1.
-    The claim holds if enough settings are significantly positive, and does not hold if too many are
-    significantly negative for the rest to suffice.
+    Each setting has its two-sided t test, or sign test, as in `judge_difference`. That it is better
+    at k of n or more is the complement of a partial conjunction (Benjamini and Heller 2008,
+    Biometrics 64:1215), with the p value (n - k + 1) p_(k), p_(k) being the k-th smallest p value
+    of the better settings: valid however the settings depend on each other. For all of n it is the
+    largest p value, each setting is tested at 5 % (intersection-union; Berger 1982, Technometrics
+    24:295). The claim does not hold if n - k + 1 settings or more are worse, by the same test.
 
     Args:
-        differences: Setting -> (seeds,), paired by seed.
-        at_least: How many settings must be positive, fixed beforehand.
-        unit: Name of the settings, such as "scales".
+        settings: of each setting the differences above its bound, (seeds,), positive where they
+            support the claim; the same seeds everywhere.
+        at_least: how many settings, k, fixed beforehand.
+        unit: name of the settings, such as "scales".
+        collapsed: runs that diverged or learned nothing.
+        runs: all runs compared.
 
     Returns:
-        A Judgement whose estimate is the number of significantly positive settings; the true number
-        is between `low`, the same, and `high`, all but the significantly negative ones, with 95 %
-        confidence. `p_value` is the largest adjusted one that the verdict rests on, or 1.
+        A Judgement whose estimate is at how many settings it is better, each by itself at 5 %.
 
     Raises:
         ValueError: `at_least` not from 1 to the number of settings; a setting's differences empty,
             not finite or of another number of seeds.
     """
-    settings = len(differences)
-    if not 1 <= at_least <= settings:
-        raise ValueError(f"at_least={at_least} must be 1 to the {settings} {unit} given")
-    columns = [
-        _one_per_seed(column, f"differences[{name!r}]") for name, column in differences.items()
-    ]
-    sizes = [column.size for column in columns]
-    if len(set(sizes)) > 1:
-        raise ValueError(f"{unit} must have the same seeds, not {sizes} of them")
-    family = np.stack(columns, axis=1)  # (seeds, settings)
-    seeds, mean = len(family), family.mean(axis=0)
-    identical, zero = _identical(family), np.isclose(mean, 0, **ROUNDING)
-    p_values = np.where(identical & ~zero & (seeds >= FEWEST_IDENTICAL), 0.0, 1.0)
-    if not identical.all():
-        p_values[~identical] = stats.ttest_1samp(family[:, ~identical], 0.0).pvalue
-    adjusted = holm(p_values)
-    better, worse = np.sort(adjusted[mean > 0]), np.sort(adjusted[mean < 0])
-    low, high = int((better < LEVEL).sum()), settings - int((worse < LEVEL).sum())
-    # The at_least-th positive setting supports the claim; as many negative ones as leave too few
-    # others refute it. The two need more settings than there are, so at most one p value exists.
-    p_value = float([*better[at_least - 1 :], *worse[settings - at_least :], 1.0][0])
-    verdict = _verdict(low >= at_least, high < at_least)
+    count = len(settings)
+    if not 1 <= at_least <= count:
+        raise ValueError(f"at_least={at_least} must be 1 to the {count} {unit} given")
+    columns = [_one_per_seed(column, f"setting {n}") for n, column in enumerate(settings, 1)]
+    sizes = sorted({column.size for column in columns})
+    if len(sizes) > 1:
+        raise ValueError(f"all {unit} must have the same seeds, not {sizes} of them")
+    signs = np.array([np.sign(_mean(column)) for column in columns])
+    p_values = np.array([_p_value(column) for column in columns])
+    better = np.sort(np.where(signs > 0, p_values, 1.0))
+    worse = np.sort(np.where(signs < 0, p_values, 1.0))
+    too_many = count - at_least + 1  # settings that are worse refute the claim
+    holds = min(1.0, too_many * better[at_least - 1])
+    fails = min(1.0, at_least * worse[too_many - 1])
+    wins, losses = int((better < LEVEL).sum()), int((worse < LEVEL).sum())
+    how_many = "all" if at_least == count else f"at least {at_least}"
     finding = (
-        f"better at {low} of {settings} {unit}, worse at {settings - high} "
-        f"(at least {at_least} asked, Holm-corrected 5 %, {_seeds(seeds)})"
+        f"better at {wins} of {count} {unit}, worse at {losses} "
+        f"({how_many} asked, {_seeds(sizes[0])})"
     )
-    return Judgement(verdict, low, low, high, unit, seeds, None, p_value, finding=finding)
+    return Judgement(
+        _verdict(holds < LEVEL, fails < LEVEL),
+        "family",
+        wins,
+        unit=unit,
+        seeds=sizes[0],
+        p_value=float(min(holds, fails)),
+        collapsed=collapsed,
+        runs=runs,
+        finding=finding,
+    )
+
+
+def judge_exact(values: ArrayLike, tolerance: float, *, unit: str = "") -> Judgement:
+    """Judge that something is zero up to rounding: it holds if no value exceeds the tolerance.
+
+    Nothing is inferred, so there is neither interval nor p value, and one value is enough.
+
+    Args:
+        values: (values,) deviations from zero, in `unit`, of either sign: one of each seed, say.
+        tolerance: what rounding explains, in `unit`, fixed beforehand.
+        unit: its name.
+
+    Returns:
+        A Judgement whose estimate is the value furthest from zero.
+
+    Raises:
+        ValueError: no values, or not finite; a negative or no finite tolerance.
+    """
+    if not 0 <= tolerance < math.inf:
+        raise ValueError(f"tolerance={tolerance} must be 0 or more and finite")
+    values = _one_per_seed(values, "values")
+    largest = float(values[np.abs(values).argmax()])
+    verdict = HOLDS if abs(largest) <= tolerance else DOES_NOT_HOLD
+    finding = f"largest deviation {largest:+z.2g} {unit}".rstrip()
+    finding += f" (within ± {tolerance:g} asked)"
+    return Judgement(verdict, "exact", largest, unit=unit, seeds=values.size, finding=finding)
 
 
 def smallest_detectable(
@@ -279,42 +350,60 @@ def smallest_detectable(
     return float(noncentrality * standard_deviation / math.sqrt(seeds))
 
 
-def holm(p_values: ArrayLike) -> np.ndarray:
-    """Adjust p values for a family of tests (Holm 1979, Scand. J. Statist. 6:65).
+def false_discovery_rates(p_values: ArrayLike) -> np.ndarray:
+    """Return the q value of each of several decided claims, (claims,).
 
-    Calling those below 5 % significant errs in at most 5 % of families, whatever the dependence.
-
-    Args:
-        p_values: (tests,) in any order.
-
-    Returns:
-        (tests,) adjusted p values, in the same order.
-
-    Raises:
-        ValueError: No p values, or some that are not from 0 to 1.
+    The expected share of wrong ones among all claims with a q value as small (Benjamini and
+    Hochberg 1995, J. R. Stat. Soc. B 57:289).
     """
-    p_values = np.asarray(p_values, dtype=float)
-    if p_values.ndim != 1 or not p_values.size or not ((p_values >= 0) & (p_values <= 1)).all():
-        raise ValueError(f"p_values must be one or more numbers from 0 to 1, not {p_values}")
-    order = np.argsort(p_values)
-    weighted = p_values[order] * np.arange(p_values.size, 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(weighted), 1.0)
-    return adjusted
+    return stats.false_discovery_control(p_values) if len(p_values) else np.empty(0)
 
 
 def _verdict(holds: bool, fails: bool) -> str:
     return HOLDS if holds else DOES_NOT_HOLD if fails else NOT_DETECTED
 
 
-def _judge_identical(value: float, at_least: float, within: float | None) -> tuple[str, float]:
-    """Return verdict and p value of a difference that all seeds agree on; a bound is included."""
-    if within is not None:
-        inside = abs(value) < within or bool(np.isclose(abs(value), within, **ROUNDING))
-        return _verdict(inside, not inside), 0.0
-    if value == at_least == 0:
+def _judge_identical(
+    seeds: int, *, holds: bool, fails: bool, no_difference: bool = False
+) -> tuple[str, float]:
+    """Return verdict and p value where all seeds agree: the exact sign test."""
+    if not (holds or fails or no_difference):
         return NOT_DETECTED, 1.0
-    return _verdict(value >= at_least, value < at_least), 0.0
+    p_value = 2.0 ** (1 - seeds)
+    if seeds < FEWEST_IDENTICAL:
+        return NOT_DETECTED, p_value
+    return NO_DIFFERENCE if no_difference else _verdict(holds, fails), p_value
+
+
+def _mean(differences: np.ndarray) -> float:
+    """Return the mean, exactly zero where rounding alone makes it differ from zero."""
+    mean = float(differences.mean())
+    return 0.0 if _identical(differences) and np.isclose(mean, 0, **ROUNDING) else mean
+
+
+def _p_value(differences: np.ndarray) -> float:
+    """Return the two-sided p value of a mean difference from zero: a t test's, or a sign test's."""
+    if not _identical(differences):
+        return float(stats.ttest_1samp(differences, 0.0).pvalue)
+    return 2.0 ** (1 - differences.size) if _mean(differences) else 1.0
+
+
+def _said_of_identical(differences: np.ndarray, unit: str, asked: str) -> str:
+    value = f"{differences.mean():+z.4g} {unit}".rstrip()
+    if differences.size == 1:
+        return f"{value} (one seed has no interval{asked})"
+    few = f", fewer than {FEWEST_IDENTICAL} identical ones decide nothing"
+    few = few if differences.size < FEWEST_IDENTICAL else ""
+    return f"{value} (the same at all {differences.size} seeds{asked}{few})"
+
+
+def _said_of_interval(
+    differences: np.ndarray, low: float, high: float, level: float, unit: str, asked: str
+) -> str:
+    scale = high - low
+    value = f"{_number(differences.mean(), scale)} {unit}".rstrip()
+    ends = f"{_number(low, scale)} to {_number(high, scale)}"
+    return f"{value} ({100 * level:.0f} % interval {ends}{asked}, {differences.size} seeds)"
 
 
 def _one_per_seed(values: ArrayLike, name: str) -> np.ndarray:

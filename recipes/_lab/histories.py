@@ -1,17 +1,14 @@
-"""The results of many members, asked by variant and seed."""
+"""The results of many members as the recipes of the first version ask them."""
 
 import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 
+from recipes._lab.measures import LITTLE
 from recipes._lab.training.loading import load_model
 from recipes._lab.training.members import Member, Result
 from recipes._lab.training.models import Models
-
-# A run whose training accuracy ends less than this above chance has learned nothing: a share of
-# chance or, where one class is most of the data, of what chance gets wrong.
-LITTLE = 0.1
 
 
 class Difference(NamedTuple):
@@ -33,6 +30,13 @@ class Histories:
 
     members: dict[tuple[str, int], Member]
     results: dict[tuple[str, int], Result]
+
+    @classmethod
+    def of(cls, results):
+        """Return the same of `results.Results` whose keys are single names."""
+        members = {(name, seed): member for ((name,), seed), member in results.members.items()}
+        outcomes = {(name, seed): result for ((name,), seed), result in results.outcomes.items()}
+        return cls(members, outcomes)
 
     def __or__(self, other):
         return Histories(self.members | other.members, self.results | other.results)

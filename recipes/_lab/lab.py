@@ -1,4 +1,4 @@
-"""Variants × seeds -> histories, claims and files: the `lab` that a recipe talks to."""
+"""The `lab` that a recipe talks to: data, train, tune, search, claim, figure."""
 
 import dataclasses
 import functools
@@ -7,20 +7,22 @@ import itertools
 from collections.abc import Mapping
 
 import numpy as np
+from scipy import stats
 
-from recipes._lab import evidence
-from recipes._lab.data import load
+from recipes._lab.claim import OURS, Claim
+from recipes._lab.data import Splits, read
 from recipes._lab.files import slug
-from recipes._lab.histories import Difference, Histories
-from recipes._lab.output import figures, report
+from recipes._lab.measures import Comparison, Exact, Family, Measure, as_key, by_variant, family
+from recipes._lab.output import charts, figures
+from recipes._lab.results import Results
+from recipes._lab.seeding import seed_from
 from recipes._lab.training import architecture, population
 from recipes._lab.training.members import Member
 
-SEEDS = 5
-# By which `Lab.tune` chooses; no verdict rests on them.
-TUNING_SEEDS = (-1, -2)
+SEEDS = 6  # the fewest at which unanimity decides, see evidence.FEWEST_IDENTICAL
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 QUICK = {"seeds": 2, "epochs": 2, "examples": 1000}
+WATCHED = 8  # variants, at the most, whose distributions are logged if the recipe does not say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +30,11 @@ class Options:
     """What a user may ask of a run.
 
     Attributes:
-        data: a name or a path, as in `data.load`.
+        data: a name or a path, as in `data.read`.
         target: the column of a .csv that holds the classes, or None for the last.
         seeds: how many, or None for the default.
         first_seed: their first number; the gallery has its own from 1000 on.
-        epochs: instead of the recipe's own number, or None.
+        epochs: of the longest training instead of the recipe's own number, or None.
         quick: a few seeds, epochs and examples: for trying, not for judging.
         out: folder of all runs.
         save_model: path of a .keras file for the best model, or None.
@@ -48,61 +50,70 @@ class Options:
     save_model: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """A textbook's claim and what the runs say about it.
-
-    Attributes:
-        claim: what is claimed, in words.
-        source: where.
-        primary: whether it is the first, by which the recipe is known.
-        judgement: the verdict with its numbers.
-    """
-
-    claim: str
-    source: str
-    primary: bool
-    judgement: evidence.Judgement
-
-
 class Lab:
     """What a recipe needs for its experiment: data, train, claim, figure, and little else.
 
+    Variants are `{key: arguments of build_model}`. A key is a string or a tuple of strings and
+    numbers, such as ("with BN", 0.01); its display name says which argument a number is.
+
     Args:
         options: what the user asked for.
-        folder: an entered `RunFolder`.
-        identity: texts on which every result depends, for the store of unfinished work.
+        store: keeps unfinished work, as in `population.train`; or None.
         log: called with a line of text that the user should see.
         progress: context manager `progress(description, total)` that yields `advance(steps)`.
     """
 
-    panels = staticmethod(figures.panels)
-    lines = staticmethod(figures.lines)
-    dots = staticmethod(figures.dots)
-    histograms = staticmethod(figures.histograms)
+    # How many seeds a run has, by which seeds `tune` chooses, and how often it goes on beyond the
+    # end of a range. No verdict rests on the seeds that tune.
+    SEEDS = SEEDS
+    TUNING_SEEDS = (-1, -2, -3, -4, -5)
+    EXTENSIONS = 6
 
-    def __init__(self, options, folder, identity, log, progress):
-        self.options = options
-        count = options.seeds or (QUICK["seeds"] if options.quick else SEEDS)
+    colours, markers = figures.COLOURS, figures.MARKERS
+    histograms = staticmethod(figures.histograms)
+    scatter = staticmethod(figures.scatter)
+    panels = staticmethod(charts.panels)
+    lines = staticmethod(charts.lines)
+    dots = staticmethod(charts.dots)
+
+    def __init__(self, options, store, log, progress):
+        self.options, self.store = options, store
+        count = options.seeds or (QUICK["seeds"] if options.quick else self.SEEDS)
         self.seeds = list(range(options.first_seed, options.first_seed + count))
-        self.claims, self.figures, self.rows, self.arguments, self.tuned = [], {}, None, {}, []
-        self.histories, self.searches, self.repetitions = Histories({}, {}), {}, []
-        self._trainings = itertools.count()
-        self._folder, self._log, self._progress = folder, log, progress
-        self.store = folder.store(*identity)
+        self.results = Results({}, {}, {})
+        self.claims, self.figures, self.rows, self.arguments = [], {}, None, {}
+        self.tuned, self.searches, self.repetitions, self.remarks = [], {}, [], []
+        self.own_data = {}  # whether a variant was trained on the run's data as they are
+        self._trainings, self._plain = itertools.count(), []
+        self._log, self._progress = log, progress
 
     def data(self, name=None, *, images=False, examples=None):
-        """Return the data that the user asked for, or of another name.
+        """Return the data that the user asked for, or of another name, as `Splits`.
+
+        Every seed has a split of its own. `data.train`, `data.validation` and `data.test` are those
+        of all seeds, x (seeds, examples, ...); `data.map(change)` changes every split.
 
         Args:
-            name: a name or a path, as in `data.load`.
+            name: a name or a path, as in `data.read`.
             images: whether the recipe needs images, (height, width, channels), and not vectors.
             examples: train on so many at the most (they are in random order); None for all.
         """
-        dataset = load(name or self.options.data, self.options.target)
-        dataset = dataset.images() if images else dataset.flat()
         few = QUICK["examples"] if self.options.quick else None
-        return dataset.first(min(filter(None, (examples, few)), default=None), few, few)
+        most = min(filter(None, (examples, few)), default=None)
+
+        def shaped(dataset, random):
+            dataset = dataset.images() if images else dataset.flat()
+            return dataset.first(most, few, few)
+
+        source = read(name or self.options.data, self.options.target)
+        data = Splits(source, self.seeds, [shaped])
+        if name is None:
+            self._plain.append(data)
+        return data
+
+    def epochs(self, count):
+        """Return how many epochs a training of so many has in this run: fewer in a quick one."""
+        return self._epochs([count])[0]
 
     def train(
         self,
@@ -112,37 +123,67 @@ class Lab:
         *,
         epochs,
         batch_size=100,
+        patience=None,
+        class_weight=None,
+        copy=None,
         record=(),
         watch=None,
+        start=None,
+        pause=None,
     ):
-        """Train every variant with every seed, all together, and return their `Histories`.
+        """Train every variant with every seed, all together, and return their `Results`.
+
+        What follows `data` may be given by variant, as a dict from a part of the keys:
+        `epochs={"short": 5, "long": 50}`; and so may `data`.
 
         Args:
             build_model: `build_model(input_shape, num_classes, **arguments)` returns a compiled
                 model.
-            variants: `{display name: arguments}`; the key "fit" in the arguments overrides `data`,
-                `epochs`, `batch_size`, `patience`, `class_weight` or `record` for that variant. Its
-                `data` may be `{seed: a Dataset}`, all of one shape, where each seed has data of its
-                own. Its `copy`, a number, gives every seed other initial weights, batch orders and
-                noise, the same ones to variants of the same number.
-            data: a `Dataset`.
-            epochs: how long; the user's EPOCHS wins.
+            variants: `{key: arguments}`.
+            data: from `lab.data`.
+            epochs: how long; a quick run trains shorter, and the user's EPOCHS shortens all.
             batch_size: examples a step.
+            patience: stop after so many epochs without a lower validation loss and restore the best
+                weights; None to train to the end.
+            class_weight: factor of each class's loss, `{class: factor}`, or None.
+            copy: a number gives every seed other initial weights, batch orders and noise on the
+                same split: the same ones to variants of the same number.
             record: epochs after which the weights are kept, of all members.
-            watch: variants whose first seed's weights, activations and gradients are logged for
-                TensorBoard, about ten times in a run; None for all. A quick run takes the last.
+            watch: parts of the keys of variants whose first seed's weights, activations and
+                gradients are logged for TensorBoard, about ten times in a run; None for a few of
+                all. A quick run takes the last.
+            start: Results of an earlier training of the same variants that has paused; it goes on
+                as if it never had, whatever the arguments have become.
+            pause: pause after this epoch.
         """
-        self._check_names(variants)
-        watch = list(variants) if watch is None else watch
-        if self.options.quick:
-            watch = watch[-1:]
-        plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": tuple(record)}
-        histories = self._train(build_model, variants, plan, self.seeds, watch)
-        for variant, arguments in variants.items():
-            given = {name: value for name, value in arguments.items() if name != "fit"}
-            self.arguments[variant] = _arguments(build_model) | given
-        self.histories |= histories
-        return histories
+        variants = {as_key(key): arguments for key, arguments in variants.items()}
+        labels = self._labels(variants)
+        options = {
+            "data": data,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "patience": patience,
+            "class_weight": _weights_by_variant(class_weight),
+            "copy": copy,
+            "record": record,
+            "pause": pause,
+        }
+        plans = {key: {o: by_variant(v, key) for o, v in options.items()} for key in variants}
+        results = self._train(
+            build_model,
+            variants,
+            labels,
+            plans,
+            self.seeds,
+            watched=self._watched(list(variants), watch),
+            start=start,
+        )
+        defaults = _defaults(build_model)
+        for key, arguments in variants.items():
+            self.arguments[key] = defaults | arguments
+            self.own_data[key] = self.is_own(plans[key]["data"])
+        self.results |= results
+        return results
 
     def tune(
         self,
@@ -154,61 +195,68 @@ class Lab:
         batch_size=100,
         argument="learning_rate",
         values=LEARNING_RATES,
-        extend=True,
     ):
         """Choose one argument for each variant by validation accuracy, on seeds of their own.
 
-        Every variant gets the same budget. What `train` then measures rests on other seeds, so it
-        carries no luck of the choice (but the split is the same).
+        Every variant gets the same budget, and goes on beyond an end of the range as long as the
+        best value lies there. What `train` then measures rests on other seeds and other splits, so
+        it carries no luck of the choice. Where nothing has learned there is nothing to choose: the
+        variant keeps what it has, and the run says so.
 
         Args:
             build_model: as in `train`.
             variants: as in `train`; the argument in question is left to us.
-            data: as in `train`.
-            epochs: as in `train`; as long as it will be trained afterwards.
-            batch_size: as in `train`.
+            data: as in `train`; also by variant, as are `epochs` and `batch_size`.
+            epochs: as long as it will be trained afterwards.
+            batch_size: examples a step.
             argument: its name.
             values: to try, in order. A quick run tries three of them.
-            extend: whether to go on beyond an end where the best value lies, two values at a time
-                and twice at the most.
 
         Returns:
             The variants with the chosen value among their arguments, to be given to `train`.
         """
-        plan = {"data": data, "epochs": epochs, "batch_size": batch_size, "record": ()}
-        values = np.asarray(values).tolist()
+        variants = {as_key(key): arguments for key, arguments in variants.items()}
+        options = {"data": data, "epochs": epochs, "batch_size": batch_size}
+        values, seeds = np.asarray(values).tolist(), self.TUNING_SEEDS
         if self.options.quick:
             ends_and_middle = sorted({0, len(values) // 2, len(values) - 1})
-            values, extend = [values[n] for n in ends_and_middle], False
-        seeds = TUNING_SEEDS[:1] if self.options.quick else TUNING_SEEDS
-        scores = {variant: {} for variant in variants}
-        due = {variant: list(values) for variant in variants}
-        for _ in range(3 if extend else 1):
+            values, seeds = [values[n] for n in ends_and_middle], seeds[:1]
+        scores = {key: {} for key in variants}  # {value: (accuracy, -loss)}
+        learned = dict.fromkeys(variants, False)
+        due = {key: list(values) for key in variants}
+        for _ in range(1 if self.options.quick else 1 + self.EXTENSIONS):
             asked = {
-                (variant, value): variants[variant] | {argument: value}
-                for variant, new in due.items()
+                (*key, value): variants[key] | {argument: value}
+                for key, new in due.items()
                 for value in new
             }
-            named = {f"{variant}, {argument} {v:g}": a for (variant, v), a in asked.items()}
-            trained = self._train(build_model, named, plan, seeds, (), f"tuning {argument}")
-            for (variant, value), name in zip(asked, named, strict=True):
-                accuracy, loss = (trained.final(m, name) for m in ("val_accuracy", "val_loss"))
-                scores[variant][value] = (accuracy.mean(), -loss.mean())
-            due = {variant: _beyond(of) for variant, of in scores.items()}
-            due = {variant: new for variant, new in due.items() if new}
+            plans = {
+                key: {name: by_variant(option, key[:-1]) for name, option in options.items()}
+                for key in asked
+            }
+            labels = {
+                key: (*_labels(key[:-1], variants[key[:-1]]), f"{argument} {key[-1]:g}")
+                for key in asked
+            }
+            trained = self._train(
+                build_model, asked, labels, plans, seeds, doing=f"tuning {argument}"
+            )
+            accuracy, loss = (
+                trained.final(metric).values for metric in ("val_accuracy", "val_loss")
+            )
+            for key in asked:
+                *of, value = key
+                scores[tuple(of)][value] = (accuracy[key].mean(), -loss[key].mean())
+                collapsed = trained.final("accuracy").runs[key].values()
+                learned[tuple(of)] |= 2 * sum(collapsed) < len(seeds)
+            due = {key: _beyond(of) for key, of in scores.items()}
+            due = {key: new for key, new in due.items() if new and self._may_choose(learned[key])}
             if not due:
                 break
-        best = {variant: max(of, key=of.get) for variant, of in scores.items()}
-        self.tuned += [
-            {
-                "variant": variant,
-                "argument": argument,
-                "value": value,
-                "val_accuracy": {f"{v:g}": float(s[0]) for v, s in sorted(scores[variant].items())},
-            }
-            for variant, value in best.items()
-        ]
-        return {variant: variants[variant] | {argument: best[variant]} for variant in variants}
+        return {
+            key: self._choose(key, arguments, argument, scores[key], learned[key])
+            for key, arguments in variants.items()
+        }
 
     def search(
         self,
@@ -225,11 +273,11 @@ class Lab:
         batch=None,
         repetitions=10,
     ):
-        """Repeat a whole search with seeds of its own, all repetitions together.
+        """Repeat a whole search, each repetition with a seed and a split of its own, all together.
 
         Args:
             build_tunable: `build_tunable(hp, input_shape, num_classes)` returns a compiled model.
-            data: a `Dataset`.
+            data: as in `train`.
             trials: of each repetition. A quick run takes five.
             epochs: of a trial.
             name: of this search, where a recipe makes several.
@@ -250,7 +298,7 @@ class Lab:
 
         count = self.options.seeds or (QUICK["seeds"] if self.options.quick else repetitions)
         if self.options.quick:
-            trials, epochs = min(trials, 5), min(epochs, QUICK["epochs"])
+            trials = min(trials, 5)
         seeds = [self.options.first_seed + n for n in range(count)]
         if name in self.searches:
             raise ValueError(f"there already is a search {name!r}; give each a name of its own")
@@ -263,7 +311,7 @@ class Lab:
                 given,
                 build_model,
                 data,
-                epochs=self.options.epochs or epochs,
+                epochs=self.epochs(epochs),
                 batch_size=batch_size,
                 seeds=[seeds[repetition]],
                 batch=batch,
@@ -279,84 +327,70 @@ class Lab:
         self.repetitions.append(seeds)
         return [tuner.Searched(stages_of) for stages_of in found]
 
-    def _train(self, build_model, variants, plan, seeds, watch, doing="training"):
-        """Train variants x seeds and return their `Histories`."""
-        members, keys, reasons = [], [], {}
-        place = f"training {next(self._trainings)}"  # a variant may be tuned, and trained
-        for variant, arguments in variants.items():
-            arguments = dict(arguments)
-            own = plan | arguments.pop("fit", {})
-            if self.options.quick:
-                own["epochs"] = min(own["epochs"], QUICK["epochs"])
-            own["epochs"] = self.options.epochs or own["epochs"]
-            by_seed, copy = own.pop("data"), own.pop("copy", None)
-            if not isinstance(by_seed, Mapping):
-                by_seed = dict.fromkeys(seeds, by_seed)
-            of = by_seed[seeds[0]]
-            build = functools.partial(build_model, of.input_shape, of.num_classes, **arguments)
-            try:
-                spec = architecture.read(build)
-            except architecture.NotStackableError as error:
-                spec, reasons[str(error)] = None, variant
-            for seed in seeds:
-                watched = seed == self.seeds[0] and variant in watch
-                moments = _moments(own["epochs"]) if watched else ()
-                planned = own | {"data": by_seed[seed], "watch": moments, "place": place}
-                drawn = seed if copy is None else architecture.seed_from(seed, "copy", copy)
-                members.append(Member(variant, build, spec, drawn, **planned))
-                keys.append((variant, seed))
-        for reason, variant in reasons.items():
-            self._log(f"{variant} and the like are trained one by one, with fit: {reason}")
-        total = sum(member.epochs for member in members)
-        description = (
-            f"{doing} {len(members)} models: {len(variants)} variants x {len(seeds)} seeds"
-        )
-        with self._progress(description, total) as advance:
-            results = population.train(members, store=self.store, progress=advance)
-        return Histories(
-            dict(zip(keys, members, strict=True)), dict(zip(keys, results, strict=True))
-        )
+    def measure(self, values, unit="", label=""):
+        """Return a `Measure` of numbers that a recipe has computed.
 
-    def _check_names(self, variants):
-        """Raise a ValueError if two variants would share a folder: one would hide the other."""
-        taken = {slug(name).casefold(): name for name in self.histories.variants}
-        for name in variants:
-            other = taken.setdefault(slug(name).casefold(), name)
-            if other != name or name in self.histories.variants:
-                raise ValueError(
-                    f"variants {other!r} and {name!r} would share a folder; rename one of them"
-                )
+        Args:
+            values: (seeds,), or `{key: (seeds,)}`.
+            unit: of the numbers.
+            label: what they are, for an axis.
+        """
+        return Measure(values, unit, label)
 
-    def claim(self, text, source, differences, *, at_least=0, within=None, unit=""):
+    def claim(self, text, *, that, source=OURS, matters=None, any_data=False):
         """Judge a claim; the first of a recipe is its primary one.
 
         Args:
             text: the claim, in words that say what is compared and at which setting.
-            source: where it is made.
-            differences: positive where they support the claim. One per seed, or a `Difference`,
-                is judged by its mean; `{setting: one per seed}` by the number of settings at which
-                the mean is above zero; a `Judgement` is taken as it is.
-            at_least: the bound to exceed (with settings: how many of them), fixed beforehand.
-            within: the margin of a claim of equality, fixed beforehand.
-            unit: of the differences, such as "points"; with settings: what they are.
+            that: the comparison that it asserts: `a > b`, `a < b - 2`, `a.within(1, of=b)` of
+                measures, `lab.at_least(...)`, `lab.every(...)` or `lab.exact(...)`.
+            source: the textbook or paper that makes it; "ours" if none does.
+            matters: differences smaller than this matter to nobody, in their unit, fixed
+                beforehand; None for 1 percentage point of an accuracy, else nothing.
+            any_data: whether it does not depend on the data.
 
         Returns:
-            The `Judgement`.
+            The `evidence.Judgement`.
         """
-        if isinstance(differences, evidence.Judgement):
-            judgement = differences
-        elif isinstance(differences, Mapping):
-            judgement = evidence.judge_count(differences, at_least=at_least, unit=unit)
-        else:
-            counts = {}
-            if isinstance(differences, Difference):
-                differences, *numbers = differences
-                counts = dict(zip(("collapsed", "runs"), numbers, strict=True))
-            judgement = evidence.judge(
-                differences, at_least=at_least, within=within, unit=unit, **counts
+        if isinstance(that, list):
+            raise TypeError(
+                f"{text!r} compares {len(that)} variants at once; pick one, or say how many of "
+                "the comparisons must be true: lab.at_least(k, ...) or lab.every(...)"
             )
-        self.claims.append(Claim(text, source, not self.claims, judgement))
+        if not isinstance(that, Comparison | Family | Exact):
+            raise TypeError(f"{text!r}: that must be a comparison such as a > b, not {that!r}")
+        judgement = that.judge(matters) if isinstance(that, Comparison) else that.judge()
+        self.claims.append(Claim(text, source, not self.claims, judgement, any_data))
         return judgement
+
+    @staticmethod
+    def at_least(count, comparisons, unit="settings"):
+        """Return what a claim asserts of a family: so many of these comparisons are true.
+
+        Args:
+            count: how many, fixed beforehand.
+            comparisons: a list of `a > b`, or what comparing measures of several variants gives.
+            unit: what they are, such as "scales".
+        """
+        return family(count, comparisons, unit)
+
+    @staticmethod
+    def every(comparisons, unit="settings"):
+        """Return what a claim asserts of a family: all of these comparisons are true."""
+        comparisons = list(comparisons)
+        return family(len(comparisons), comparisons, unit)
+
+    @staticmethod
+    def exact(values, tolerance, unit=""):
+        """Return what a claim asserts without statistics: values are zero up to a tolerance."""
+        return Exact(np.ravel(np.asarray(values, float)), tolerance, unit)
+
+    @staticmethod
+    def rank_correlation(first, second):
+        """Return Spearman's rank correlation of two sequences, 0 where one does not vary."""
+        if np.ptp(first) == 0 or np.ptp(second) == 0:
+            return 0.0
+        return float(stats.spearmanr(first, second).statistic)
 
     def figure(self, figure, name=None):
         """Keep a matplotlib figure as figure.png, or figure-<name>.png."""
@@ -369,11 +403,152 @@ class Lab:
         """Choose the variants that the printed table shows; by default all of them.
 
         Args:
-            variants: `{row name: variant}`, or names of variants.
+            variants: `{row name: key}`, or keys.
         """
-        names = variants if isinstance(variants, Mapping) else {name: name for name in variants}
-        cells = report.rows(self.histories, names.values())
-        self.rows = [(name, *row[1:]) for name, row in zip(names, cells, strict=True)]
+        if not isinstance(variants, Mapping):
+            variants = {self.results.label(self.results.key(*as_key(k))): k for k in variants}
+        self.rows = {name: self.results.key(*as_key(key)) for name, key in variants.items()}
+
+    def _train(
+        self,
+        build_model,
+        variants,
+        labels,
+        plans,
+        seeds,
+        *,
+        watched=(),
+        start=None,
+        doing="training",
+    ):
+        """Train variants x seeds and return their `Results`."""
+        members, reasons = {}, {}
+        place = f"training {next(self._trainings)}"  # a variant may be tuned, and trained
+        short = self._epochs([plan["epochs"] for plan in plans.values()])
+        for (key, arguments), count in zip(variants.items(), short, strict=True):
+            plan = dict(plans[key])
+            data, asked = plan.pop("data"), plan.pop("epochs")
+            copy, pause = plan.pop("copy", None), plan.pop("pause", None)
+            plan |= {"epochs": count, "record": tuple(plan.get("record") or ())}
+            plan["stop"] = pause and max(1, round(pause * count / asked))
+            build = functools.partial(build_model, data.input_shape, data.num_classes, **arguments)
+            try:
+                spec = architecture.read(build)
+            except architecture.NotStackableError as error:
+                spec, reasons[str(error)] = None, ", ".join(labels[key])
+            for seed in seeds:
+                moments = _moments(count) if seed == self.seeds[0] and key in watched else ()
+                members[key, seed] = Member(
+                    ", ".join(labels[key]),
+                    build,
+                    spec,
+                    seed if copy is None else seed_from(seed, "copy", copy),
+                    data.split(seed),
+                    watch=moments,
+                    place=place,
+                    start=start and start.outcomes[key, seed].pause,
+                    **plan,
+                )
+        for reason, name in reasons.items():
+            self._log(f"{name} and the like are trained one by one, with fit: {reason}")
+        total = sum(member.span for member in members.values())
+        description = (
+            f"{doing} {len(members)} models: {len(variants)} variants x {len(seeds)} seeds"
+        )
+        with self._progress(description, total) as advance:
+            trained = population.train(list(members.values()), store=self.store, progress=advance)
+        outcomes = dict(zip(members, trained, strict=True))
+        if start:
+            for where, outcome in outcomes.items():
+                outcome.go_on_from(start.outcomes[where])
+        return Results(members, outcomes, labels)
+
+    def _epochs(self, asked):
+        """Return how long trainings of so many epochs are in this run, in proportion."""
+        if self.options.quick:
+            asked = [min(count, QUICK["epochs"]) for count in asked]
+        if not self.options.epochs:
+            return asked
+        longest = max(asked)
+        if longest != self.options.epochs and not self.options.quick:
+            self._remark(
+                f"EPOCHS={self.options.epochs}: the verdicts are those of trainings as long as "
+                f"this, where the recipe asks for up to {longest} epochs"
+            )
+        return [max(1, round(count * self.options.epochs / longest)) for count in asked]
+
+    def is_own(self, data):
+        """Tell whether data are the run's, as `lab.data` returned them, unchanged."""
+        return any(data is plain for plain in self._plain)
+
+    def _remark(self, line):
+        if line not in self.remarks:
+            self.remarks.append(line)
+
+    def _may_choose(self, learned):
+        """Tell whether a value may be chosen for a variant that has learned something or not."""
+        return learned
+
+    def _choose(self, key, arguments, argument, scores, learned):
+        """Return a variant's arguments with the best value, and keep what was tried."""
+        name = ", ".join(_labels(key, arguments))
+        chosen = max(scores, key=scores.get) if self._may_choose(learned) else None
+        tried = {f"{v:g}": float(s[0]) / 100 for v, s in sorted(scores.items())}
+        choice = {"variant": name, "argument": argument, "value": chosen, "val_accuracy": tried}
+        self.tuned.append(choice)
+        if chosen is None:
+            self._remark(f"{name}: no {argument} of {', '.join(tried)} learns, so none is chosen")
+            return arguments
+        return arguments | {argument: chosen}
+
+    def _labels(self, variants):
+        """Return what the elements of each variant's key are called, by key.
+
+        Raises:
+            ValueError: two variants would share a folder: one would hide the other.
+        """
+        labels = {key: _labels(key, arguments) for key, arguments in variants.items()}
+        taken = {slug(name).casefold(): key for key, name in self.results.names.items()}
+        for key, of in labels.items():
+            other = taken.setdefault(slug(", ".join(of)).casefold(), key)
+            if other != key or key in self.results.keys:
+                raise ValueError(
+                    f"variants {other!r} and {key!r} would share a folder; rename one of them"
+                )
+        return labels
+
+    def _watched(self, keys, watch):
+        """Return the keys of the variants whose distributions are logged."""
+        if watch is None:
+            step = -(-len(keys) // WATCHED)
+            chosen = keys[::step]
+        else:
+            parts = [as_key(part) for part in watch]
+            chosen = [key for key in keys if any(set(part) <= set(key) for part in parts)]
+        return chosen[-1:] if self.options.quick else chosen
+
+
+def _labels(key, arguments):
+    """Return what a key's elements are called: numbers with the argument that has their value."""
+    labels, used = [], set()
+    for element in key:
+        if isinstance(element, str):
+            labels.append(element)
+            continue
+        argument = next((n for n, v in arguments.items() if n not in used and v is element), None)
+        if argument is None:
+            equal = (n for n, v in arguments.items() if n not in used and v == element)
+            argument = next(equal, "")
+        used.add(argument)
+        labels.append(f"{argument} {element:.2g}".strip())
+    return tuple(labels)
+
+
+def _weights_by_variant(class_weight):
+    """Return factors by class for every variant, which are a dict themselves."""
+    values = list((class_weight or {}).values())
+    by_class = values and not any(isinstance(value, Mapping | None) for value in values)
+    return {(): class_weight} if by_class else class_weight or None
 
 
 def _beyond(scores):
@@ -392,7 +567,7 @@ def _moments(epochs):
     return tuple(sorted({round(epochs * (n / 9) ** 1.5) for n in range(10)}))
 
 
-def _arguments(build_model):
+def _defaults(build_model):
     """Return the keyword arguments of `build_model` with their defaults."""
     parameters = inspect.signature(build_model).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

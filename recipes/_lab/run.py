@@ -1,41 +1,20 @@
-"""A recipe's run: options, folder, files, the saved model."""
+"""A recipe's run: its folder, its files, the saved model."""
 
 import dataclasses
-import functools
 import importlib
 import json
-import platform
 import tempfile
 import time
 import zipfile
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from recipes._lab import catalogue
-from recipes._lab.data import load
+from recipes._lab import catalogue, digest, first_version
+from recipes._lab.data import read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, slug, write
-from recipes._lab.lab import Lab
 from recipes._lab.output import report, tensorboard
-
-LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
-
-
-@functools.cache
-def program():
-    """Return the texts of the code that results depend on, beside a recipe's, as first read."""
-    root = Path(__file__).parent
-    files = [*sorted(root.rglob("*.py")), root.parent.parent / "callbacks/distribution_logger.py"]
-    return [path.read_text(encoding="utf-8") for path in files]
-
-
-def versions(libraries):
-    """Return the versions of libraries and of Python, by name."""
-    return {library: version(library) for library in libraries} | {
-        "python": platform.python_version()
-    }
 
 
 def run(name, options, log, progress):
@@ -58,21 +37,23 @@ def run(name, options, log, progress):
     if not hasattr(module, "run"):
         raise UserError(f"recipes/{name}.py has no run(lab); recipes/bn_vs_nobn.py shows one")
     source = Path(module.__file__).read_text(encoding="utf-8")
-    dataset = load(options.data, options.target)
+    data = read(options.data, options.target).split()
     arguments = dataclasses.asdict(options)
     depends_on = {k: v for k, v in arguments.items() if k not in ("out", "save_model")}
-    depends_on["data"] = dataset.fingerprint
-    identity = [name, source, *program(), json.dumps([depends_on, versions(LIBRARIES)])]
-    with RunFolder(options.out, name, dataset.name) as folder:
-        lab = Lab(options, folder, identity, log, progress)
+    depends_on["data"] = data.fingerprint
+    identity = digest.of_work(name, digest.of_code(source), json.dumps(depends_on))
+    with RunFolder(options.out, name, data.name) as folder:
+        lab = first_version.lab_of(name)(options, folder.store(identity), log, progress)
         module.run(lab)
         run_json = {
             "recipe": name,
             "question": catalogue.parse(name, source).question,
-            "arguments": arguments | {"data": dataset.name},
+            "arguments": arguments | {"data": data.name},
             "seeds": max(lab.repetitions, key=len) if lab.repetitions else lab.seeds,
-            "versions": versions(LIBRARIES),
+            "digest": digest.of_recipe(source),
+            "versions": digest.versions(),
             "tuned": lab.tuned,
+            "remarks": lab.remarks,
             "seconds": {"total": round(time.perf_counter() - start, 1)},
         }
         _write(lab, folder.work, source, run_json)
@@ -86,11 +67,11 @@ def run(name, options, log, progress):
 def _write(lab, folder, source, run_json):
     """Write the files of a run."""
     name, data_name = run_json["recipe"], run_json["arguments"]["data"]
-    if lab.histories.results:
-        write(folder / "results.csv", _results(lab.histories, name, data_name))
+    if lab.results.keys:
+        write(folder / "results.csv", _results_csv(lab.results, name, data_name))
         with explained(folder):
             tensorboard.write_logs(
-                lab.histories,
+                lab.results,
                 lab.arguments,
                 folder / "tensorboard",
                 question=run_json["question"],
@@ -98,7 +79,7 @@ def _write(lab, folder, source, run_json):
                 figures=lab.figures,
             )
         if lab.rows is None:
-            lab.table(lab.histories.variants)
+            lab.rows = {row: key for key, row in lab.results.names.items()}
     for search, repetitions in lab.searches.items():
         tables = [
             ((repetition, stage), tuner.tables()[0])
@@ -110,80 +91,84 @@ def _write(lab, folder, source, run_json):
         trials = [(tuner, trial) for tuner in repetitions[0] for trial in tuner.trials()]
         with explained(folder):
             tensorboard.write_search(trials, folder / "tensorboard" / slug(search))
-    claims = [
-        {"claim": c.claim, "source": c.source, "primary": c.primary}
-        | dataclasses.asdict(c.judgement)
-        | {"detail": c.judgement.detail}
-        for c in lab.claims
-    ]
+    claims = [claim.to_json() for claim in lab.claims]
     write(folder / "claims.json", json.dumps(claims, indent=1, ensure_ascii=False))
     write(folder / "run.json", json.dumps(run_json, indent=1))
     for file, content in lab.figures.items():
         write(folder / file, content)
     page = report.page(
-        name=name,
+        recipe=catalogue.parse(name, source),
         data=data_name,
         claims=lab.claims,
         figures=lab.figures,
-        table=report.rows(lab.histories, lab.histories.variants),
-        source=source,
+        table=report.rows(lab.results, {n: key for key, n in lab.results.names.items()}),
         run=run_json,
     )
     write(folder / "report.html", page)
 
 
-def _results(histories, recipe, data_name):
+def _results_csv(results, recipe, data_name):
     """Return results.csv: one row a number, in a fixed order."""
     rows = [("recipe", "data", "variant", "seed", "epoch", "metric", "value")]
-    for (variant, seed), result in histories.results.items():
-        where = (recipe, data_name, variant, seed)
-        for metric, values in result.history.items():
+    names = results.names
+    for (key, seed), outcome in results.outcomes.items():
+        where = (recipe, data_name, names[key], seed)
+        for metric, values in outcome.history.items():
             for epoch, value in enumerate(values.tolist()):
                 rows.append((*where, epoch, metric, repr(value)))
-        for metric, value in result.test.items():
-            rows.append((*where, result.epoch, metric, repr(value)))
+        for metric, value in outcome.test.items():
+            rows.append((*where, outcome.epoch, metric, repr(value)))
     return csv_text(rows)
 
 
 def _save_best(lab, path):
-    """Save the model that is best on validation, the best variant's best seed, and what it is.
+    """Save the model that is best on validation, of those trained on the run's data as they are.
 
-    Where no variants were trained, the best trial of all searches.
+    Other data, such as a few examples to be memorized, are no measure of a model. Where no variants
+    were trained, it is the best trial of all searches.
     """
-    histories = lab.histories
-    if not histories.results:
-        from recipes._lab.tuning.oracles import rank
-
-        found = [
-            (trial, tuner)
-            for repetitions in lab.searches.values()
-            for stages in repetitions
-            for tuner in stages
-            for trial in tuner.oracle.get_best_trials(1)
-        ]
-        if not found:
-            raise UserError("this recipe trains no model that could be saved; omit --save-model")
-        trial, tuner = min(found, key=lambda of: rank(of[0]))
-        about = {
-            "class_names": tuner.data.class_names,
-            "hyperparameters": trial.hyperparameters.values,
-            "val_accuracy": float(trial.score),
-            "test_accuracy": float(tuner.test_accuracy(trial).mean()),
-        }
-        save_model(tuner.load_model(trial), about, path)
+    results = lab.results
+    own = [key for key in results.keys if lab.own_data[key]]
+    if not own:
+        _save_best_trial(lab, path)
         return
-    variant = histories.best(histories.variants)
-    accuracy = histories.final("val_accuracy", variant)
-    seed = histories.seeds(variant)[int(np.argmax(accuracy))]
-    member, result = histories.members[variant, seed], histories.results[variant, seed]
+    validation = results.final("val_accuracy").values
+    key = max(own, key=lambda key: validation[key].mean())
+    seed = results.seeds(key)[int(np.argmax(validation[key]))]
     about = {
-        "class_names": member.data.class_names,
-        "variant": variant,
+        "class_names": results.members[key, seed].data.class_names,
+        "variant": results.names[key],
         "seed": seed,
-        "val_accuracy": float(accuracy.max()),
-        **result.test,
+        "val_accuracy": float(validation[key].max()) / 100,
+        **results.outcomes[key, seed].test,
     }
-    save_model(histories.model(variant, seed), about, path)
+    save_model(results.model(key, seed), about, path)
+
+
+def _save_best_trial(lab, path):
+    from recipes._lab.tuning.oracles import rank
+
+    found = [
+        (trial, tuner)
+        for repetitions in lab.searches.values()
+        for stages in repetitions
+        for tuner in stages
+        if lab.is_own(tuner.data)
+        for trial in tuner.oracle.get_best_trials(1)
+    ]
+    if not found:
+        raise UserError(
+            "this recipe trains no model on the data as they are, so none is saved; omit "
+            "--save-model (SAVE=)"
+        )
+    trial, tuner = min(found, key=lambda of: rank(of[0]))
+    about = {
+        "class_names": tuner.data.class_names,
+        "hyperparameters": trial.hyperparameters.values,
+        "val_accuracy": float(trial.score),
+        "test_accuracy": float(tuner.test_accuracy(trial).mean()),
+    }
+    save_model(tuner.load_model(trial), about, path)
 
 
 def save_model(model, about, path):

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes._lab.data.dataset import Dataset, Split
-from recipes._lab.data.splits import codes, draw_split, scaled
+from recipes._lab.data.splits import Source, coded_labels, codes, scaled
 from recipes._lab.data.wording import is_number, listed, one_line
 from recipes._lab.errors import UserError
 
@@ -42,13 +41,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def from_arrays(name: str, where: str, arrays: dict[str, np.ndarray]) -> Dataset:
-    """Return the Dataset of arrays in one of `NPZ_LAYOUTS`; `where` begins error messages."""
+def from_arrays(name: str, where: str, arrays: dict[str, np.ndarray]) -> Source:
+    """Return the source of arrays in one of `NPZ_LAYOUTS`; `where` begins error messages."""
     part = "" if "x" in arrays else "_train"
     has_test = "x_test" in arrays
     x, labels = _examples(arrays, part, where)
-    class_names, y, rows = draw_split(labels, f"{where}, y{part}", parts=2 if has_test else 3)
-    inputs, targets = [x[r] for r in rows], [y[r] for r in rows]
+    class_names, y = coded_labels(labels, f"{where}, y{part}", parts=2 if has_test else 3)
+    tests, own_test = [], None
     if has_test:
         x_test, test_labels = _examples(arrays, "_test", where)
         if x_test.shape[1:] != x.shape[1:]:
@@ -62,9 +61,12 @@ def from_arrays(name: str, where: str, arrays: dict[str, np.ndarray]) -> Dataset
                 f"{where}, y_test: the labels {listed(unknown)} do not occur in y_train; "
                 "every class needs training examples"
             )
-        inputs.append(x_test)
-        targets.append(codes(test_labels, class_names))
-    return Dataset(name, class_names, *map(Split, scaled(inputs, where), targets))
+        tests, own_test = [x_test], codes(test_labels, class_names)
+
+    def inputs(rows):
+        return scaled([*(x[part] for part in rows), *tests], where)
+
+    return Source(name, class_names, y, inputs, own_test)
 
 
 def _examples(arrays: dict[str, np.ndarray], part: str, where: str) -> tuple[np.ndarray, list[str]]:

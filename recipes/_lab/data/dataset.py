@@ -1,7 +1,8 @@
 """Examples in three parts: training is learned from, validation selects, test reports."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -54,6 +55,11 @@ class Dataset:
     test: Split
 
     @property
+    def parts(self) -> tuple[Split, Split, Split]:
+        """Training, validation and test."""
+        return self.train, self.validation, self.test
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one example, without the batch axis."""
         return self.train.x.shape[1:]
@@ -76,23 +82,36 @@ class Dataset:
     def fingerprint(self) -> str:
         """A hex digest of all arrays, their shapes and the class names, for the keys of caches."""
         digest = hashlib.sha256(repr(self.class_names).encode())
-        for part in (self.train, self.validation, self.test):
+        for part in self.parts:
             for array in (part.x, part.y):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
 
+    def split(self, seed: int) -> "Dataset":
+        """Return itself: what is split once is split alike for every seed."""
+        return self
+
+    def with_train(self, x=None, y=None) -> "Dataset":
+        """Return the data with other training inputs, or labels, or both."""
+        x = self.train.x if x is None else np.asarray(x, np.float32)
+        y = self.train.y if y is None else np.asarray(y, np.int32)
+        return replace(self, train=Split(x, y))
+
+    def map_inputs(self, function: Callable[[np.ndarray], np.ndarray]) -> "Dataset":
+        """Return the data with `function(x)` for the inputs of each part, (examples, ...)."""
+        changed = (Split(np.asarray(function(p.x), np.float32), p.y) for p in self.parts)
+        return Dataset(self.name, self.class_names, *changed)
+
     def flat(self) -> "Dataset":
         """Return the same examples as vectors: x of shape (examples, features)."""
-        parts = (self.train, self.validation, self.test)
-        vectors = (Split(part.x.reshape(len(part), -1), part.y) for part in parts)
+        vectors = (Split(part.x.reshape(len(part), -1), part.y) for part in self.parts)
         return Dataset(self.name, self.class_names, *vectors)
 
     def first(self, train=None, validation=None, test=None) -> "Dataset":
         """Return the first examples of each part, so many of them at the most, or all of it."""
         counts = (train, validation, test)
-        parts = (self.train, self.validation, self.test)
-        return Dataset(self.name, self.class_names, *map(Split.first, parts, counts))
+        return Dataset(self.name, self.class_names, *map(Split.first, self.parts, counts))
 
     def images(self) -> "Dataset":
         """Return the dataset itself; a UserError if x isn't (examples, height, width, channels)."""

@@ -1,8 +1,8 @@
-"""A name or a path -> Dataset: inputs, labels and class names, split and scaled.
+"""A name or a path -> Source: inputs, labels and class names, to be split and scaled.
 
-Training is learned from, validation selects, test is for reporting only. The split is stratified,
-shuffled and always the same: 60 % training, 20 % validation, 20 % test of every class. A source
-that brings a test part keeps it; validation is then 20 % of the rest.
+Training is learned from, validation selects, test is for reporting only. The split is stratified
+and shuffled, and each seed draws its own: 60 % training, 20 % validation, 20 % test of every class.
+A source that brings a test part keeps it; validation is then 20 % of the rest.
 
 Inputs are scaled with numbers that come from the training part alone:
 
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from recipes._lab.data.arrays import from_arrays, read_npz
 from recipes._lab.data.dataset import Dataset
+from recipes._lab.data.splits import Source
 from recipes._lab.data.tables import from_csv
 from recipes._lab.data.wording import NAMES, listed, one_line
 from recipes._lab.errors import UserError, nearest
@@ -34,7 +35,12 @@ CLASS_NAMES = {  # the other sources call their classes by the labels that they 
 
 
 def load(name: str = "digits", target: str | None = None) -> Dataset:
-    """Return the data set of this name, or the one in this file.
+    """Return the data of this name or file in the one split that belongs to no seed; see `read`."""
+    return read(name, target).split()
+
+
+def read(name: str = "digits", target: str | None = None) -> Source:
+    """Return the source of this name, or the one in this file, which each seed splits anew.
 
     Args:
         name: one of `NAMES`, of which only digits needs no download, or a path to a file:
@@ -93,7 +99,7 @@ def _check_path(path: Path) -> None:
         raise UserError(f"the file {name!r} is empty; give one that holds examples")
 
 
-def _from_keras(name: str) -> Dataset:
+def _from_keras(name: str) -> Source:
     """Return a data set of `keras.datasets`, from its cache or downloaded into it."""
     import keras
 
@@ -108,8 +114,8 @@ def _from_keras(name: str) -> Dataset:
             "offline, give 'digits' or a path to an .npz or .csv file"
         ) from error
     arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
-    dataset = from_arrays(name, repr(name), arrays)
+    source = from_arrays(name, repr(name), arrays)
     if name not in CLASS_NAMES:
-        return dataset
+        return source
     names = CLASS_NAMES[name].split(",")
-    return replace(dataset, class_names=tuple(names[int(label)] for label in dataset.class_names))
+    return replace(source, class_names=tuple(names[int(label)] for label in source.class_names))

@@ -1,27 +1,124 @@
-"""Labels -> a stratified split; inputs -> scaled by the training part alone."""
+"""Examples -> a stratified split for each seed; inputs -> scaled by the training part alone."""
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from recipes._lab.data.dataset import Dataset, Split
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError
-
-# Not an argument: results are comparable only at one and the same split.
-SPLIT_SEED = 0
+from recipes._lab.seeding import seed_from
 
 # Fewer can't be split so that each part says something.
 FEWEST_EXAMPLES = 20
 
 
-def draw_split(
-    labels: list[str], where: str, parts: int
-) -> tuple[tuple[str, ...], np.ndarray, list[np.ndarray]]:
-    """Draw the split; it depends on the labels alone, so changed inputs never change it.
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Labelled examples that each seed splits anew.
 
-    Returns:
-        Class names in order, labels 0..C-1 as int32 (examples,), and the indices of each part:
-        training and validation, and test if `parts` is 3.
+    Args:
+        name: what to call it in results.
+        class_names: what label 0, 1, ... stands for.
+        y: labels 0..C-1 of the examples to be split, int32, (examples,).
+        inputs: `inputs(rows)` returns the inputs of each part, scaled by the first, the training
+            part; `rows` are the indices of each part's examples. A test part that the source
+            brings follows as the last one.
+        own_test: labels of a test part that the source brings, or None.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    y: np.ndarray
+    inputs: Callable[[list[np.ndarray]], list[np.ndarray]]
+    own_test: np.ndarray | None = None
+
+    def split(self, seed: int | None = None) -> Dataset:
+        """Return the examples in three parts.
+
+        Args:
+            seed: each has a split of its own; None for one that belongs to no seed.
+        """
+        parts = 3 if self.own_test is None else 2
+        generator = np.random.default_rng(0 if seed is None else seed_from(seed, "split"))
+        rows = draw_split(self.y, parts, generator)
+        labels = [self.y[part] for part in rows]
+        if self.own_test is not None:
+            labels.append(self.own_test)
+        return Dataset(self.name, self.class_names, *map(Split, self.inputs(rows), labels))
+
+
+class Splits:
+    """Data as a recipe sees them: for each seed another split of the same examples.
+
+    Args:
+        source: what is split: a `Source`, or a `Dataset`, which is the same for every seed.
+        seeds: those of the run, for `train`, `validation` and `test`.
+        changes: functions `change(dataset, random)` that are applied to every split, in order.
+    """
+
+    def __init__(self, source, seeds, changes=()):
+        self.name, self.class_names = source.name, source.class_names
+        self._source, self._seeds, self._changes = source, tuple(seeds), tuple(changes)
+        self._made = {}
+
+    def split(self, seed: int) -> Dataset:
+        """Return the data of one seed."""
+        if seed not in self._made:
+            dataset = self._source.split(seed)
+            for number, change in enumerate(self._changes):
+                random = np.random.default_rng([seed_from(seed, "change"), number])
+                dataset = change(dataset, random)
+            self._made[seed] = dataset
+        return self._made[seed]
+
+    def map(self, change: Callable[[Dataset, np.random.Generator], Dataset]) -> "Splits":
+        """Return the data with every split changed.
+
+        Args:
+            change: `change(dataset, random)` returns a `Dataset`, such as
+                `dataset.with_train(y=...)` or `dataset.map_inputs(...)`; `random` is a generator
+                that belongs to the seed. What is estimated from data comes from `dataset.train`.
+        """
+        return Splits(self._source, self._seeds, (*self._changes, change))
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes C."""
+        return len(self.class_names)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example, without the batch axis."""
+        return self.split(self._seeds[0]).input_shape
+
+    @property
+    def train(self) -> Split:
+        """The training parts of the run's seeds: x (seeds, examples, ...), y (seeds, examples)."""
+        return self._stacked("train")
+
+    @property
+    def validation(self) -> Split:
+        """The validation parts, likewise."""
+        return self._stacked("validation")
+
+    @property
+    def test(self) -> Split:
+        """The test parts, likewise."""
+        return self._stacked("test")
+
+    def _stacked(self, part):
+        parts = [getattr(self.split(seed), part) for seed in self._seeds]
+        return Split(np.stack([p.x for p in parts]), np.stack([p.y for p in parts]))
+
+
+def coded_labels(labels: list[str], where: str, parts: int) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the class names in order and the labels as their positions, int32 (examples,).
+
+    Raises:
+        UserError: there are too few classes, examples, or examples of a class for so many parts.
     """
     counts = Counter(labels)
     if len(counts) == 1:
@@ -43,17 +140,22 @@ def draw_split(
         class_names = tuple(sorted(counts, key=int))
     except ValueError:
         class_names = tuple(sorted(counts))
-    y = codes(labels, class_names)
-    generator = np.random.default_rng(SPLIT_SEED)
+    return class_names, codes(labels, class_names)
+
+
+def draw_split(y: np.ndarray, parts: int, generator: np.random.Generator) -> list[np.ndarray]:
+    """Draw the rows of each part: training and validation, and test if there are three.
+
+    It depends on the labels alone, so changed inputs never change it.
+    """
     pieces = []
-    for code in range(len(class_names)):
+    for code in range(y.max() + 1):
         members = generator.permutation(np.flatnonzero(y == code))
         fifth = max(1, round(len(members) / 5))
         first = len(members) - fifth * (parts - 1)
         pieces.append(np.split(members, range(first, len(members), fifth)))
     # The pieces lie class by class; who takes the first 100 examples expects all classes.
-    rows = [generator.permutation(np.concatenate(part)) for part in zip(*pieces, strict=True)]
-    return class_names, y, rows
+    return [generator.permutation(np.concatenate(part)) for part in zip(*pieces, strict=True)]
 
 
 def codes(labels: list[str], class_names: tuple[str, ...]) -> np.ndarray:

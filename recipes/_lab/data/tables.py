@@ -1,28 +1,29 @@
 """A .csv file -> inputs and labels."""
 
 import csv
+import functools
 import io
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from recipes._lab.data.arrays import check_finite, labels_of
-from recipes._lab.data.dataset import Dataset, Split
-from recipes._lab.data.splits import draw_split, in_range, standardized
+from recipes._lab.data.splits import Source, coded_labels, in_range, standardized
 from recipes._lab.data.wording import is_number, listed, one_line
 from recipes._lab.errors import UserError, nearest
 
 MISSING = {"", "?", "na", "n/a", "nan", "null"}  # cells of a .csv, in lower case
 
-# A category needs this share of the training rows, and two of them, for a column of its own. At
+# A category needs this share of the rows, and two of them, for a column of its own. At
 # most 100 columns can then come of one text column, and none of a column of names or identifiers.
 MIN_CATEGORY_SHARE = 0.01
 
 
-def from_csv(name: str, path: Path, target: str | None) -> Dataset:
-    """Return the Dataset of a .csv file whose column `target` holds the classes."""
+def from_csv(name: str, path: Path, target: str | None) -> Source:
+    """Return the source of a .csv file whose column `target` holds the classes."""
     where = repr(str(path))
     columns = _read_csv(path)
     target = list(columns)[-1] if target is None else target
@@ -38,15 +39,20 @@ def from_csv(name: str, path: Path, target: str | None) -> Dataset:
             f"{here} gives no class in {labels.count('')} of {len(labels)} rows; "
             "fill them in or remove these rows"
         )
-    class_names, y, parts = draw_split(labels_of(np.array(labels), here), here, parts=3)
-    blocks = [_encoded(cells, parts[0], f"{where}, column {c!r}") for c, cells in columns.items()]
-    x = np.concatenate([np.empty((len(y), 0), np.float32), *blocks], axis=1)
-    if x.shape[1] == 0:
-        raise UserError(
-            f"{where} has nothing to learn from beside its target {target!r}; "
-            "add columns of numbers, or of text that repeats"
-        )
-    return Dataset(name, class_names, *(Split(x[rows], y[rows]) for rows in parts))
+    class_names, y = coded_labels(labels_of(np.array(labels), here), here, parts=3)
+    encoders = [_encoder(cells, f"{where}, column {c!r}") for c, cells in columns.items()]
+
+    def inputs(rows):
+        blocks = [encode(rows[0]) for encode in encoders]
+        x = np.concatenate([np.empty((len(y), 0), np.float32), *blocks], axis=1)
+        if x.shape[1] == 0:
+            raise UserError(
+                f"{where} has nothing to learn from beside its target {target!r}; "
+                "add columns of numbers, or of text that repeats"
+            )
+        return [x[part] for part in rows]
+
+    return Source(name, class_names, y, inputs)
 
 
 def _read_csv(path: Path) -> dict[str, list[str]]:
@@ -114,24 +120,30 @@ def _cleaned(cell: str, delimiter: str) -> str:
     return "" if cell.lower() in MISSING else cell
 
 
-def _encoded(cells: list[str], train: np.ndarray, where: str) -> np.ndarray:
-    """Return one column of a .csv as float32 (rows, columns), fitted to the rows in `train`.
+def _encoder(cells: list[str], where: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that turns one column of a .csv into float32 (rows, columns).
 
-    A missing number becomes the median. A missing category is one more category: that nothing was
-    entered may mean something, and no value has to be invented. Categories that are rare or unknown
-    in the training rows are 0 in all columns.
+    It takes the training rows. A missing number becomes their median, and the column is
+    standardized by them. A missing category is one more category: that nothing was entered may mean
+    something, and no value has to be invented. Which categories get columns of their own is the
+    same in every split, so that all splits train one architecture; rare ones get none.
     """
     if all(is_number(cell) for cell in cells if cell):
         values = np.array([float(cell or "nan") for cell in cells])
-        missing = np.isnan(values)
-        check_finite(values[~missing], where)
-        known = values[train][~missing[train]]
-        values[missing] = np.median(known) if known.size else 0.0
-        (scaled,) = in_range([standardized(values, values[train])], where)
-        return scaled[:, np.newaxis]
-    counts = Counter(cells[row] for row in train)
-    enough = max(2, MIN_CATEGORY_SHARE * len(train))
+        check_finite(values[~np.isnan(values)], where)
+        return functools.partial(_standardized_column, values, where=where)
+    counts = Counter(cells)
+    enough = max(2, MIN_CATEGORY_SHARE * len(cells))
     categories = sorted(category for category, count in counts.items() if count >= enough)
     position = {category: code for code, category in enumerate(categories)}
     one_hot = np.eye(len(categories) + 1, len(categories), dtype=np.float32)  # the last row is 0
-    return one_hot[[position.get(cell, -1) for cell in cells]]
+    encoded = one_hot[[position.get(cell, -1) for cell in cells]]
+    return lambda train: encoded
+
+
+def _standardized_column(values: np.ndarray, train: np.ndarray, *, where: str) -> np.ndarray:
+    missing = np.isnan(values)
+    known = values[train][~missing[train]]
+    filled = np.where(missing, np.median(known) if known.size else 0.0, values)
+    (scaled,) = in_range([standardized(filled, filled[train])], where)
+    return scaled[:, np.newaxis]

@@ -34,40 +34,6 @@ def png(figure):
     return content.getvalue()
 
 
-def panels(
-    histories,
-    layout,
-    *,
-    metric="accuracy",
-    label="training accuracy (%)",
-    scale=100.0,
-    limits=(0, 103),
-):
-    """Draw learning curves, one panel a setting, one line a variant, with bands over seeds.
-
-    Args:
-        histories: the results.
-        layout: `{panel title: {line label: variant}}`; a label has one colour in all panels.
-        metric: what to draw, as in `Histories.curve`.
-        label: of the y axis, with its unit.
-        scale: factor from the metric to the unit.
-        limits: of the y axis, in the unit, or None.
-
-    Returns:
-        A matplotlib figure.
-    """
-
-    def curve(variant):
-        values = scale * histories.curve(metric, variant)
-        return np.arange(values.shape[1]), values
-
-    values = {
-        title: {name: curve(variant) for name, variant in of.items()}
-        for title, of in layout.items()
-    }
-    return lines(values, x_label="epoch (0 = before training)", y_label=label, limits=limits)
-
-
 def lines(layout, *, x_label, y_label, x_scale="linear", y_scale="linear", limits=None):
     """Draw lines with bands over seeds, one panel a setting.
 

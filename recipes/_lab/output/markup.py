@@ -9,7 +9,12 @@ from pygments.lexers import PythonLexer
 
 from recipes._lab.evidence import MARKS
 
-CLASSES = {"holds": "yes", "does not hold": "no", "not detected": "open"}
+CLASSES = {
+    "holds": "yes",
+    "does not hold": "no",
+    "makes no difference": "same",
+    "not detected": "open",
+}
 
 # Blue and orange, which the colour-blind can tell apart; the marks say the same without colour.
 _STYLE = """

@@ -24,7 +24,7 @@ TAGS = {
 PNG_SIZE = (16, 20)  # where a PNG file holds width and height, four bytes each
 
 
-def write_logs(histories, arguments, folder, *, question, claims, figures):
+def write_logs(results, arguments, folder, *, question, claims, figures):
     """Write everything that TensorBoard shows of a run.
 
     SCALARS of every variant and seed; HISTOGRAMS and DISTRIBUTIONS of the watched ones; HPARAMS,
@@ -32,21 +32,20 @@ def write_logs(histories, arguments, folder, *, question, claims, figures):
     (IMAGES).
 
     Args:
-        histories: the results.
-        arguments: `{variant: arguments of build_model}`.
+        results: a `Results`.
+        arguments: of build_model, by variant key.
         folder: made if need be; a run is `<folder>/<variant>/seed-<k>/{train,validation}`.
         question: of the recipe.
-        claims: a list of `lab.Claim`.
+        claims: a list of `Claim`.
         figures: `{file name: PNG bytes}`.
     """
-    now = time.time()
-    _write_events(folder, now, [(0, _hparams_config(arguments))])
-    for (variant, seed), result in histories.results.items():
-        run, session = (
-            folder / slug(variant) / f"seed-{seed}",
-            _session(variant, arguments[variant]),
-        )
-        _write_run(run, now, session, result.history, result.distributions)
+    now, names = time.time(), results.names
+    by_name = {names[key]: arguments[key] for key in results.keys}
+    _write_events(folder, now, [(0, _hparams_config(by_name))])
+    for (key, seed), outcome in results.outcomes.items():
+        run = folder / slug(names[key]) / f"seed-{seed}"
+        session = _session(names[key], arguments[key])
+        _write_run(run, now, session, outcome.history, outcome.distributions)
     _write_report(folder / "report", now, question, claims, figures)
 
 
@@ -146,8 +145,7 @@ def _shown(value):
 def _write_report(folder, now, question, claims, figures):
     """Write question, verdicts and figures."""
     rows = "".join(
-        f"| **{claim.judgement.verdict}** | {claim.claim} | {claim.judgement.detail} "
-        f"| {claim.source} |\n"
+        f"| **{claim.verdict}** | {claim.text} | {claim.detail} | {claim.source} |\n"
         for claim in claims
     )
     table = f"| verdict | claim | measured | source |\n|-|-|-|-|\n{rows}"

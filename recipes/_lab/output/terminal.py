@@ -14,7 +14,12 @@ from rich.table import Table
 
 from recipes._lab.output import report
 
-STYLE = {"holds": "green", "does not hold": "red", "not detected": "yellow"}
+STYLE = {
+    "holds": "green",
+    "does not hold": "red",
+    "makes no difference": "blue",
+    "not detected": "yellow",
+}
 
 
 def speaking():
@@ -84,19 +89,21 @@ def show_findings(console, lab):
     """Print the table and the verdicts of an `lab.Lab`."""
     if lab.rows:
         table = Table(*report.COLUMNS, box=None, header_style="bold", pad_edge=False)
-        for row in lab.rows:
+        for row in report.rows(lab.results, lab.rows):
             table.add_row(*map(escape, row))
         console.print()
         console.print(table)
     console.print()
     for claim in lab.claims:
-        verdict = claim.judgement.verdict
-        console.print(f"[bold {STYLE[verdict]}]{verdict}[/]  {escape(claim.claim)}", soft_wrap=True)
+        verdict = f"[bold {STYLE[claim.verdict]}]{claim.verdict}[/]"
+        console.print(f"{verdict}  {escape(claim.text)}", soft_wrap=True)
         source = escape(f"[{claim.source}]")
-        console.print(f"    {escape(claim.judgement.detail)}  [dim]{source}[/]", soft_wrap=True)
+        console.print(f"    {escape(claim.detail)}  [dim]{source}[/]", soft_wrap=True)
     console.print()
     for argument, chosen in report.tuned(lab.tuned).items():
         console.print(f"{argument} chosen on validation: {escape(chosen)}", soft_wrap=True)
+    for remark in lab.remarks:
+        console.print(remark, markup=False, soft_wrap=True)
     if lab.options.quick:
         console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
 

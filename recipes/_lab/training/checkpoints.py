@@ -12,7 +12,7 @@ from recipes._lab.training.members import METRICS, Result
 
 def key(members, fitted):
     """Name a chunk by what its results depend on, within one store."""
-    parts = [fitted, members[0].data.fingerprint]
+    parts = [fitted]
     for member in members:
         numbers = member.spec and (
             member.spec.hyperparameters,
@@ -28,8 +28,8 @@ def key(members, fitted):
             member.class_weight,
             member.watch,
         )
-        where = (member.place, member.label, member.seed)
-        parts.append([where, numbers, rate, plan, member.record])
+        where = (member.place, member.label, member.seed, member.data.fingerprint)
+        parts.append([where, numbers, rate, plan, [int(epoch) for epoch in member.record]])
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 

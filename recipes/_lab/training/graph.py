@@ -24,27 +24,24 @@ BLOCKS = range(256, 120, -PACKET)
 class Graph:
     """The training step of one architecture for chunks of a fixed size, traced once.
 
+    What it is traced for is the shape of the data; the data themselves are arguments, so that
+    seeds, folds and data sets of equal shape share one graph.
+
     Args:
         members: all members that it will train.
         size: members in a chunk; smaller chunks are filled up with copies of their last member.
-        seeds: distinct seeds in a chunk, at the most.
+        streams: distinct pairs of data and seed in a chunk, at the most: each has its own batches.
+        datasets: distinct data in a chunk, at the most.
     """
 
-    def __init__(self, members, size, seeds):
+    def __init__(self, members, size, streams, datasets):
         first = members[0]
-        self.size, self.seeds = size, seeds
-        self.data, self.batch_size = first.data, min(first.batch_size, len(first.data.train))
-        self.steps = len(self.data.train) // self.batch_size  # of one epoch
+        self.size, self.streams, self.datasets = size, streams, datasets
+        self.batch_size = min(first.batch_size, len(first.data.train))
         self.stack = Stack(model_to_train(first))
         self.optimizer = json.loads(first.spec.signature)[-2]
         self.hyperparameters = self.hyperparameters_of(members)
         self.class_weighted = self.weights_classes(members)
-        self.x, self.y = _examples(self.data)
-        self.probe_x, self.probe_y = self.x[:PROBE], self.y[:PROBE]
-        self.blocks, self.owner = _evaluation(self.data)
-        self.until_test = int(np.count_nonzero(self.owner != 2))
-        splits = (self.data.train, self.data.validation, self.data.test)
-        self.split_sizes = np.array([len(split) for split in splits])[:, None]
         self.run_epoch = tf.function(self._run_epoch, autograph=False)
         self.measure = tf.function(self._measure, autograph=False)
 
@@ -66,16 +63,16 @@ class Graph:
         """Tell whether some member weights its classes."""
         return any(member.class_weight for member in members)
 
-    def _run_epoch(self, weights, states, hyperparameters, plan, batches, rates, first_step):
+    def _run_epoch(self, weights, states, hyperparameters, plan, pool, batches, rates, first_step):
         """Train one epoch.
 
         Args:
             weights: stacked weights, (members, ...) each.
             states: what the optimizer keeps for each trainable weight.
             hyperparameters: per-member hyperparameters, (members,) each.
-            plan: `seed_of_member` (members,), `noise_keys` (layers with noise, seeds) and, if
-                classes are weighted, `class_weight` (members, classes).
-            batches: indices of examples, (steps, seeds, batch).
+            plan: see `_plan`.
+            pool: inputs and labels of all examples, (examples of all data, ...) each.
+            batches: rows of the pool, (steps, streams, batch).
             rates: learning rates, (steps, members).
             first_step: steps taken before this epoch.
 
@@ -84,8 +81,7 @@ class Graph:
         """
 
         def step(s, weights, states):
-            x, y = (self._spread(tf.gather(part, batches[s]), plan) for part in (self.x, self.y))
-
+            x, y = (self._spread(tf.gather(part, batches[s]), plan) for part in pool)
             noise = self._noise(plan, first_step + s)
             trainable = [w for w, t in zip(weights, self.stack.trainable, strict=True) if t]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -118,41 +114,49 @@ class Graph:
             return s + 1, new_weights, new_states
 
         _, weights, states = tf.while_loop(
-            lambda s, *_: s < self.steps, step, (0, list(weights), states), parallel_iterations=1
+            lambda s, *_: s < batches.shape[0],
+            step,
+            (0, list(weights), states),
+            parallel_iterations=1,
         )
         return weights, states
 
     def _spread(self, values, plan):
-        """Turn values by seed into values by member; with one seed, they are shared: (1, ...)."""
-        return values if self.seeds == 1 else tf.gather(values, plan["seed_of_member"])
+        """Turn values by stream into values by member; of one stream, they are shared: (1, ...)."""
+        return values if self.streams == 1 else tf.gather(values, plan["stream_of_member"])
+
+    def _spread_data(self, values, plan):
+        """Turn values by data into values by member; of one data set, they are shared."""
+        return values if self.datasets == 1 else tf.gather(values, plan["data_of_member"])
 
     def _noise(self, plan, step):
         """Return the function that `layers.forward` asks for noise, at one step."""
         return self.stack.noise(plan["noise_keys"], step, lambda values: self._spread(values, plan))
 
-    def _distributions(self, watched, weights, states, hyperparameters, plan, rate, step):
-        """Take a training step on a fixed batch, but only to look at it.
+    def _distributions(self, watched, weights, states, hyperparameters, plan, probe, rate, step):
+        """Take a training step on a fixed batch of each member's data, but only to look at it.
 
         A handful of passes: run as they stand, they take less time than to be made a graph.
 
         Returns:
             For each watched position a serialized Summary of weights, activations and gradients.
         """
-        multiple = members_multiple(len(self.probe_y))
+        multiple = members_multiple(probe[1].shape[1])
         chosen = watched + watched[-1:] * (-len(watched) % multiple)  # the others are left out
 
         def of_chosen(tensors):
             return [tf.gather(tensor, chosen) for tensor in tensors]
 
-        plan = plan | {"seed_of_member": tf.gather(plan["seed_of_member"], chosen)}
+        of_member = ("stream_of_member", "data_of_member")
+        plan = plan | {name: tf.gather(plan[name], chosen) for name in of_member}
         hyperparameters = {
             name: tf.gather(values, chosen) for name, values in hyperparameters.items()
         }
         if "gradient_accumulation_steps" in hyperparameters:  # each pass shows an update
             hyperparameters["gradient_accumulation_steps"] = tf.ones([len(chosen)], tf.float64)
         weights, rate = of_chosen(weights), tf.gather(rate, chosen)
-        x, y = (part[None] for part in (self.probe_x, self.probe_y))
-        if self.seeds > 1:  # inputs are the same, but the masks are not
+        x, y = (self._spread_data(part, plan) for part in probe)
+        if self.streams > 1 and self.datasets == 1:  # equal inputs, but masks of their own
             x, y = tf.repeat(x, len(chosen), axis=0), tf.repeat(y, len(chosen), axis=0)
         noise = self._noise(plan, step)
         outputs, gradients = self.stack.forward_and_backward(x, y, weights, hyperparameters, noise)
@@ -186,18 +190,30 @@ class Graph:
 
         return {n: summary(k).SerializeToString() for k, n in enumerate(watched)}
 
-    def _measure(self, weights, hyperparameters, first, last):
-        """Sum losses and hits over blocks first..last - 1: (2, splits, members), in inference."""
+    def _measure(self, weights, hyperparameters, plan, pool, blocks, first, last):
+        """Sum losses and hits over blocks first..last - 1: (2, parts, members), in inference.
+
+        Args:
+            weights: as in `_run_epoch`.
+            hyperparameters: as in `_run_epoch`.
+            plan: as in `_run_epoch`.
+            pool: as in `_run_epoch`.
+            blocks: see `_blocks`.
+            first: number of the first block.
+            last: number of the block to stop at.
+        """
         predict = self.stack.inference(weights, hyperparameters)
+        rows, real_rows, owners = blocks
 
         def step(block, sums):
-            x, y, real = (part[block][None] for part in self.blocks)
+            x, y = (self._spread_data(tf.gather(part, rows[block]), plan) for part in pool)
+            real = real_rows[block][None]
             outputs = predict(x)
             hits = is_correct(self.stack.loss, y, outputs)
             values = tf.stack([self.stack.losses(y, outputs), hits])
             values = tf.reduce_sum(values * real, axis=2)  # (2, members)
             # Not by a product: an infinite loss on one split is none on the others.
-            owner = tf.equal(tf.gather(self.owner, block), tf.range(3))[None, :, None]
+            owner = tf.equal(owners[block], tf.range(3))[None, :, None]
             return block + 1, sums + tf.where(owner, values[:, None, :], 0.0)
 
         sums = tf.zeros([2, 3, self.size])
@@ -206,19 +222,25 @@ class Graph:
     def train(self, members, progress):
         """Train one chunk and return its results."""
         chunk = [*members, *[members[-1]] * (self.size - len(members))]
-        seeds = sorted({member.seed for member in chunk})
-        seeds += seeds[-1:] * (self.seeds - len(seeds))
+        first_member = chunk[0]
+        streams = _filled(dict.fromkeys((m.data, m.seed) for m in chunk), self.streams)
+        datasets = _filled(dict.fromkeys(m.data for m in chunk), self.datasets)
+        examples = len(first_member.data.train)
+        steps = examples // self.batch_size  # of one epoch
+        offsets = np.array([datasets.index(data) for data, _ in streams]) * _size(datasets[0])
+        pool, probe, blocks, until_test = _tensors(tuple(datasets))
         hyperparameters = {
             name: tf.constant([m.spec.hyperparameters[name] for m in chunk], tf.float64)
             for name in self.hyperparameters
         }
-        epochs = chunk[0].epochs
-        steps = max(1, epochs * self.steps)  # without training there is a first step to look at
-        table = np.stack([rates(m.spec.learning_rate, steps) for m in chunk], axis=1)
-        plan = self._plan(chunk, seeds)
-        first = chunk[0].start.epoch if chunk[0].start else 0
-        last = epochs if chunk[0].stop is None else chunk[0].stop
-        if chunk[0].start:
+        epochs = first_member.epochs
+        # Without training there is a first step to look at.
+        table = [rates(m.spec.learning_rate, max(1, epochs * steps)) for m in chunk]
+        table = np.stack(table, axis=1)
+        plan = self._plan(chunk, streams, datasets)
+        first = first_member.start.epoch if first_member.start else 0
+        last = epochs if first_member.stop is None else first_member.stop
+        if first_member.start:
             weights = _stacked([m.start.weights for m in chunk])
             states = [_stacked(of) for of in zip(*[m.start.states for m in chunk], strict=True)]
         else:
@@ -229,31 +251,42 @@ class Graph:
                 if is_trainable
             ]
         record = Record(chunk, epochs)
+        sizes = np.array([len(part) for part in first_member.data.parts])[:, None]
+
+        def measured(first_block, last_block):
+            """Return losses and accuracies of each part in these blocks, (2, parts, members)."""
+            numbers = map(tf.constant, (first_block, last_block))
+            sums = self.measure(weights, hyperparameters, plan, pool, blocks, *numbers)
+            return sums.numpy() / sizes
 
         def watch(epoch):
-            record.epoch(epoch, self._metrics(weights, hyperparameters), weights)
+            loss, accuracy = measured(0, until_test)
+            metrics = np.stack([loss[0], accuracy[0], loss[1], accuracy[1]])
+            record.epoch(epoch, metrics, weights)
             watched = record.watched(epoch, len(members))
             if watched:
-                step = min(epoch * self.steps, len(table) - 1)
+                step = min(epoch * steps, len(table) - 1)
                 rate, step = tf.constant(table[step]), tf.constant(step)
                 record.distributions[epoch] = self._distributions(
-                    watched, weights, states, hyperparameters, plan, rate, step
+                    watched, weights, states, hyperparameters, plan, probe, rate, step
                 )
 
         if first == 0:
             watch(0)
         for epoch in range(first, last):
             batches = [
-                batch_order(seed, epoch, len(self.data.train), self.batch_size) for seed in seeds
+                offset + batch_order(seed, epoch, examples, self.batch_size)
+                for offset, (_, seed) in zip(offsets, streams, strict=True)
             ]
-            step = epoch * self.steps
+            step = epoch * steps
             weights, states = self.run_epoch(
                 weights,
                 states,
                 hyperparameters,
                 plan,
-                tf.constant(np.stack(batches, axis=1)),
-                tf.constant(table[step : step + self.steps]),
+                pool,
+                tf.constant(np.stack(batches, axis=1).astype(np.int32)),
+                tf.constant(table[step : step + steps]),
                 tf.constant(step),
             )
             watch(epoch + 1)
@@ -262,9 +295,7 @@ class Graph:
                 progress(len(members) * (epochs - epoch - 1))
                 break
         weights = record.restore(weights)
-        blocks = map(tf.constant, (self.until_test, len(self.owner)))
-        sums = self.measure(weights, hyperparameters, *blocks)
-        test = sums.numpy()[:, 2] / self.split_sizes[2]
+        test = measured(until_test, blocks[0].shape[0])[:, 2]
         results = record.results(len(members), weights, test)
         if last < epochs:
             states = [[state.numpy() for state in of] for of in states]
@@ -273,27 +304,33 @@ class Graph:
                 result.pause = Pause(last, result.weights, own)
         return results
 
-    def _plan(self, chunk, seeds):
+    def _plan(self, chunk, streams, datasets):
+        """Return what differs between members.
+
+        `stream_of_member` and `data_of_member`, (members,); `noise_keys`, (layers with noise,
+        streams); and, if classes are weighted, `class_weight`, (members, classes).
+        """
         plan = {
-            "seed_of_member": tf.constant([seeds.index(member.seed) for member in chunk]),
+            "stream_of_member": tf.constant([streams.index((m.data, m.seed)) for m in chunk]),
+            "data_of_member": tf.constant([datasets.index(m.data) for m in chunk]),
             "noise_keys": tf.constant(
-                [[seed_from(seed, name, "noise") for seed in seeds] for name in self.stack.noisy],
+                [[seed_from(s, name, "noise") for _, s in streams] for name in self.stack.noisy],
                 tf.int32,
-                shape=(len(self.stack.noisy), len(seeds)),
+                shape=(len(self.stack.noisy), len(streams)),
             ),
         }
         if self.class_weighted:
-            classes = range(self.data.num_classes)
+            classes = range(chunk[0].data.num_classes)
             plan["class_weight"] = tf.constant(
                 [[(m.class_weight or {}).get(c, 1.0) for c in classes] for m in chunk], tf.float32
             )
         return plan
 
-    def _metrics(self, weights, hyperparameters):
-        """Return METRICS, (4, members)."""
-        sums = self.measure(weights, hyperparameters, tf.constant(0), tf.constant(self.until_test))
-        loss, accuracy = sums.numpy() / self.split_sizes
-        return np.stack([loss[0], accuracy[0], loss[1], accuracy[1]])
+
+def _filled(distinct, count):
+    """Return a list of distinct things, made longer by its last one."""
+    distinct = list(distinct)
+    return distinct + distinct[-1:] * (count - len(distinct))
 
 
 def _stacked(lists):
@@ -301,35 +338,61 @@ def _stacked(lists):
     return [tf.constant(np.stack(values)) for values in zip(*lists, strict=True)]
 
 
-# Graphs of the same data share its tensors; two data sets are kept.
-@functools.lru_cache(maxsize=2)
-def _examples(data):
-    """Return inputs and labels to train on, as tensors."""
-    return tf.constant(data.train.x), tf.constant(data.train.y)
+def _size(data):
+    """Return how many examples all parts have together."""
+    return sum(len(part) for part in data.parts)
 
 
-@functools.lru_cache(maxsize=2)
-def _evaluation(data):
-    """Cut train, validation and test into blocks of equal size, the last of each padded.
+# Graphs that train on the same data share its tensors; few are kept, since data may be large.
+@functools.lru_cache(maxsize=4)
+def _tensors(datasets):
+    """Return several data sets of equal shape as tensors.
 
     Returns:
-        Inputs, labels and weights (0 for padding), tensors of (blocks, block, ...) each; and of
-        each block the number of its split, (blocks,).
+        The pool: inputs and labels of all examples, data set by data set, training first; the
+        probe: inputs and labels of the first training examples, (data, PROBE, ...) each; the blocks
+        in which they are evaluated, see `_blocks`; and the number of blocks before the test part.
     """
-    splits = (data.train, data.validation, data.test)
-    block = min(BLOCKS, key=lambda size: _padded(splits[:2], size))
-    inputs, labels, real, owner = [], [], [], []
-    for number, split in enumerate(splits):
-        blocks = -(-len(split) // block)
-        rows = np.arange(blocks * block)
-        inputs.append(split.x[rows % len(split)].reshape(blocks, block, *split.x.shape[1:]))
-        labels.append(split.y[rows % len(split)].reshape(blocks, block))
-        real.append((rows < len(split)).astype(np.float32).reshape(blocks, block))
-        owner += [number] * blocks
-    tensors = [tf.constant(np.concatenate(part)) for part in (inputs, labels, real)]
-    return tensors, np.array(owner, np.int32)
+    parts = [part for data in datasets for part in data.parts]
+    pool = tuple(
+        tf.constant(np.concatenate(arrays))
+        for arrays in ([part.x for part in parts], [part.y for part in parts])
+    )
+    probe = tuple(
+        tf.constant(np.stack(arrays))
+        for arrays in (
+            [data.train.x[:PROBE] for data in datasets],
+            [data.train.y[:PROBE] for data in datasets],
+        )
+    )
+    rows, real, owners = _blocks([len(part) for part in datasets[0].parts])
+    offsets = _size(datasets[0]) * np.arange(len(datasets))
+    rows = (rows[:, None] + offsets[:, None]).astype(np.int32)
+    blocks = tuple(map(tf.constant, (rows, real, owners)))
+    return pool, probe, blocks, int(np.count_nonzero(owners != 2))
 
 
-def _padded(splits, size):
+def _blocks(sizes):
+    """Cut training, validation and test into blocks of equal size, the last of each padded.
+
+    Args:
+        sizes: examples of each part.
+
+    Returns:
+        Rows of the examples in the data set and whether each is no padding, (blocks, block) each;
+        and of each block the number of its part, (blocks,).
+    """
+    block = min(BLOCKS, key=lambda size: _padded(sizes[:2], size))
+    rows, real, owners = [], [], []
+    for part, size in enumerate(sizes):
+        blocks = -(-size // block)
+        numbers = np.arange(blocks * block)
+        rows.append((sum(sizes[:part]) + numbers % size).reshape(blocks, block))
+        real.append((numbers < size).astype(np.float32).reshape(blocks, block))
+        owners += [part] * blocks
+    return np.concatenate(rows), np.concatenate(real), np.array(owners, np.int32)
+
+
+def _padded(sizes, block):
     """Return how many examples are evaluated in blocks of a size, the padding included."""
-    return sum(-(-len(split) // size) * size for split in splits)
+    return sum(-(-size // block) * block for size in sizes)

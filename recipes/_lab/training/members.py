@@ -95,3 +95,9 @@ class Result:
     snapshots: dict[int, list[np.ndarray]] = field(default_factory=dict)
     distributions: dict[int, bytes] = field(default_factory=dict)
     pause: Pause | None = None
+
+    def go_on_from(self, earlier):
+        """Put the curves of the same member until it paused before these."""
+        before = earlier.pause.epoch + 1
+        for metric, curve in self.history.items():
+            curve[:before] = earlier.history[metric][:before]

@@ -30,13 +30,16 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 
 # Members in one call of the graph: fewer waste time between operations, more fall out of cache.
 CHUNK = 24
+# Of the inputs of one chunk, where each member has data of its own: twelve times MNIST's 10,000.
+MOST_BYTES = 400 * 2**20
 
 
 def train(members, *, store=None, progress=None, engine="population", threads=None):
     """Train all members and return their results in the same order.
 
     Args:
-        members: any mixture; those of one architecture, data and plan become one population.
+        members: any mixture; those of one architecture, shape of data and plan become one
+            population.
         store: keeps finished chunks for a run that is killed: `load(key)` returns a dict of
             arrays or None, `save(key, arrays)`.
         progress: called with the number of epochs that one member or more have just finished,
@@ -59,7 +62,7 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
     for index, member in enumerate(members):
         if engine == "population" and member.spec is not None:
             start = member.start.epoch if member.start else 0
-            plan = (id(member.data), member.epochs, member.batch_size, start, member.stop)
+            plan = (_shape(member.data), member.epochs, member.batch_size, start, member.stop)
             populations[member.spec.signature, plan].append(index)
         else:
             alone.append(index)
@@ -86,8 +89,14 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
         first = group[0]
         batch_size = min(first.batch_size, len(first.data.train))
         multiple = members_multiple(batch_size)
-        chunks, size, seeds = _chunks([m.seed for m in group], multiple, threads)
-        train_chunk = _population(group, size, seeds).train
+        streams = [(member.data, member.seed) for member in group]
+        chunks, size = _chunks(streams, multiple, threads)
+        distinct = [{streams[index] for index in chunk} for chunk in chunks]
+        counts = (
+            max(len(of_chunk) for of_chunk in distinct),
+            max(len({data for data, _ in of_chunk}) for of_chunk in distinct),
+        )
+        train_chunk = _population(group, size, *counts).train
         steps = first.epochs * (len(first.data.train) // batch_size)
         work_of_chunk = size * steps * batch_size * len(json.loads(first.spec.signature))
         for number, chunk in enumerate(chunks):
@@ -111,11 +120,12 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
 
 
 class _Population:
-    """Members of one architecture, data and plan, with a graph that is traced when first needed."""
+    """Members of one architecture and plan, with a graph that is traced when first needed."""
 
-    def __init__(self, members, size, seeds):
-        self.size, self.seeds = size, seeds
-        self._arguments, self._graph, self._lock = (members, size, seeds), None, threading.Lock()
+    def __init__(self, members, size, streams, datasets):
+        self.size, self.streams, self.datasets = size, streams, datasets
+        self._arguments, self._graph = (members, size, streams, datasets), None
+        self._lock = threading.Lock()
 
     def train(self, members, progress):
         """Train one chunk and return its results."""
@@ -125,21 +135,32 @@ class _Population:
         return self._graph.train(members, progress)
 
 
-def _population(members, size, seeds):
+def _population(members, size, streams, datasets):
     """Return a population for chunks of this size, one of the last ones if it fits.
 
     Tracing takes a second or so: a search that trains batch after batch, or a recipe that tunes
     before it trains, does it once.
     """
-    first, data = members[0], members[0].data
-    needed = Graph.hyperparameters_of(members)
-    like = (first.spec.signature, first.batch_size, needed, Graph.weights_classes(members))
-    for known, its_data, population in _recent:
-        fits = size <= population.size <= 2 * size and population.seeds >= seeds
-        if known == like and its_data is data and fits:
+    first = members[0]
+    like = (
+        first.spec.signature,
+        first.batch_size,
+        first.data.input_shape,
+        first.data.num_classes,
+        Graph.hyperparameters_of(members),
+        Graph.weights_classes(members),
+    )
+    for known, population in _recent:
+        fits = (
+            size <= population.size <= 2 * size
+            and streams <= population.streams
+            and datasets <= population.datasets
+            and (datasets == 1) == (population.datasets == 1)
+        )
+        if known == like and fits:
             return population
-    population = _Population(members, size, seeds)
-    _recent.appendleft((like, data, population))
+    population = _Population(members, size, streams, datasets)
+    _recent.appendleft((like, population))
     return population
 
 
@@ -151,27 +172,38 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _chunks(member_seeds, multiple, threads=None):
-    """Divide members into chunks of equal size, with as few seeds in each as that allows.
+def _shape(data):
+    """Return what must be equal of the data of members that share a graph."""
+    return data.input_shape, data.num_classes, *map(len, data.parts)
 
-    Members of one seed see the same batches and the same random bits, which are then drawn once.
+
+def _chunks(streams, multiple, threads=None):
+    """Divide members into chunks of equal size, with as few streams in each as that allows.
+
+    Members of one stream, a pair of data and seed, see the same batches and the same random bits,
+    which are then drawn once.
+
+    Args:
+        streams: of each member.
+        multiple: of which the size of the chunks must be one.
+        threads: how many train at once; None for one a core.
 
     Returns:
-        Lists of indices; the size of the largest, rounded up to a multiple of `multiple`; the
-        largest number of seeds in one.
+        Lists of indices; the size of the largest, rounded up to a multiple of `multiple`.
     """
-    by_seed = collections.defaultdict(list)
-    for index, seed in enumerate(member_seeds):
-        by_seed[seed].append(index)
-    size = min(CHUNK, -(-len(member_seeds) // (threads or cores())))
+    by_stream = collections.defaultdict(list)
+    for index, stream in enumerate(streams):
+        by_stream[stream].append(index)
+    size = min(CHUNK, -(-len(streams) // (threads or cores())))
     chunks = []
-    if len(member_seeds) >= len(by_seed) * size / 2:
-        for indices in by_seed.values():
+    if len(streams) >= len(by_stream) * size / 2:
+        for indices in by_stream.values():
             chunks += _split(indices, size)
-    else:  # too few members of each seed to fill a chunk
-        chunks = _split([index for indices in by_seed.values() for index in indices], size)
-    seeds = max(len({member_seeds[index] for index in chunk}) for chunk in chunks)
-    return chunks, -(-max(map(len, chunks)) // multiple) * multiple, seeds
+    else:  # too few members of each stream to fill a chunk
+        largest = max(sum(part.x.nbytes for part in data.parts) for data, _ in by_stream)
+        size = min(size, max(1, MOST_BYTES // largest))
+        chunks = _split([index for indices in by_stream.values() for index in indices], size)
+    return chunks, -(-max(map(len, chunks)) // multiple) * multiple
 
 
 def _split(indices, size):

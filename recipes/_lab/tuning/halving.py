@@ -95,7 +95,7 @@ def _train(members, discard, train):
             new = [next(trained) for _ in of]
             if name in results:
                 for was, now in zip(results[name], new, strict=True):
-                    _join(was, now)
+                    now.go_on_from(was)
             results[name] = new
         paused = collections.defaultdict(list)
         for name in sorted(members, key=lambda name: -scores(results[name]).mean()):
@@ -130,12 +130,6 @@ def _until(member, share):
     stop = max(1, round(share * member.epochs))
     whole = member.spec is None or stop >= member.epochs
     return member if whole else dataclasses.replace(member, stop=stop)
-
-
-def _join(was, now):
-    """Put the curves until a pause before those after it."""
-    for metric, curve in now.history.items():
-        curve[: was.pause.epoch + 1] = was.history[metric][: was.pause.epoch + 1]
 
 
 def scores(results):

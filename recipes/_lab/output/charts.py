@@ -1,0 +1,139 @@
+"""Results and measures -> figures: which variants stand in which panel, on which line."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from recipes._lab.output import figures
+from recipes._lab.results import LABELS
+
+EPOCHS = "epoch (0 = before training)"
+
+
+def panels(results, metric="accuracy", *, each=None, lines=None, limits=None):
+    """Draw learning curves with bands over seeds: one panel a setting, one line a variant.
+
+    Args:
+        results: a `Results`.
+        metric: what to draw; or `{line label: metric}` for several of one variant.
+        each: parts of the keys, a panel for each; None for one panel.
+        lines: parts of the keys, a line for each; None for all variants of a panel.
+        limits: of the y axis; None for 0 to 103 % of an accuracy, else those of the values.
+
+    Returns:
+        A matplotlib figure.
+    """
+    metrics = metric if isinstance(metric, Mapping) else {"": metric}
+    layout = {}
+    for panel in [None] if each is None else each:
+        keys = results.matching(panel)
+        chosen = {results.label(key, leave_out=panel): key for key in keys}
+        if lines is not None:
+            chosen = {_text(line): results.key(line, *_parts(panel)) for line in lines}
+        layout[_title(results, keys, panel)] = {
+            _joined(label if len(chosen) > 1 else "", name): _curve(results, of, key)
+            for label, key in chosen.items()
+            for name, of in metrics.items()
+        }
+    first = next(iter(metrics.values()))
+    loss = first.endswith("loss")
+    label = LABELS[first] if len(metrics) == 1 else first.removeprefix("val_")
+    return figures.lines(
+        layout,
+        x_label=EPOCHS,
+        y_label=f"{label} ({'nats' if loss else '%'})",
+        limits=limits or (None if loss else (0, 103)),
+    )
+
+
+def lines(
+    measures, *, along, x_label, each=None, lines=None, y_label=None, limits=None, x_scale="linear"
+):
+    """Draw measures over a hyperparameter, with bands over seeds.
+
+    Args:
+        measures: a `Measure`, or `{line label: Measure}`.
+        along: the values on the x axis, which are parts of the keys.
+        x_label: of the x axis, with its unit.
+        each: parts of the keys, a panel for each; None for one panel.
+        lines: parts of the keys, a line for each; None for one line a measure.
+        y_label: of the y axis, with its unit; None for what the first measure says.
+        limits: of the y axis, in the unit, or None.
+        x_scale: "linear" or "log".
+
+    Returns:
+        A matplotlib figure.
+    """
+    measures = measures if isinstance(measures, Mapping) else {"": measures}
+    first = next(iter(measures.values()))
+    layout = {}
+    for panel in [None] if each is None else each:
+        layout[_text(panel)] = {
+            _joined(_text(line), name): (list(along), _along(measure, along, panel, line))
+            for line in ([None] if lines is None else lines)
+            for name, measure in measures.items()
+        }
+    return figures.lines(
+        layout, x_label=x_label, y_label=y_label or _axis(first), limits=limits, x_scale=x_scale
+    )
+
+
+def dots(measures, *, each=None, x_label=None, limits=None):
+    """Draw a row for every variant: each seed as a dot, the mean with its interval.
+
+    Args:
+        measures: a `Measure`, or `{label: Measure}` for several dots in one row.
+        each: parts of the keys, a panel for each; None for one panel.
+        x_label: of the x axis, with its unit; None for what the first measure says.
+        limits: of the x axis, in the unit, or None.
+
+    Returns:
+        A matplotlib figure.
+    """
+    measures = measures if isinstance(measures, Mapping) else {"": measures}
+    first = next(iter(measures.values()))
+    layout = {}
+    for panel in [None] if each is None else each:
+        rows = layout.setdefault(_text(panel), {})
+        for name, measure in measures.items():
+            chosen = measure if panel is None else measure[panel]
+            for key, values in chosen.values.items():
+                rows.setdefault(_text(key), {})[name] = values
+    return figures.dots(layout, x_label=x_label or _axis(first), limits=limits)
+
+
+def _curve(results, metric, key):
+    values = results.curve(metric, key)
+    return np.arange(values.shape[1]), values
+
+
+def _along(measure, along, panel, line):
+    """Return a measure at each value on the x axis, (seeds, points)."""
+    for part in (*_parts(panel), *_parts(line)):
+        measure = measure[part]
+    return np.stack([measure[value].array() for value in along], axis=1)
+
+
+def _axis(measure):
+    return f"{measure.label} ({measure.unit})" if measure.label else measure.unit
+
+
+def _parts(part):
+    return () if part is None else (part,)
+
+
+def _title(results, keys, part):
+    """Return how the variants call a part of their keys, such as "init_std 0.01"."""
+    return "" if part is None else results.label(keys[0], only=part)
+
+
+def _text(part):
+    if part is None:
+        return ""
+    if isinstance(part, tuple):
+        return ", ".join(map(_text, part))
+    return part if isinstance(part, str) else f"{part:.3g}"
+
+
+def _joined(*labels):
+    return ", ".join(filter(None, labels))

@@ -1,0 +1,265 @@
+"""What training gave, asked by variant and seed: measures, curves, the trained models."""
+
+import dataclasses
+
+import numpy as np
+
+from recipes._lab.measures import LITTLE, PERCENT, Measure, as_key, matching
+from recipes._lab.training.loading import load_model
+from recipes._lab.training.members import Member, Result
+from recipes._lab.training.models import Models
+
+LABELS = {
+    "accuracy": "training accuracy",
+    "loss": "training loss",
+    "val_accuracy": "validation accuracy",
+    "val_loss": "validation loss",
+    "test_accuracy": "test accuracy",
+    "test_loss": "test loss",
+}
+
+
+@dataclasses.dataclass
+class Results:
+    """What training gave, for every variant and seed; `|` merges two of them.
+
+    Accuracies are in %, losses in nats. A metric is one of `LABELS`: by epoch, where epoch 0 is
+    before training, and of the test part only after it. A run that diverged counts at chance from
+    there on: accuracy of the most frequent class, loss ln C.
+
+    Attributes:
+        members: what was trained, by (key, seed).
+        outcomes: how it went, likewise.
+        labels: for each variant, by its key, how the elements of the key are called: words as they
+            are, numbers with the argument that they are the value of.
+    """
+
+    members: dict[tuple[tuple, int], Member]
+    outcomes: dict[tuple[tuple, int], Result]
+    labels: dict[tuple, tuple[str, ...]]
+
+    def __or__(self, other):
+        return Results(
+            self.members | other.members,
+            self.outcomes | other.outcomes,
+            self.labels | other.labels,
+        )
+
+    @property
+    def keys(self):
+        """Keys of the variants, in order."""
+        return list(self.labels)
+
+    @property
+    def names(self):
+        """Display name of each variant by its key."""
+        return {key: ", ".join(labels) for key, labels in self.labels.items()}
+
+    def label(self, key, *, only=None, leave_out=None):
+        """Return the display name of a variant, or of a part of its key, or of all but a part.
+
+        Args:
+            key: of the variant.
+            only: a part of the key.
+            leave_out: a part of the key.
+        """
+        parts = [(element, of) for element, of in zip(key, self.labels[key], strict=True)]
+        if only is not None:
+            return ", ".join(of for element, of in parts if element in as_key(only))
+        left = () if leave_out is None else as_key(leave_out)
+        return ", ".join(of for element, of in parts if element not in left)
+
+    def matching(self, part=None):
+        """Return the keys that hold a part; all of them for None."""
+        return self.keys if part is None else matching(self.keys, part)
+
+    def key(self, *parts):
+        """Return the one key that holds all these parts, in any order.
+
+        Raises:
+            KeyError: none does, or more than one.
+        """
+        keys = self.keys
+        for part in parts:
+            keys = matching(keys, part)
+        if len(keys) > 1:
+            raise KeyError(f"{parts} are of more than one variant: {[self.names[k] for k in keys]}")
+        return keys[0]
+
+    def seeds(self, key):
+        """Return the seeds of a variant, in order."""
+        return [seed for name, seed in self.outcomes if name == as_key(key)]
+
+    def final(self, metric):
+        """Return a metric of the final (or restored) weights as a `Measure`."""
+        return self._measure(lambda run: run.final(metric), _unit(metric), LABELS[metric])
+
+    def above_chance(self, metric="accuracy"):
+        """Return by how much a final accuracy is above that of the most frequent class."""
+        return self.final(metric) - self._measure(
+            lambda run: 100 * run.member.data.chance, PERCENT, "accuracy of the most frequent class"
+        )
+
+    def mean_over_epochs(self, metric):
+        """Return the mean of a metric over the epochs after the first: speed of learning.
+
+        The area under the learning curve needs no threshold, and no run is censored.
+        """
+        return self._measure(
+            lambda run: np.nanmean(run.curve(metric)[1:]),
+            _unit(metric),
+            f"{LABELS[metric]}, mean over epochs",
+        )
+
+    def highest(self, metric):
+        """Return the highest value of a metric over all epochs."""
+        return self._measure(
+            lambda run: np.nanmax(run.curve(metric)), _unit(metric), f"highest {LABELS[metric]}"
+        )
+
+    def epochs_to(self, metric, threshold):
+        """Return the first epoch in which a metric reaches a threshold; infinite for never."""
+
+        def first(run):
+            reached = run.curve(metric) >= threshold
+            return float(reached.argmax()) if reached.any() else np.inf
+
+        return self._measure(first, "epochs", f"epochs to {threshold:g} % {LABELS[metric]}")
+
+    def reached(self, metric, threshold):
+        """Return 1 where a metric reaches a threshold in some epoch, else 0."""
+        return self._measure(
+            lambda run: float((run.curve(metric) >= threshold).any()),
+            "variants",
+            f"{LABELS[metric]} reaches {threshold:g} %",
+        )
+
+    def diverged(self):
+        """Return 1 where a run met a loss that is not finite, else 0."""
+        return self._measure(lambda run: float(run.diverged.any()), "runs", "diverged")
+
+    def measure(self, values, unit="", label=""):
+        """Return a `Measure` of numbers that were computed from the trained models of variants.
+
+        Args:
+            values: `{key: (seeds,)}`.
+            unit: of the numbers.
+            label: what they are, for an axis.
+        """
+        keys = [as_key(key) for key in values]
+        runs = {key: self._runs_of(key) for key in keys}
+        return Measure(values, unit, label, runs)
+
+    def best(self, *parts, by="val_accuracy"):
+        """Return the key whose mean final metric is highest: selection on validation data.
+
+        Args:
+            parts: of the keys to choose from; without any, all.
+            by: the metric; of a loss the lowest counts.
+        """
+        keys = self.keys
+        for part in parts:
+            keys = matching(keys, part)
+        sign = -1 if by.endswith("loss") else 1
+        means = {key: sign * values.mean() for key, values in self.final(by).values.items()}
+        return max(keys, key=means.get)
+
+    def curve(self, metric, key):
+        """Return a metric of a variant by epoch, (seeds, epochs + 1); NaN after early stopping."""
+        return np.array([run.curve(metric) for run in self._of(key).values()])
+
+    def model(self, key, seed, epoch=None):
+        """Return a trained member as an ordinary compiled Keras model.
+
+        Args:
+            key: of the variant.
+            seed: the member's.
+            epoch: a recorded epoch, or None for the final weights.
+        """
+        run = self._of(key)[seed]
+        return load_model(run.member, run.weights(epoch))
+
+    def models(self, key, epoch=None):
+        """Return the trained models of a variant side by side, one a seed, as `Models`.
+
+        Args:
+            key: of the variant.
+            epoch: a recorded epoch, or None for the final weights.
+        """
+        runs = self._of(key).values()
+        return Models([run.member for run in runs], [run.weights(epoch) for run in runs])
+
+    def recorded(self, key):
+        """Return the epochs at which the weights of a variant were kept, in order."""
+        return sorted(next(iter(self._of(key).values())).outcome.snapshots)
+
+    def _of(self, key):
+        """Return `{seed: run}` of a variant."""
+        key = self.key(*as_key(key))
+        return {
+            seed: _Run(self.members[name, seed], outcome)
+            for (name, seed), outcome in self.outcomes.items()
+            if name == key
+        }
+
+    def _runs_of(self, key):
+        """Return which runs stand behind a variant's numbers and whether they learned nothing."""
+        name = self.key(*as_key(key))
+        return {(name, seed): run.collapsed for seed, run in self._of(name).items()}
+
+    def _measure(self, function, unit, label):
+        values = {key: [function(run) for run in self._of(key).values()] for key in self.keys}
+        return Measure(values, unit, label, {key: self._runs_of(key) for key in self.keys})
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """One member and its outcome, in the units of `Results`."""
+
+    member: Member
+    outcome: Result
+
+    @property
+    def diverged(self):
+        """At which epochs the loss was not finite, (epochs + 1,)."""
+        history = self.outcome.history
+        return ~np.isfinite(history["loss"]) & ~np.isnan(history["accuracy"])
+
+    @property
+    def collapsed(self):
+        """Whether it diverged, which counts at chance, or learned nothing."""
+        chance = self.member.data.chance
+        little = chance + LITTLE * min(chance, 1 - chance)
+        return bool(self.final("accuracy") <= 100 * little)
+
+    def curve(self, metric):
+        """Return a metric by epoch, (epochs + 1,)."""
+        values = self.outcome.history[metric].copy()
+        trained = ~np.isnan(self.outcome.history["accuracy"])
+        bad = self.diverged | trained & ~np.isfinite(values)
+        return np.where(bad, self._chance(metric), _scale(metric) * values)
+
+    def final(self, metric):
+        """Return a metric of the final or restored weights."""
+        value = self.outcome.test.get(metric)
+        if value is None:
+            value = self.outcome.history[metric][self.outcome.epoch]
+        if self.diverged.any() or not np.isfinite(value):
+            return self._chance(metric)
+        return _scale(metric) * value
+
+    def weights(self, epoch):
+        """Return recorded weights, or the final ones for None."""
+        return self.outcome.weights if epoch is None else self.outcome.snapshots[epoch]
+
+    def _chance(self, metric):
+        data = self.member.data
+        return np.log(data.num_classes) if metric.endswith("loss") else 100 * data.chance
+
+
+def _unit(metric):
+    return "nats" if metric.endswith("loss") else PERCENT
+
+
+def _scale(metric):
+    return 1.0 if metric.endswith("loss") else 100.0
