@@ -2,6 +2,14 @@
 
 import sys
 
+
+def main(name):
+    """Run the command line of a recipe that is started as a program: `main(__name__)`."""
+    from recipes._lab import cli
+
+    cli.main(name)
+
+
 # `python -m recipes.<name>` comes by here before the recipe imports Keras.
 if sys.argv[:1] == ["-m"] and any(word.startswith("recipes.") for word in sys.orig_argv):
     from recipes._lab.quiet import import_tensorflow

@@ -28,7 +28,7 @@ TOPICS = (
 )
 # Folders of `runs` that are not a recipe's.
 RESERVED = ("gallery", "notebooks", "reference")
-_TAGGED = re.compile(r"^(Claim|Look for|Use|Symptoms|Topic): ", flags=re.MULTILINE)
+_TAGGED = re.compile(r"^(Claim|Look for|Why|Use|Symptoms|Topic): ", flags=re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Recipe:
         use: the setting that we would use.
         symptoms: for which somebody would look the recipe up, likely none.
         topic: one of `TOPICS`, or another word for a recipe of one's own.
-        explanation: the other paragraphs.
+        explanation: why, in paragraphs.
     """
 
     name: str
@@ -154,6 +154,8 @@ def parse(name, source):
         tagged |= dict(zip(parts[::2], map(_one_line, parts[1::2]), strict=True))
         if before.strip():
             explanation.append(_one_line(before))
+    if "Why" in tagged:
+        explanation.append(tagged["Why"])
     return Recipe(
         name=name,
         source=source,

@@ -210,20 +210,18 @@ class Lab:
             epochs: as long as it will be trained afterwards.
             batch_size: examples a step.
             argument: its name.
-            values: to try, in order. A quick run tries three of them.
+            values: to try, in order; also by variant. A quick run tries three of them.
 
         Returns:
             The variants with the chosen value among their arguments, to be given to `train`.
         """
         variants = {as_key(key): arguments for key, arguments in variants.items()}
         options = {"data": data, "epochs": epochs, "batch_size": batch_size}
-        values, seeds = np.asarray(values).tolist(), self.TUNING_SEEDS
-        if self.options.quick:
-            ends_and_middle = sorted({0, len(values) // 2, len(values) - 1})
-            values, seeds = [values[n] for n in ends_and_middle], seeds[:1]
+        seeds = self.TUNING_SEEDS[:1] if self.options.quick else self.TUNING_SEEDS
+        names = _labels(variants)
         scores = {key: {} for key in variants}  # {value: (accuracy, -loss)}
         learned = dict.fromkeys(variants, False)
-        due = {key: list(values) for key in variants}
+        due = {key: self._to_try(by_variant(values, key)) for key in variants}
         for _ in range(1 if self.options.quick else 1 + self.EXTENSIONS):
             asked = {
                 (*key, value): variants[key] | {argument: value}
@@ -234,10 +232,7 @@ class Lab:
                 key: {name: by_variant(option, key[:-1]) for name, option in options.items()}
                 for key in asked
             }
-            labels = {
-                key: (*_labels(key[:-1], variants[key[:-1]]), f"{argument} {key[-1]:g}")
-                for key in asked
-            }
+            labels = {key: (*names[key[:-1]], f"{argument} {key[-1]:g}") for key in asked}
             trained = self._train(
                 build_model, asked, labels, plans, seeds, doing=f"tuning {argument}"
             )
@@ -254,7 +249,7 @@ class Lab:
             if not due:
                 break
         return {
-            key: self._choose(key, arguments, argument, scores[key], learned[key])
+            key: self._choose(", ".join(names[key]), arguments, argument, scores[key], learned[key])
             for key, arguments in variants.items()
         }
 
@@ -406,8 +401,8 @@ class Lab:
             variants: `{row name: key}`, or keys.
         """
         if not isinstance(variants, Mapping):
-            variants = {self.results.label(self.results.key(*as_key(k))): k for k in variants}
-        self.rows = {name: self.results.key(*as_key(key)) for name, key in variants.items()}
+            variants = {self.results.label(self.results.key(k)): k for k in variants}
+        self.rows = {name: self.results.key(key) for name, key in variants.items()}
 
     def _train(
         self,
@@ -485,13 +480,19 @@ class Lab:
         if line not in self.remarks:
             self.remarks.append(line)
 
+    def _to_try(self, values):
+        """Return the values that a run tries, as a list."""
+        values = np.asarray(values).tolist()
+        if not self.options.quick:
+            return values
+        return [values[n] for n in sorted({0, len(values) // 2, len(values) - 1})]
+
     def _may_choose(self, learned):
         """Tell whether a value may be chosen for a variant that has learned something or not."""
         return learned
 
-    def _choose(self, key, arguments, argument, scores, learned):
+    def _choose(self, name, arguments, argument, scores, learned):
         """Return a variant's arguments with the best value, and keep what was tried."""
-        name = ", ".join(_labels(key, arguments))
         chosen = max(scores, key=scores.get) if self._may_choose(learned) else None
         tried = {f"{v:g}": float(s[0]) / 100 for v, s in sorted(scores.items())}
         choice = {"variant": name, "argument": argument, "value": chosen, "val_accuracy": tried}
@@ -507,7 +508,7 @@ class Lab:
         Raises:
             ValueError: two variants would share a folder: one would hide the other.
         """
-        labels = {key: _labels(key, arguments) for key, arguments in variants.items()}
+        labels = _labels(variants)
         taken = {slug(name).casefold(): key for key, name in self.results.names.items()}
         for key, of in labels.items():
             other = taken.setdefault(slug(", ".join(of)).casefold(), key)
@@ -528,20 +529,30 @@ class Lab:
         return chosen[-1:] if self.options.quick else chosen
 
 
-def _labels(key, arguments):
-    """Return what a key's elements are called: numbers with the argument that has their value."""
-    labels, used = [], set()
-    for element in key:
-        if isinstance(element, str):
-            labels.append(element)
-            continue
-        argument = next((n for n, v in arguments.items() if n not in used and v is element), None)
-        if argument is None:
-            equal = (n for n, v in arguments.items() if n not in used and v == element)
-            argument = next(equal, "")
-        used.add(argument)
-        labels.append(f"{argument} {element:.2g}".strip())
-    return tuple(labels)
+def _labels(variants):
+    """Return what the elements of each variant's key are called, `{key: labels}`.
+
+    A number is called by the argument that has its value, in all variants with a number there.
+    """
+    arguments_at = {}
+    for position in range(max(map(len, variants), default=0)):
+        of_numbers = [
+            {name for name, value in arguments.items() if value == key[position]}
+            for key, arguments in variants.items()
+            if len(key) > position and not isinstance(key[position], str)
+        ]
+        common = set.intersection(*of_numbers) if of_numbers else set()
+        in_order = (name for arguments in variants.values() for name in arguments)
+        arguments_at[position] = next((name for name in in_order if name in common), "")
+    return {
+        key: tuple(
+            element
+            if isinstance(element, str)
+            else f"{arguments_at[position]} {element:.2g}".strip()
+            for position, element in enumerate(key)
+        )
+        for key in variants
+    }
 
 
 def _weights_by_variant(class_weight):

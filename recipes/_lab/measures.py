@@ -30,10 +30,14 @@ def as_key(key):
 def matching(keys, part):
     """Return those of several keys that hold all elements of a part, in their order.
 
+    A part that is a whole key is that one alone.
+
     Raises:
         KeyError: none does.
     """
     part = as_key(part)
+    if part in keys:
+        return [part]
     found = [key for key in keys if _holds(key, part)]
     if not found:
         raise KeyError(f"no variant has {_shown(part)}; there are {', '.join(map(_shown, keys))}")
@@ -44,6 +48,8 @@ def by_variant(option, key):
     """Return what an option is for a variant: itself or, of a dict, what a part of the key has."""
     if not isinstance(option, Mapping):
         return option
+    if key in option:
+        return option[key]
     fits = [value for part, value in option.items() if _holds(key, as_key(part))]
     if len(fits) != 1:
         how_many = "nothing" if not fits else "more than one value"

@@ -16,6 +16,9 @@ def import_tensorflow():
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow turns oneDNN on by itself only with AVX-512. Without, it multiplies through Eigen,
+    # which takes half as long again, and whose last bits depend on the size of the population.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # Half a million objects live as long as the process; looking through them again and again for
     # garbage would take a second of a short run.

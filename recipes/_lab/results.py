@@ -1,6 +1,8 @@
 """What training gave, asked by variant and seed: measures, curves, the trained models."""
 
+import contextlib
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -74,17 +76,19 @@ class Results:
         return self.keys if part is None else matching(self.keys, part)
 
     def key(self, *parts):
-        """Return the one key that holds all these parts, in any order.
+        """Return the one key that holds all these parts, whatever their order.
 
         Raises:
             KeyError: none does, or more than one.
         """
-        keys = self.keys
-        for part in parts:
-            keys = matching(keys, part)
-        if len(keys) > 1:
-            raise KeyError(f"{parts} are of more than one variant: {[self.names[k] for k in keys]}")
-        return keys[0]
+        for order in itertools.permutations(map(as_key, parts)):
+            part = sum(order, ())
+            with contextlib.suppress(KeyError):
+                found = matching(self.keys, part)
+                if len(found) == 1:
+                    return found[0]
+        names = list(self.names.values())
+        raise KeyError(f"not exactly one variant has {parts}; there are {names}")
 
     def seeds(self, key):
         """Return the seeds of a variant, in order."""
@@ -195,7 +199,7 @@ class Results:
 
     def _of(self, key):
         """Return `{seed: run}` of a variant."""
-        key = self.key(*as_key(key))
+        key = self.key(as_key(key))
         return {
             seed: _Run(self.members[name, seed], outcome)
             for (name, seed), outcome in self.outcomes.items()
@@ -204,7 +208,7 @@ class Results:
 
     def _runs_of(self, key):
         """Return which runs stand behind a variant's numbers and whether they learned nothing."""
-        name = self.key(*as_key(key))
+        name = self.key(as_key(key))
         return {(name, seed): run.collapsed for seed, run in self._of(name).items()}
 
     def _measure(self, function, unit, label):

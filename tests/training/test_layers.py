@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes._lab import architecture, layers
+from recipes._lab.training import architecture, layers
 
 MEMBERS, BATCH = 3, 4
 L = keras.layers

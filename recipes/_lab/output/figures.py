@@ -264,7 +264,7 @@ def importance(found, *, x_label):
 
 def _grid(layout, labels, x_label, y_label, *, columns=4, panel=(3.1, 2.0), left=0.75):
     """Return a figure with a panel for each title, in inches, and its axes."""
-    columns = min(columns, len(layout))
+    columns = 3 if len(layout) in (5, 6) else min(columns, len(layout))
     if len(layout) < 3 and panel[1] == 2.0:
         panel = (4.2, 2.9)
     rows = -(-len(layout) // columns)
@@ -288,6 +288,8 @@ def _grid(layout, labels, x_label, y_label, *, columns=4, panel=(3.1, 2.0), left
         ax.spines[["top", "right"]].set_visible(False)
     for ax in axes.flat[len(layout) :]:
         ax.set_visible(False)
+    for ax in axes.flat[max(0, len(layout) - columns) : len(layout)]:  # the lowest of each column
+        ax.tick_params(labelbottom=True)
     figure.supxlabel(x_label, fontsize=10, y=0.12 / height)
     if y_label:
         figure.supylabel(y_label, fontsize=10, x=0.12 / width)

@@ -57,7 +57,8 @@ class Models:
         """Return the gradient of what training lowers, the mean loss and the penalties.
 
         Args:
-            split: examples with their labels, `data.train` for one.
+            split: examples with their labels, such as `data.train`; the same for all models, or with
+                those of each model in front.
             training: as in `outputs`.
             draw: as in `outputs`.
 
@@ -68,7 +69,8 @@ class Models:
         weights, noise = self._flat(), self._noise(draw)
         x = self._inputs(split.x)
         x = tf.repeat(x, self._count() // x.shape[0], axis=0)
-        y = tf.repeat(tf.constant(split.y)[None], self._count(), axis=0)
+        y = self._labels(split.y)
+        y = tf.repeat(y, self._count() // y.shape[0], axis=0)
         _, gradients = self._stack.forward_and_backward(
             x, y, weights, hyperparameters, noise, training
         )
@@ -77,12 +79,12 @@ class Models:
     def loss(self, split, *, training=False, draw=0):
         """Return the mean loss without penalties, (models,); see `outputs`."""
         outputs = self._forward(split.x, training, draw)
-        return self._stack.losses(tf.constant(split.y)[None], outputs).numpy().mean(axis=1)
+        return self._stack.losses(self._labels(split.y), outputs).numpy().mean(axis=1)
 
     def accuracy(self, split, *, training=False, draw=0):
         """Return the share of examples answered right, (models,); see `outputs`."""
         outputs = self._forward(split.x, training, draw)
-        hits = is_correct(self._stack.loss, tf.constant(split.y)[None], outputs)
+        hits = is_correct(self._stack.loss, self._labels(split.y), outputs)
         return hits.numpy().mean(axis=1)
 
     def _forward(self, x, training, draw):
@@ -95,6 +97,11 @@ class Models:
         x = tf.constant(x, tf.float32)
         axes = len(self._stack.layers[0].input.shape) if self._stack.layers else 0
         return x[None] if len(x.shape) == axes else x
+
+    def _labels(self, y):
+        """Return labels with the models in front, (models or 1, examples)."""
+        y = tf.constant(y)
+        return y[None] if len(y.shape) == 1 else y
 
     def _count(self):
         return len(next(iter(self.weights.values())))
