@@ -82,11 +82,12 @@ def build_model(
     return model
 
 
-def build_tunable(hp, input_shape=(64,), num_classes=10):
+def build_tunable(hp, input_shape=(64,), num_classes=10, *, epochs=20, steps_per_epoch=20):
     """The same model for keras-tuner: random search of the initial rate on a logarithmic scale."""
     rate = hp.Float("learning_rate", 1e-3, 3.0, sampling="log")
     dropout = hp.Float("dropout", 0.0, 0.5)
-    return build_model(input_shape, num_classes, dropout=dropout, learning_rate=rate)
+    plan = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    return build_model(input_shape, num_classes, dropout=dropout, learning_rate=rate, **plan)
 
 
 CONSTANT, *DECAYS = SCHEDULES = ("constant", "step", "inverse", "exponential", "cosine")

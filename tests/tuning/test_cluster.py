@@ -1,14 +1,18 @@
 """A search on a real Ray of this machine gives the trials that it gives without."""
 
 import dataclasses
+import functools
 import os
 import signal
 
+import numpy as np
 import pytest
 
 from recipes import bn_vs_nobn
 from recipes._lab import data
 from recipes._lab.errors import UserError
+from recipes._lab.training import architecture, population
+from recipes._lab.training.members import Member
 from recipes._lab.tuning import cluster
 from recipes._lab.tuning.oracles import make_oracle
 from recipes._lab.tuning.tuner import PopulationTuner
@@ -54,16 +58,27 @@ def test_the_trials_are_those_without_a_cluster(ray_cluster, digits):
     assert sum(steps) == 6 * 2
 
 
+def test_each_member_gets_its_own_data(ray_cluster, digits):
+    """Two data sets in one part: the second one's labels are turned round."""
+    turned = digits.with_train(y=9 - digits.train.y)
+    build = functools.partial(bn_vs_nobn.build_model, (64,), 10, learning_rate=0.1)
+    spec = architecture.read(build)
+    members = [Member(str(n), build, spec, n, d, 1) for n, d in enumerate((digits, turned) * 3)]
+    for shipped, here in zip(ray_cluster.train(members), population.train(members), strict=True):
+        assert shipped.test == here.test
+        np.testing.assert_array_equal(shipped.history["loss"], here.history["loss"])
+
+
 def test_a_worker_killed_in_mid_batch_costs_only_its_part(
     ray_cluster, digits, tmp_path, monkeypatch
 ):
     killed = tmp_path / "killed"
 
-    def dies_once(images, members):
+    def dies_once(members, *datasets):
         if not killed.exists():
             killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return cluster._work(images, members)
+        return cluster._work(members, *datasets)
 
     import ray
 

@@ -57,8 +57,8 @@ class Models:
         """Return the gradient of what training lowers, the mean loss and the penalties.
 
         Args:
-            split: examples with their labels, such as `data.train`; the same for all models, or with
-                those of each model in front.
+            split: examples with their labels, such as `data.train`: those of each model in front,
+                or the same for all.
             training: as in `outputs`.
             draw: as in `outputs`.
 

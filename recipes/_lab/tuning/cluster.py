@@ -41,7 +41,7 @@ class Cluster:
             ) from error
         if address != "auto":
             _check_port(address)
-        self._ray, self._data = ray, {}
+        self._ray, self._shipped = ray, {}
         quiet = {"log_to_driver": False, "logging_level": "error"}
         try:
             if address == "auto":
@@ -61,16 +61,22 @@ class Cluster:
 
     def train(self, members, *, store=None, progress=None):
         """Train members as `population.train` does; a cluster has no use for the store."""
-        # Sorted, so that each part has few architectures.
-        order = sorted(range(len(members)), key=lambda n: _architecture(members[n]))
+        datasets = list(dict.fromkeys(member.data for member in members))
+        # Shipped once, and kept for the next batch of trials.
+        self._shipped = {d: self._shipped.get(d) or self._ray.put(d) for d in datasets}
+        # Sorted, so that each part has few architectures and data sets.
+        order = sorted(
+            range(len(members)),
+            key=lambda n: (_architecture(members[n]), datasets.index(members[n].data)),
+        )
         parts = [part for part in np.array_split(order, self.slots) if part.size]
         running = {}
         for part in parts:
-            data = members[part[0]].data
-            if id(data) not in self._data:
-                self._data = {id(data): (self._ray.put(data), data)}  # shipped once
-            bare = [dataclasses.replace(members[n], data=None) for n in part]
-            running[self._work.remote(self._data[id(data)][0], bare)] = part
+            needed = list(dict.fromkeys(members[n].data for n in part))
+            bare = [
+                dataclasses.replace(members[n], data=needed.index(members[n].data)) for n in part
+            ]
+            running[self._work.remote(bare, *(self._shipped[d] for d in needed))] = part
         results = [None] * len(members)
         while running:
             (done,), _ = self._ray.wait(list(running), num_returns=1)
@@ -102,12 +108,12 @@ def _architecture(member):
     return member.spec.signature if member.spec else ""
 
 
-def _work(data, members):
-    """Train some members in a process of Ray's."""
+def _work(members, *datasets):
+    """Train some members, which tell their data by number, in a process of Ray's."""
     from recipes._lab import quiet
 
     quiet.import_tensorflow()
     from recipes._lab.training import population
 
-    members = [dataclasses.replace(member, data=data) for member in members]
+    members = [dataclasses.replace(member, data=datasets[member.data]) for member in members]
     return population.train(members, threads=1)

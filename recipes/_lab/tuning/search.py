@@ -12,21 +12,21 @@ from pathlib import Path
 import keras_tuner
 import numpy as np
 
-from recipes._lab import run as runs
-from recipes._lab.data import load
+from recipes._lab import digest
+from recipes._lab.data import Splits, read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, write
 from recipes._lab.lab import QUICK
 from recipes._lab.output import figures, tensorboard
+from recipes._lab.run import save_model
 from recipes._lab.tuning import cluster, space
 from recipes._lab.tuning.halving import search_in_stages
 from recipes._lab.tuning.oracles import rank
 from recipes._lab.tuning.tuner import PopulationTuner
 
-EPOCHS = 20
+EPOCHS, BATCH_SIZE = 20, 100
 DISCARD = (1 / 9, 1 / 3)
 QUICK_TRIALS = 8
-LIBRARIES = (*runs.LIBRARIES, "keras-tuner")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,9 +100,11 @@ def run(name, options, log, progress):
     start = time.perf_counter()
     module = importlib.import_module(f"recipes.{name}")
     data = _data(module, options)
+    epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
+    known = _known(module.build_tunable, data, epochs)
 
     def build_model(hp):
-        return module.build_tunable(hp, data.input_shape, data.num_classes)
+        return module.build_tunable(hp, data.input_shape, data.num_classes, **known)
 
     asked = keras_tuner.HyperParameters()
     build_model(asked)
@@ -112,17 +114,16 @@ def run(name, options, log, progress):
         )
     if options.quick:
         options = dataclasses.replace(options, trials=min(options.trials, QUICK_TRIALS))
-    epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
     settings = {
-        "data": data.fingerprint,
+        "data": data.split(0).fingerprint,
         "epochs": epochs,
         "seeds": options.seeds,
         "oracle": options.oracle,
         "stages": options.stages,
         "discard": options.discard,
-        "recipe": Path(module.__file__).read_text(encoding="utf-8"),
-        "program": _digest(runs.program()),
-        "versions": runs.versions(LIBRARIES),
+        "recipe": digest.of_code(Path(module.__file__).read_text(encoding="utf-8")),
+        "program": digest.of_program(),
+        "versions": digest.versions(),
     }
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(RunFolder(options.out, name, f"{data.name}-search"))
@@ -140,6 +141,7 @@ def run(name, options, log, progress):
                 build_model,
                 data,
                 epochs=epochs,
+                batch_size=BATCH_SIZE,
                 seeds=range(options.seeds),
                 discard=DISCARD if options.discard else (),
                 directory=state,
@@ -160,7 +162,7 @@ def run(name, options, log, progress):
 
 
 def _data(module, options):
-    """Return the data in the shape that the recipe's template takes."""
+    """Return the data in the shape that the recipe's template takes, split by each seed."""
     if not hasattr(module, "build_tunable"):
         raise UserError(f"{module.__name__} has no build_tunable, so nothing to search")
     parameters = inspect.signature(module.build_tunable).parameters
@@ -170,10 +172,22 @@ def _data(module, options):
             f"build_tunable of {module.__name__} takes no input_shape with a default, such as "
             "(64,) or (28, 28, 1), that says what it needs; recipes/bn_vs_nobn.py shows one"
         )
-    dataset = load(options.data, options.target)
-    dataset = dataset.images() if len(shape) == 3 else dataset.flat()
     few = QUICK["examples"] if options.quick else None
-    return dataset.first(few, few, few)
+
+    def shaped(dataset, random):
+        dataset = dataset.images() if len(shape) == 3 else dataset.flat()
+        return dataset.first(few, few, few)
+
+    return Splits(read(options.data, options.target), range(options.seeds), [shaped])
+
+
+def _known(build_tunable, data, epochs):
+    """Return what a schedule depends on, as far as `build_tunable` asks for it by name."""
+    examples = len(data.split(0).train)
+    steps = examples // min(BATCH_SIZE, examples)
+    known = {"examples": examples, "epochs": epochs, "steps_per_epoch": steps}
+    parameters = inspect.signature(build_tunable).parameters
+    return {name: value for name, value in known.items() if name in parameters}
 
 
 def _digest(content):
@@ -250,7 +264,7 @@ def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
         "val_accuracy": float(best.score),
         "test_accuracy": findings.test_accuracy.tolist(),
     }
-    runs.save_model(tuner.load_model(best), about, folder / "best.keras")
+    save_model(tuner.load_model(best), about, folder / "best.keras")
     with explained(folder):
         tensorboard.write_search(
             [(t, trial) for t in tuners for trial in t.trials()], folder / "tensorboard"
@@ -261,7 +275,7 @@ def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
         "epochs": epochs,
         "best": {"trial": best.trial_id, **about},
         "importance": findings.importance,
-        "versions": runs.versions(LIBRARIES),
+        "versions": digest.versions(),
         "seconds": {"total": round(time.perf_counter() - start, 1)},
     }
     write(folder / "search.json", json.dumps(content, indent=1, ensure_ascii=False))

@@ -45,7 +45,7 @@ class PopulationTuner(keras_tuner.Tuner):
         oracle: as from `make_oracle`, or any other that gives several open trials.
         hypermodel: a `keras_tuner.HyperModel`, or a function `build_model(hp)` that returns a
             compiled `keras.Sequential`. Other models are trained one by one, with `fit`.
-        data: a `Dataset`.
+        data: a `Dataset`, or `Splits`, of which each execution's seed has its own.
         epochs: of a trial.
         batch_size: examples a step.
         seeds: of a trial's executions.
@@ -196,7 +196,7 @@ class PopulationTuner(keras_tuner.Tuner):
             build=build,
             spec=spec,
             seed=seed,
-            data=self.data,
+            data=self.data.split(seed),
             epochs=int(values.get("epochs", self.epochs)),
             batch_size=int(values.get("batch_size", self.batch_size)),
             place=self.project_name,
@@ -274,7 +274,7 @@ class Searched:
         values: `{name: (trials,)}` of the hyperparameters, in the order of the trials.
         val_accuracy: (trials,), after the last epoch; of diverged trials zero.
         test_accuracy: (trials,), likewise; to be asked of the trial that validation has chosen.
-        curves: `{metric: (trials, epochs + 1)}`, by epoch.
+        curves: `{metric: (trials, epochs + 1)}`, by epoch; NaN where a trial has fewer epochs.
         ranking: indices of the completed trials, the best on validation first, those that were
             pruned last.
         best: index of the first of them; 0 if all diverged.
@@ -290,7 +290,7 @@ class Searched:
         self.val_accuracy = np.array([trial.score or 0.0 for _, trial in trials])
         self.test_accuracy = np.array([t.test_accuracy(trial).mean() for t, trial in trials])
         histories = [tuner.history(trial) for tuner, trial in trials]
-        self.curves = {m: np.array([of[m].mean(axis=0) for of in histories]) for m in METRICS}
+        self.curves = {m: _padded([of[m].mean(axis=0) for of in histories]) for m in METRICS}
         completed = [n for n, (_, trial) in enumerate(trials) if trial.status == "COMPLETED"]
         self.ranking = sorted(completed, key=lambda n: rank(trials[n][1]))
         self.best = self.ranking[0] if self.ranking else 0
@@ -300,6 +300,12 @@ class Searched:
         """Return a trained model by its trial's index, an ordinary compiled Keras model."""
         tuner, trial = self._trials[number]
         return tuner.load_model(trial)
+
+
+def _padded(curves):
+    """Return curves of unequal length as one array, (curves, longest), NaN behind the shorter."""
+    longest = max(map(len, curves))
+    return np.array([np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in curves])
 
 
 @contextlib.contextmanager
