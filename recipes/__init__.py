@@ -3,11 +3,11 @@
 import sys
 
 
-def main(name):
-    """Run the command line of a recipe that is started as a program: `main(__name__)`."""
+def main(path):
+    """Run the command line of a recipe that is started as a program: `main(__file__)`."""
     from recipes._lab import cli
 
-    cli.main(name)
+    cli.main(path)
 
 
 # `python -m recipes.<name>` comes by here before the recipe imports Keras.

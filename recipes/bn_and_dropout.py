@@ -192,6 +192,6 @@ def run(lab):
 
 
 if __name__ == "__main__":
-    from recipes._lab.cli import main
+    from recipes import main
 
-    main(__name__)
+    main(__file__)

@@ -1,17 +1,16 @@
-"""What does inference average where training drops units?
+"""Does one pass without masks stand for the average over many masks of Dropout?
 
-Claim: inference, without masks, stands for the average over all networks that masks leave, as in an
-ensemble (Deep Learning from Scratch, 6.4.3). Of their probabilities it is nearer the geometric mean
-than the arithmetic one (Goodfellow et al. 2016, Deep Learning, 7.12).
-Look for: in the figure, how many masks it takes to be as accurate as one pass without any, and
-which average of the masks that pass is close to.
-Why: every mask leaves another network. One pass without masks comes close to their average if only
-each layer gets inputs as large as in training, where a share `keep` was left: either inference
-multiplies by `keep`, as in the book, or training by 1 / `keep`, as Keras does. It averages what
-goes into the softmax, hence the logarithms of the probabilities. These networks have no batch
-normalization, which would use the statistics of the batch where masks are drawn (training=True).
-Use: plain `predict` for the class; where the probabilities matter, too, the mean of some 50 passes
-with training=True.
+Claim: inference, one pass without masks, is as good as averaging the predictions of many thinned
+networks, like an ensemble (Srivastava et al. 2014, 7.5; Deep Learning from Scratch, 6.4.3). It
+approximates the geometric mean of their probabilities (Goodfellow et al. 2016, 7.12).
+Look for: in the figure, how many masks it takes to be as accurate as inference; in figure-distance,
+which average of the masks inference is close to.
+Why: each mask leaves a different thinned network. Keras divides by the probability to keep a unit
+while it trains, so that each layer's inputs have the same mean with masks and without. In a single
+softmax layer one pass then averages the logits of all masks exactly, hence the logarithms of the
+probabilities; through ReLU layers it does so approximately.
+Use: `model.predict(x)` for the class; where the probabilities matter, the mean of 50 calls
+`model(x, training=True)`, in a model without batch normalization, which would use the batch then.
 Symptoms: the probabilities are too sure
 Topic: Regularization
 """
@@ -21,24 +20,16 @@ import numpy as np
 
 
 def build_model(
-    input_shape=(64,),
-    num_classes=10,
-    *,
-    batch_norm=True,
-    dropout=0.2,
-    scale_at_test=False,
-    learning_rate=0.1,
+    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.2, learning_rate=0.1
 ):
     """Return a compiled classifier of vectors: six hidden layers and a softmax.
 
     Args:
-        input_shape: of one example, (features,).
-        num_classes: units of the softmax; labels are integers from 0.
+        input_shape: shape of one example, (features,).
+        num_classes: number of classes; labels are integers from 0.
         batch_norm: whether to normalize before each activation.
-        dropout: share of each hidden layer's units that training drops.
-        scale_at_test: whether inference multiplies by the share kept, as in the book, instead of
-            training dividing by it, as Keras does.
-        learning_rate: of plain gradient descent.
+        dropout: rate of Dropout after each hidden layer.
+        learning_rate: learning rate of SGD.
     """
     model = keras.Sequential([keras.Input(input_shape)])
     for n in range(1, 7):
@@ -47,8 +38,6 @@ def build_model(
             model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
         model.add(keras.layers.Dropout(dropout, name=f"h{n}_dropout"))
-        if scale_at_test:  # in training this undoes Keras's 1 / (1 - dropout)
-            model.add(keras.layers.Rescaling(1 - dropout, name=f"h{n}_scaling"))
     model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate),
@@ -59,66 +48,62 @@ def build_model(
 
 
 def build_tunable(hp, input_shape=(64,), num_classes=10):
-    """The same model for keras-tuner: random search, the learning rate on a logarithmic scale."""
+    """Return the same model with hyperparameters of keras-tuner, rates on a logarithmic scale."""
     dropout = hp.Float("dropout", 0.0, 0.5)
     learning_rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
     return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
 
 
+SRIVASTAVA = "Srivastava et al. 2014, 7.5"
 BOOK = "Deep Learning from Scratch, 6.4.3"
 GOODFELLOW = "Goodfellow et al. 2016, Deep Learning, 7.12"
-IN_TRAINING, AT_TEST = "scaled in training", "scaled at test"
-VARIANTS = {
-    IN_TRAINING: {"batch_norm": False},
-    AT_TEST: {"batch_norm": False, "scale_at_test": True},
-}
-KEEP = 0.8  # share of the units that the default rate of Dropout keeps
-MASKS = (1, 2, 5, 10, 20, 50, 100)
-ARITHMETIC, GEOMETRIC = "arithmetic mean", "geometric mean"
+MODEL = "6 x 100 units, Dropout of 0.2"
+VARIANTS = {MODEL: {"batch_norm": False, "dropout": 0.2}}
+MASKS = (1, 2, 5, 10, 20, 50, 100)  # how many are averaged
+ARITHMETIC, GEOMETRIC, INFERENCE = "arithmetic mean", "geometric mean", "inference"
 
 
-def average_over_masks(models, x):
-    """Return the mean probabilities of the first masks, by kind of mean and number of masks."""
-    passes = np.stack([models.predict(x, training=True, draw=n) for n in range(MASKS[-1])])
-    logarithms = np.log(np.maximum(passes, 1e-30))
-    means = {}
+def predictions(models, x):
+    """Return probabilities, (seeds, examples, classes), by kind of average and number of masks."""
+    inference = models.predict(x)
+    masked = np.stack([models.predict(x, training=True, draw=n) for n in range(MASKS[-1])])
+    found = {}
     for count in MASKS:
-        means[ARITHMETIC, count] = passes[:count].mean(axis=0)
-        product = np.exp(logarithms[:count].mean(axis=0))
-        means[GEOMETRIC, count] = product / product.sum(axis=-1, keepdims=True)
-    return means
+        found[ARITHMETIC, count] = masked[:count].mean(axis=0)
+        geometric = np.exp(np.log(np.maximum(masked[:count], 1e-30)).mean(axis=0))
+        found[GEOMETRIC, count] = geometric / geometric.sum(axis=-1, keepdims=True)
+        found[INFERENCE, count] = inference
+    return found
 
 
-def without_scaling(models):
-    """Return the models with the factor that inference multiplies by left out of every layer."""
-    for n in range(2, 7):
-        models.weights[f"h{n}/kernel"] /= KEEP
-    models.weights["softmax/kernel"] /= KEEP
-    return models
+def scores(probabilities, labels):
+    """Return the accuracy in % and the mean loss in nats of each seed."""
+    accuracy = 100 * np.mean(probabilities.argmax(axis=-1) == labels, axis=1)
+    of_label = np.take_along_axis(probabilities, labels[..., np.newaxis], axis=-1)
+    return accuracy, -np.log(np.maximum(of_label, 1e-7)).mean(axis=(1, 2))
 
 
 def run(lab):
-    """Train on 300 examples, as the book does; then draw a hundred masks for the test images."""
+    """Train on 300 examples, as the book does; then draw a hundred masks for each test image."""
     data = lab.data(examples=300)
     results = lab.train(build_model, VARIANTS, data, epochs=120)
-    models = results.models(IN_TRAINING)
-    inference = models.predict(data.test.x)
-    accuracy, distance = {}, {}
-    for key, mean in average_over_masks(models, data.test.x).items():
-        accuracy[key] = 100 * np.mean(mean.argmax(axis=-1) == data.test.y, axis=1)
-        distance[key] = 50 * np.abs(mean - inference).sum(axis=-1).mean(axis=1)
-    accuracy = lab.measure(accuracy, unit="%", label="test accuracy")
-    distance = lab.measure(distance, unit="%", label="probability that differs from inference's")
-    unscaled = without_scaling(results.models(AT_TEST)).loss(data.test)
-    unscaled = lab.measure(unscaled, unit="nats")
+    found = predictions(results.models(MODEL), data.test.x)
+    accuracies, losses, distances = {}, {}, {}
+    for key, of in found.items():
+        accuracies[key], losses[key] = scores(of, data.test.y)
+        difference = np.abs(of - found[INFERENCE, 1])  # half its sum is the total variation
+        distances[key] = 50 * difference.sum(axis=-1).mean(axis=1)
+    accuracy = lab.measure(accuracies, unit="%", label="test accuracy")
+    loss = lab.measure(losses, unit="nats", label="test loss")
+    distance = lab.measure(distances, unit="%", label="total variation distance to inference")
 
     lab.claim(
         "inference is as accurate as the mean of 100 masks, within 1 percentage point",
-        source=BOOK,
-        that=results.final("test_accuracy")[IN_TRAINING].within(1, of=accuracy[ARITHMETIC, 100]),
+        source=SRIVASTAVA,
+        that=accuracy[INFERENCE, 100].within(1, of=accuracy[ARITHMETIC, 100]),
     )
     lab.claim(
-        "the mean of 100 masks is more accurate than one mask, as an ensemble is",
+        "the mean of 100 masks is more accurate than one mask for each image",
         source=BOOK,
         that=accuracy[ARITHMETIC, 100] > accuracy[ARITHMETIC, 1],
     )
@@ -128,17 +113,15 @@ def run(lab):
         that=distance[GEOMETRIC, 100] < distance[ARITHMETIC, 100],
     )
     lab.claim(
-        "without scaling at test the test loss is higher, if training does not scale either",
-        source=BOOK,
-        that=unscaled > results.final("test_loss")[AT_TEST],
+        "the mean of 50 masks has a lower test loss than inference",
+        that=loss[ARITHMETIC, 50] < loss[INFERENCE, 50],
     )
-    means = (ARITHMETIC, GEOMETRIC)
-    axis = {"along": MASKS, "lines": means, "x_label": "masks averaged", "x_scale": "log"}
-    lab.figure(lab.lines(accuracy, **axis))
-    lab.figure(lab.lines(distance, **axis), "distance")
+    masks = {"along": MASKS, "x_label": "masks averaged", "x_scale": "log"}
+    lab.figure(lab.lines(accuracy, lines=(ARITHMETIC, GEOMETRIC, INFERENCE), **masks))
+    lab.figure(lab.lines(distance, lines=(ARITHMETIC, GEOMETRIC), **masks), name="distance")
 
 
 if __name__ == "__main__":
     from recipes import main
 
-    main(__name__)
+    main(__file__)

@@ -199,6 +199,6 @@ def run(lab):
 
 
 if __name__ == "__main__":
-    from recipes._lab.cli import main
+    from recipes import main
 
-    main(__name__)
+    main(__file__)

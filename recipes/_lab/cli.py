@@ -17,11 +17,11 @@ SITE = Path("runs/gallery")
 SEEDS_HELP = "how many seeds (if not the recipe's own number, most often 5)"
 
 
-def main(module=None):
-    """Run the command line; a recipe's own file passes its `__name__` to run itself."""
+def main(recipe=None):
+    """Run the command line; a recipe that is started as a program passes its own path."""
     arguments = sys.argv[1:]
-    if module is not None:
-        arguments = ["run", Path(sys.argv[0]).stem, *arguments]
+    if recipe is not None:
+        arguments = ["run", Path(recipe).stem, *arguments]
     sys.stdout.reconfigure(errors="replace")  # a terminal that knows no ± shows ?
     try:
         options = _parser().parse_args(arguments)

@@ -7,7 +7,20 @@ what matters; else a claim is "not detected". There are four kinds of claims: `j
 statistics. Differences are positive where they support the claim. A seed is one unit of evidence,
 with its own split of the data: intervals speak of other seeds and other splits of the same data.
 
-{rates}
+Error rates at 6 and at 20 seeds, as tests/test_evidence.py simulates them. Of two equal variants
+the first is said to be better in 2.5 % of experiments with normal noise, and to be worse in 2.5 %;
+each in .2 to 2.7 and 2.3 to 2.5 % with accuracies rounded to steps of 3 to 1 standard deviations,
+in .8 and 2 % where each run collapses to chance with probability .1. A difference as large as what
+matters is said to make none in 2.5 % at most, one as large as the margin of an equality to be
+within it in 5 % at most. That at least k of 16 settings are better holds in 2.5 % where only k - 1
+are (k = 1, 14, 16), in 1.2 to 2.5 % where the settings correlate by .8.
+
+Intervals cover the true mean in 95 %, in 94.6 to 99.5 % with the rounded accuracies, in 98 and 96 %
+where both variants collapse, but in 47 and 88 % where only one does with probability .1: most of
+the others saw no collapse. Of these experiments, at a standard deviation of half a point, 33 and
+12 % say that it makes no difference of a point, though it makes 8.5. So collapses are counted
+beside the verdict; none in 6 or 20 runs leaves a rate of up to 39 or 14 % possible
+(1 - .05^(1/n)).
 """
 
 import math
@@ -103,7 +116,8 @@ def judge_difference(
 
     It makes no difference where the 95 % t interval lies within ± `matters`; else it holds where
     the interval lies above the bound and does not hold where it lies below (Student 1908,
-    Biometrika 6:1). The p value is the two-sided t test's against the bound.
+    Biometrika 6:1). The p value is the two-sided t test's against the bound or, where it makes no
+    difference, twice the larger one of the one-sided tests against ± `matters`.
 
     Identical differences have no interval. Six or more are judged by the exact sign test, whose p
     value is 2^(1 - seeds); fewer decide nothing.
@@ -138,7 +152,9 @@ def judge_difference(
             differences.size,
             holds=supports,
             fails=not supports and not (equal and not inclusive),
-            no_difference=margin is not None and abs(value) < margin,
+            no_difference=margin is not None
+            and abs(value) < margin
+            and not np.isclose(abs(value), margin, **ROUNDING),
         )
         finding = _said_of_identical(differences, unit, asked)
         return Judgement(verdict, "difference", value, p_value=p_value, finding=finding, **counts)
@@ -146,7 +162,9 @@ def judge_difference(
     low, high = map(float, test.confidence_interval(1 - LEVEL))
     small = margin is not None and -margin < low and high < margin
     verdict = NO_DIFFERENCE if small else _verdict(low > bound, high < bound)
+    p_value = float(test.pvalue)
     if small:
+        p_value = 2 * _p_value_within(differences, margin)
         asked = f", within ± {margin:g} matters to nobody"
     return Judgement(
         verdict,
@@ -156,7 +174,7 @@ def judge_difference(
         high,
         1 - LEVEL,
         smallest=smallest_detectable(float(differences.std(ddof=1)), differences.size),
-        p_value=float(test.pvalue),
+        p_value=p_value,
         finding=_said_of_interval(differences, low, high, 1 - LEVEL, unit, asked),
         **counts,
     )
@@ -205,9 +223,7 @@ def judge_equality(
     test = stats.ttest_1samp(differences, 0.0)
     narrow = [float(end) for end in test.confidence_interval(1 - 2 * LEVEL)]
     wide = [float(end) for end in test.confidence_interval(1 - LEVEL)]
-    above = stats.ttest_1samp(differences, -within, alternative="greater").pvalue
-    below = stats.ttest_1samp(differences, within, alternative="less").pvalue
-    p_value = float(max(above, below))
+    p_value = _p_value_within(differences, within)
     verdict = _verdict(p_value < LEVEL, wide[0] > within or wide[1] < -within)
     (low, high), level = (narrow, 1 - 2 * LEVEL) if verdict == HOLDS else (wide, 1 - LEVEL)
     if verdict == DOES_NOT_HOLD:
@@ -386,6 +402,13 @@ def _p_value(differences: np.ndarray) -> float:
     if not _identical(differences):
         return float(stats.ttest_1samp(differences, 0.0).pvalue)
     return 2.0 ** (1 - differences.size) if _mean(differences) else 1.0
+
+
+def _p_value_within(differences: np.ndarray, margin: float) -> float:
+    """Return the larger p value of two one-sided t tests, that the mean lies within a margin."""
+    above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(differences, margin, alternative="less").pvalue
+    return float(max(above, below))
 
 
 def _said_of_identical(differences: np.ndarray, unit: str, asked: str) -> str:

@@ -140,7 +140,7 @@ class FirstLab(Lab):
         bare, plan = _plans(variants, data, epochs=epochs, batch_size=batch_size)
         plan = {name: plan[name] for name in ("data", "epochs", "batch_size")}
         self.EXTENSIONS = FirstLab.EXTENSIONS if extend else 0
-        tuned = super().tune(build_model, bare, argument=argument, values=values, **plan)
+        tuned = super().tune(build_model, bare, **plan, **{argument: values})
         return {
             name: arguments | {argument: tuned[name,][argument]}
             for name, arguments in variants.items()

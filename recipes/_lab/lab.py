@@ -193,8 +193,7 @@ class Lab:
         *,
         epochs,
         batch_size=100,
-        argument="learning_rate",
-        values=LEARNING_RATES,
+        **candidates,
     ):
         """Choose one argument for each variant by validation accuracy, on seeds of their own.
 
@@ -209,12 +208,16 @@ class Lab:
             data: as in `train`; also by variant, as are `epochs` and `batch_size`.
             epochs: as long as it will be trained afterwards.
             batch_size: examples a step.
-            argument: its name.
-            values: to try, in order; also by variant. A quick run tries three of them.
+            candidates: the values to choose from, in order, by the name of the argument, such as
+                `learning_rate=(0.01, 0.1, 1.0)`; also by variant. Without, `LEARNING_RATES`. A quick
+                run tries three of them.
 
         Returns:
             The variants with the chosen value among their arguments, to be given to `train`.
         """
+        if len(candidates) > 1:
+            raise TypeError(f"tune chooses one argument, not {', '.join(candidates)}")
+        ((argument, values),) = (candidates or {"learning_rate": LEARNING_RATES}).items()
         variants = {as_key(key): arguments for key, arguments in variants.items()}
         options = {"data": data, "epochs": epochs, "batch_size": batch_size}
         seeds = self.TUNING_SEEDS[:1] if self.options.quick else self.TUNING_SEEDS
@@ -236,13 +239,11 @@ class Lab:
             trained = self._train(
                 build_model, asked, labels, plans, seeds, doing=f"tuning {argument}"
             )
-            accuracy, loss = (
-                trained.final(metric).values for metric in ("val_accuracy", "val_loss")
-            )
+            accuracy, loss = trained.final("val_accuracy"), trained.final("val_loss")
             for key in asked:
                 *of, value = key
-                scores[tuple(of)][value] = (accuracy[key].mean(), -loss[key].mean())
-                collapsed = trained.final("accuracy").runs[key].values()
+                scores[tuple(of)][value] = (accuracy.values[key].mean(), -loss.values[key].mean())
+                collapsed = accuracy.runs[key].values()
                 learned[tuple(of)] |= 2 * sum(collapsed) < len(seeds)
             due = {key: _beyond(of) for key, of in scores.items()}
             due = {key: new for key, new in due.items() if new and self._may_choose(learned[key])}

@@ -12,8 +12,8 @@ from recipes._lab.training.members import Member, Result
 from recipes._lab.training.models import Models
 
 LABELS = {
-    "accuracy": "training accuracy",
-    "loss": "training loss",
+    "train_accuracy": "training accuracy",
+    "train_loss": "training loss",
     "val_accuracy": "validation accuracy",
     "val_loss": "validation loss",
     "test_accuracy": "test accuracy",
@@ -25,9 +25,10 @@ LABELS = {
 class Results:
     """What training gave, for every variant and seed; `|` merges two of them.
 
-    Accuracies are in %, losses in nats. A metric is one of `LABELS`: by epoch, where epoch 0 is
-    before training, and of the test part only after it. A run that diverged counts at chance from
-    there on: accuracy of the most frequent class, loss ln C.
+    A metric is one of `LABELS`, all of them in inference mode, without masks and with the moving
+    averages of normalization: accuracies in %, losses in nats without penalties. By epoch, where
+    epoch 0 is before training; of the test part only after it. A run that diverged counts at chance
+    from there on: accuracy of the most frequent class, loss ln C.
 
     Attributes:
         members: what was trained, by (key, seed).
@@ -98,7 +99,7 @@ class Results:
         """Return a metric of the final (or restored) weights as a `Measure`."""
         return self._measure(lambda run: run.final(metric), _unit(metric), LABELS[metric])
 
-    def above_chance(self, metric="accuracy"):
+    def above_chance(self, metric="train_accuracy"):
         """Return by how much a final accuracy is above that of the most frequent class."""
         return self.final(metric) - self._measure(
             lambda run: 100 * run.member.data.chance, PERCENT, "accuracy of the most frequent class"
@@ -234,11 +235,11 @@ class _Run:
         """Whether it diverged, which counts at chance, or learned nothing."""
         chance = self.member.data.chance
         little = chance + LITTLE * min(chance, 1 - chance)
-        return bool(self.final("accuracy") <= 100 * little)
+        return bool(self.final("train_accuracy") <= 100 * little)
 
     def curve(self, metric):
         """Return a metric by epoch, (epochs + 1,)."""
-        values = self.outcome.history[metric].copy()
+        values = self.outcome.history[metric.removeprefix("train_")]
         trained = ~np.isnan(self.outcome.history["accuracy"])
         bad = self.diverged | trained & ~np.isfinite(values)
         return np.where(bad, self._chance(metric), _scale(metric) * values)
@@ -247,7 +248,7 @@ class _Run:
         """Return a metric of the final or restored weights."""
         value = self.outcome.test.get(metric)
         if value is None:
-            value = self.outcome.history[metric][self.outcome.epoch]
+            value = self.outcome.history[metric.removeprefix("train_")][self.outcome.epoch]
         if self.diverged.any() or not np.isfinite(value):
             return self._chance(metric)
         return _scale(metric) * value

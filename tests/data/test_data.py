@@ -9,7 +9,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from recipes._lab.data import NAMES, Dataset, Split, load
+from recipes._lab.data import NAMES, Dataset, Split, Splits, load, read
 from recipes._lab.errors import UserError
 
 TWO_CLASSES = np.arange(20) % 2  # ten examples of each
@@ -57,6 +57,69 @@ def rows_of(data):
     column = np.concatenate([part.x.reshape(len(part), -1)[:, 0] for part in parts_of(data)])
     rows = column.argsort().argsort()
     return np.split(rows, [len(data.train), len(data.train) + len(data.validation)])
+
+
+# --- a split for every seed --------------------------------------------------------------------
+
+
+def rows_by_seed(source, seed):
+    """The rows of training, validation and test in a split of this seed."""
+    return [set(rows.tolist()) for rows in rows_of(source.split(seed))]
+
+
+def test_each_seed_splits_the_same_examples_anew(tmp_path):
+    source = read(save_csv(tmp_path, table(rows=50)))
+    seen = []
+    for seed in (0, 1, 2):
+        parts = rows_by_seed(source, seed)
+        assert set.union(*parts) == set(range(50))
+        assert sum(map(len, parts)) == 50
+        assert [len(part) for part in parts] == [len(p) for p in source.split(None).parts]
+        assert parts == rows_by_seed(source, seed)
+        seen.append(frozenset(parts[0]))
+    assert len(set(seen)) == 3
+
+
+def test_a_test_part_of_its_own_stays_whatever_the_seed(tmp_path):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(60, 2)), np.arange(60) % 3
+    path = tmp_path / "own.npz"
+    np.savez(path, x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
+    source = read(str(path))
+    zero, one = source.split(0), source.split(1)
+    np.testing.assert_array_equal(zero.test.y, y[40:])
+    np.testing.assert_array_equal(one.test.y, y[40:])
+    assert set(map(tuple, zero.train.x)) != set(map(tuple, one.train.x))
+
+
+def test_inputs_are_scaled_by_the_training_part_of_their_own_split(tmp_path):
+    source = read(save_csv(tmp_path, table(rows=50)))
+    for seed in (0, 1):
+        train = source.split(seed).train.x[:, 0]
+        assert train.mean() == pytest.approx(0, abs=1e-6)
+        assert train.std() == pytest.approx(1, abs=1e-6)
+
+
+def test_splits_are_changed_by_seed_and_stacked(tmp_path):
+    data = Splits(read(save_csv(tmp_path, table(rows=50))), [3, 5])
+    assert data.train.x.shape == (2, *data.split(3).train.x.shape)
+    np.testing.assert_array_equal(data.test.y[1], data.split(5).test.y)
+
+    def swap_some(dataset, random):
+        y = dataset.train.y.copy()
+        chosen = random.permutation(len(y))[:4]
+        y[chosen] = (y[chosen] + 1) % dataset.num_classes
+        return dataset.with_train(y=y)
+
+    noisy = data.map(swap_some)
+    wrong = noisy.train.y != data.train.y
+    assert wrong.sum(axis=1).tolist() == [4, 4]
+    assert wrong[0].tolist() != wrong[1].tolist()
+    np.testing.assert_array_equal(noisy.train.y, data.map(swap_some).train.y)  # keyed by seed
+    np.testing.assert_array_equal(noisy.test.x, data.test.x)
+    doubled = noisy.map(lambda dataset, random: dataset.map_inputs(lambda x: 2 * x))
+    np.testing.assert_array_equal(doubled.validation.x, 2 * data.validation.x)
+    np.testing.assert_array_equal(doubled.train.y, noisy.train.y)
 
 
 # --- what a Dataset is -------------------------------------------------------------------------
@@ -453,19 +516,17 @@ def test_a_missing_number_is_the_median_of_the_training_rows(missing, tmp_path):
         )
 
 
-def test_categories_come_from_the_training_rows(tmp_path):
-    training, validation, test = rows_of(load(save_csv(tmp_path, table())))
-    cells = np.full(20, "b", dtype=object)
-    cells[training[:2]] = ""  # missing is a category like any other, and comes first
-    cells[training[2:5]] = "a"
-    cells[training[5]] = "once"
-    cells[validation], cells[test] = "unknown", "once"
-    path = save_csv(tmp_path, table(color=lambda i: cells[i]))
-    data = load(path)
+def test_categories_are_the_same_in_every_split(tmp_path):
+    cells = ["", "", "a", "a", "a", "once", *["b"] * 14]  # a missing one is a category, too
+    source = read(save_csv(tmp_path, table(color=lambda i: cells[i])))
     one_hot = {"": [1, 0, 0], "a": [0, 1, 0], "b": [0, 0, 1], "once": [0, 0, 0]}
-    assert data.train.x[:, 1:].tolist() == [one_hot[cells[row]] for row in training]
-    assert not data.validation.x[:, 1:].any()
-    assert not data.test.x[:, 1:].any()
+    for seed in (None, 0, 1, 2):
+        data = source.split(seed)
+        found = [row.tolist() for part in data.parts for row in part.x[:, 1:]]
+        assert sorted(found) == sorted(one_hot[cell] for cell in cells)
+        rows = rows_of(data)
+        for part, of_part in zip(data.parts, rows, strict=True):
+            assert part.x[:, 1:].tolist() == [one_hot[cells[row]] for row in of_part]
 
 
 def test_a_text_column_becomes_at_most_a_hundred(tmp_path):

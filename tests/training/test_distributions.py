@@ -44,9 +44,7 @@ def trained():
 
         spec = architecture.read(make)
         members += [
-            members_module.Member(
-                f"{rate}", make, spec, seed, data, 2, 50, None, None, (0, 2), at
-            )
+            members_module.Member(f"{rate}", make, spec, seed, data, 2, 50, None, None, (0, 2), at)
             for seed, at in ((0, (0, 2)), (1, ()))
         ]
     return members, population.train(members)

@@ -88,7 +88,7 @@ def lifted(models):
             [model.layers[position].get_config()[number] for model in models], tf.float64
         )
         for position, layer in enumerate(models[0].layers)
-        for number in architecture.LAYER_NUMBERS.get(type(layer), ())
+        for number in architecture.LAYER_HYPERPARAMETERS.get(type(layer), ())
     }
 
 

@@ -1,4 +1,4 @@
-"""The update rules on stacked weights are those of Keras's optimizers, member by member."""
+"""The update kinds on stacked weights are those of Keras's optimizers, member by member."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from recipes._lab.training import architecture, optimizers
 STEPS = 6
 SHAPE = (5, 3)  # of one weight; with the odd number of members no multiple of a vector register
 
-# For each rule, the members' optimizers: every number that may differ does.
+# For each optimizer, the members' optimizers: every number that may differ does.
 RULES = {
     "sgd": [keras.optimizers.SGD, {}, {}, {}],
     "momentum": [keras.optimizers.SGD, {"momentum": 0.9}, {"momentum": 0.5}, {"momentum": 0.0}],
@@ -67,17 +67,17 @@ RULES = {
 
 
 def read(optimizer):
-    """The rule and the numbers of an optimizer, as the population gets them."""
+    """The optimizer and the hyperparameters of an optimizer, as the population gets them."""
 
     def build():
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         model.compile(optimizer, loss="mean_squared_error")
         return model
 
-    numbers = {}
+    hyperparameters = {}
     model = build()
-    rule = architecture._read_optimizer(model.optimizer, numbers)
-    return rule, numbers
+    optimizer = architecture._read_optimizer(model.optimizer, hyperparameters)
+    return optimizer, hyperparameters
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -97,22 +97,22 @@ def test_each_member_moves_as_with_its_own_keras_optimizer(name):
             optimizer.apply([tf.constant(gradients[step, member])], [variable])
         expected.append(variable.numpy())
 
-    rules, numbers = zip(*[read(kind(**own)) for own in settings], strict=True)
-    assert rules[0] == rules[1] == rules[2]
-    # As in a population, numbers that are zero for all are absent.
+    kinds, hyperparameters = zip(*[read(kind(**own)) for own in settings], strict=True)
+    assert kinds[0] == kinds[1] == kinds[2]
+    # As in a population, hyperparameters that are zero for all are absent.
     stacked = {
-        key: tf.constant([own[key] for own in numbers], tf.float64)
-        for key in numbers[0]
-        if key not in optimizers.OPTIONAL or any(own[key] for own in numbers)
+        key: tf.constant([own[key] for own in hyperparameters], tf.float64)
+        for key in hyperparameters[0]
+        if key not in optimizers.OPTIONAL or any(own[key] for own in hyperparameters)
     }
     weight = tf.constant(start)
-    state = optimizers.initial_state(rules[0], weight, stacked)
+    state = optimizers.initial_state(kinds[0], weight, stacked)
     for step in range(STEPS):
         weight, state = optimizers.update(
-            rules[0], weight, tf.constant(gradients[step]), state, rates[step], stacked, step
+            kinds[0], weight, tf.constant(gradients[step]), state, rates[step], stacked, step
         )
     np.testing.assert_allclose(weight, expected, rtol=2e-6, atol=2e-7)
-    # The members' own numbers matter: no two of them end alike.
+    # The members' own hyperparameters matter: no two of them end alike.
     moves = weight.numpy() - start
     assert all(abs(moves[a] - moves[b]).max() > 1e-3 for a, b in [(0, 1), (0, 2), (1, 2)])
 
@@ -121,23 +121,25 @@ def test_each_member_moves_as_with_its_own_keras_optimizer(name):
 def test_no_member_sees_who_else_is_there(name):
     kind, *settings = RULES[name]
     random = np.random.default_rng(1)
-    rule, numbers = read(kind(**settings[0]))
+    optimizer, hyperparameters = read(kind(**settings[0]))
     start = random.normal(size=(24, *SHAPE)).astype(np.float32)
     gradients = random.normal(size=(STEPS, 24, *SHAPE)).astype(np.float32)
 
     @tf.function
     def trained(weight, gradients, rates, stacked):
-        state = optimizers.initial_state(rule, weight, stacked)
+        state = optimizers.initial_state(optimizer, weight, stacked)
         for step in range(STEPS):
             weight, state = optimizers.update(
-                rule, weight, gradients[step], state, rates, stacked, step
+                optimizer, weight, gradients[step], state, rates, stacked, step
             )
         return weight
 
     rates = random.uniform(0.01, 0.1, 24).astype(np.float32)
 
     def first(count):
-        present = {k: v for k, v in numbers.items() if v or k != "gradient_accumulation_steps"}
+        present = {
+            k: v for k, v in hyperparameters.items() if v or k != "gradient_accumulation_steps"
+        }
         stacked = {key: tf.constant([value] * count, tf.float64) for key, value in present.items()}
         given = start[:count], gradients[:, :count], rates[:count]
         return trained(*map(tf.constant, given), stacked)

@@ -15,7 +15,7 @@ from recipes._lab.training import (
     architecture,
     checkpoints,
     fitting,
-    layers,
+    numerics,
     population,
     schedules,
     stack,
@@ -456,8 +456,8 @@ def test_masks_are_keyed_by_seed_layer_and_step():
 
     asked = {}
     members = [member(build, seed, epochs=1) for seed in (0, 1)]
-    graph = graph_module.Graph(members, 2, 2)
-    plan = graph._plan(members, [0, 1])
+    graph = graph_module.Graph(members, 2, 2, 1)
+    plan = graph._plan(members, [(DATA, 0), (DATA, 1)], [DATA])
     for seed in (0, 1):
         for row, name in enumerate(("one", "two")):
             key = plan["noise_keys"][row, seed]
@@ -585,15 +585,6 @@ def test_the_number_of_cores_changes_no_bit(monkeypatch):
         assert_same_bits(one, same)
 
 
-def test_examples_are_measured_in_whole_packets():
-    graph = graph_module.Graph([member(dense)], 1, 1)
-    _, labels, real = graph.blocks
-    assert labels.shape[1] % layers.PACKET == 0
-    for number, split in enumerate((DATA.train, DATA.validation, DATA.test)):
-        own = graph.owner == number
-        np.testing.assert_array_equal(labels.numpy()[own][real.numpy()[own] == 1], split.y)
-
-
 ODD_SIZES = [(1000, 359, 7), (257, 1, 130), (9, 700, 255)]
 
 
@@ -613,33 +604,28 @@ def test_splits_of_odd_sizes_are_measured_as_evaluate_does(sizes):
 
 @pytest.mark.parametrize("sizes", [*ODD_SIZES, (1, 1, 1), (256, 256, 256), (1437, 360, 4096)])
 def test_blocks_pad_as_little_as_they_can_and_hold_every_example_once(sizes):
-    graph = graph_module.Graph([member(dense, data=blobs(sizes))], 1, 1)
-    inputs, labels, real = (part.numpy() for part in graph.blocks)
-    blocks, size = labels.shape
-    assert inputs.shape == (blocks, size, FEATURES)
-    assert size in range(128, 257, layers.PACKET)
+    rows, real, owners = graph_module._blocks(sizes)
+    size = rows.shape[1]
+    assert rows.shape == real.shape == (len(owners), size)
+    assert size in range(128, 257, numerics.PACKET)
     # After each epoch, train and validation are measured, each in whole blocks.
-    rows = [
-        sum(len(list(range(0, count, block))) * block for count in sizes[:2])
-        for block in range(128, 257, layers.PACKET)
+    padded = [
+        sum(-(-count // block) * block for count in sizes[:2])
+        for block in range(128, 257, numerics.PACKET)
     ]
-    assert graph.until_test * size == min(rows)
-    owner = graph.owner
-    assert owner.tolist() == sorted(owner)
-    assert (owner < 2).sum() == graph.until_test
-    for number, split in enumerate((graph.data.train, graph.data.validation, graph.data.test)):
-        own = owner == number
-        assert own.sum() == -(-len(split) // size)
-        np.testing.assert_array_equal(inputs[own][real[own] == 1], split.x)
-        np.testing.assert_array_equal(labels[own][real[own] == 1], split.y)
-        assert real[own].sum() == len(split)
-    assert graph.split_sizes[:, 0].tolist() == list(sizes)
+    assert (owners < 2).sum() * size == min(padded)
+    assert owners.tolist() == sorted(owners)
+    for part, count in enumerate(sizes):
+        first = sum(sizes[:part])
+        own = owners == part
+        assert own.sum() == -(-count // size)
+        assert rows[own][real[own] == 1].tolist() == list(range(first, first + count))
+        assert set(rows[own].ravel()) <= set(range(first, first + count))
 
 
 def test_the_block_of_a_common_size_by_hand():
     def block(*sizes):
-        (_, labels, _), _ = graph_module._evaluation(blobs((*sizes, 7)))
-        return labels.shape[1]
+        return graph_module._blocks((*sizes, 7))[0].shape[1]
 
     assert block(1000, 359) == 200  # 5 x 200 + 2 x 200; with 256 it is 4 x 256 + 2 x 256
     assert block(512, 256) == 256  # the largest, if smaller ones save nothing
@@ -647,21 +633,68 @@ def test_the_block_of_a_common_size_by_hand():
     assert block(20, 10) == 128  # not smaller
 
 
-def test_crews_are_filled_and_cover_everybody():
-    seeds = [0, 1, 2] * 30
-    chunks, size, distinct = population._chunks(seeds, 2)
+def test_the_pool_holds_every_data_set_where_the_blocks_look_for_it():
+    datasets = blobs((30, 9, 5), seed=1), blobs((30, 9, 5), seed=2)
+    (inputs, labels), probe, (rows, real, owners), until_test = graph_module._tensors(datasets)
+    assert (owners.numpy()[:until_test] < 2).all()
+    assert (owners.numpy()[until_test:] == 2).all()
+    for number, data in enumerate(datasets):
+        np.testing.assert_array_equal(probe[0][number], data.train.x[: graph_module.PROBE])
+        for part, split in enumerate(data.parts):
+            own = (owners.numpy() == part)[:, None] & (real.numpy() == 1)
+            found = rows.numpy()[:, number][own]
+            np.testing.assert_array_equal(inputs.numpy()[found], split.x)
+            np.testing.assert_array_equal(labels.numpy()[found], split.y)
+
+
+def test_chunks_are_filled_and_cover_everybody():
+    streams = [(DATA, seed) for seed in [0, 1, 2] * 30]
+    chunks, size = population._chunks(streams, 2)
     assert sorted(index for chunk in chunks for index in chunk) == list(range(90))
-    assert len({len(chunk) for chunk in chunks}) > 0
     assert size % 2 == 0
     assert max(map(len, chunks)) <= size <= population.CHUNK
-    assert distinct == max(len({seeds[i] for i in chunk}) for chunk in chunks) == 1
-    chunks, size, distinct = population._chunks(list(range(27)), 8)
+    assert all(len({streams[index] for index in chunk}) == 1 for chunk in chunks)
+    chunks, size = population._chunks([(DATA, seed) for seed in range(27)], 8)
     assert sorted(index for chunk in chunks for index in chunk) == list(range(27))
-    assert (size, distinct) == (16, max(map(len, chunks)))
-    assert [layers.multiple(batch) for batch in (1, 12, 100, 128)] == [8, 2, 2, 1]
+    assert size == 16
+    assert [numerics.members_multiple(batch) for batch in (1, 12, 100, 128)] == [8, 2, 2, 1]
 
 
-def test_a_crew_that_is_not_full_trains_its_members(monkeypatch):
+def test_few_large_data_sets_share_a_chunk(monkeypatch):
+    streams = [(blobs(seed=seed), seed) for seed in range(12)]
+    monkeypatch.setattr(population, "MOST_BYTES", 3 * sum(p.x.nbytes for p in DATA.parts))
+    chunks, _ = population._chunks(streams, 1, threads=1)
+    assert max(map(len, chunks)) == 3
+
+
+def test_members_on_data_of_their_own_share_a_graph_and_change_no_bit(monkeypatch):
+    """Two variants, each seed with its own data, as if each had been trained alone."""
+    made = []
+
+    class Counted(graph_module.Graph):
+        def __init__(self, *arguments):
+            made.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(population, "Graph", Counted)
+    population._recent.clear()
+    own = {seed: blobs(seed=10 + seed) for seed in range(3)}
+    members = [
+        member(functools.partial(everything, rate), seed, data=own[seed], watch=(0, 3))
+        for rate in (0.1, 0.2)
+        for seed in own
+    ]
+    together = train(members)
+    assert len(made) == 1
+    for one, result in zip(members, together, strict=True):
+        population._recent.clear()
+        (alone,) = train([one])
+        assert_same_bits(alone, result)
+        assert alone.distributions == result.distributions
+    assert len({result.test["test_loss"] for result in together}) == 6
+
+
+def test_a_chunk_that_is_not_full_trains_its_members(monkeypatch):
     monkeypatch.setattr(population, "CHUNK", 4)
     members = [member(b, 0, epochs=1) for b in grid(9)]  # chunks of three, on four places
     results = train(members)
@@ -723,7 +756,9 @@ def test_one_graph_serves_batch_after_batch(monkeypatch):
     for one, other in zip(alone, train(members), strict=True):
         assert_same_bits(one, other)
     train([member(functools.partial(everything, 0.1), 0, data=blobs(seed=1))])
-    assert len(made) == 3  # of other data
+    assert len(made) == 2  # one for each size of chunk, and none for other data of this shape
+    train([member(functools.partial(everything, 0.1), 0, data=blobs((50, 20, 20)))])
+    assert len(made) == 2  # nor for other numbers of examples, which are traced anew
 
 
 def test_the_same_run_gives_the_same_bits():

@@ -10,7 +10,7 @@ from recipes._lab.results import LABELS
 EPOCHS = "epoch (0 = before training)"
 
 
-def panels(results, metric="accuracy", *, each=None, lines=None, limits=None):
+def panels(results, metric="train_accuracy", *, each=None, lines=None, limits=None):
     """Draw learning curves with bands over seeds: one panel a setting, one line a variant.
 
     Args:
@@ -37,7 +37,7 @@ def panels(results, metric="accuracy", *, each=None, lines=None, limits=None):
         }
     first = next(iter(metrics.values()))
     loss = first.endswith("loss")
-    label = LABELS[first] if len(metrics) == 1 else first.removeprefix("val_")
+    label = LABELS[first] if len(metrics) == 1 else first.rpartition("_")[2]
     return figures.lines(
         layout,
         x_label=EPOCHS,

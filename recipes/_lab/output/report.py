@@ -24,7 +24,10 @@ def rows(results, variants):
     table = []
     if not variants:
         return table
-    test, reached = results.final("test_accuracy"), results.epochs_to("accuracy", 100 * THRESHOLD)
+    test, reached = (
+        results.final("test_accuracy"),
+        results.epochs_to("train_accuracy", 100 * THRESHOLD),
+    )
     diverged_runs = results.diverged()
     for name, key in variants.items():
         accuracies = test.values[key]
