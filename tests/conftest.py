@@ -22,6 +22,8 @@ quiet.import_tensorflow()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from recipes._lab.histories import Histories  # noqa: E402
+from recipes._lab.measures import as_key  # noqa: E402
+from recipes._lab.results import Results  # noqa: E402
 from recipes._lab.training import members as members_module  # noqa: E402
 
 METRICS = set(members_module.METRICS)
@@ -142,3 +144,24 @@ def hand_made_histories(variants, *, chance=0.25, classes=4, first_seed=0):
             members[variant, seed] = types.SimpleNamespace(data=data, label=variant, seed=seed)
             results[variant, seed] = members_module.Result(history, test, epoch, weights=[])
     return Histories(members, results)
+
+
+@pytest.fixture(scope="session")
+def made_up():
+    return made_up_results
+
+
+def made_up_results(variants, *, chance=0.25, classes=4, first_seed=0):
+    """Return `Results` of made-up numbers, without any training.
+
+    Args:
+        variants: `{key: [{metric: values by epoch}, ... one a seed]}`, accuracies from 0 to 1; what
+            is not given follows from the training accuracy, as in `hand_made_histories`.
+        chance: accuracy of the most frequent class.
+        classes: how many there are.
+        first_seed: seeds count from here.
+    """
+    variants = {as_key(key): runs for key, runs in variants.items()}
+    histories = hand_made_histories(variants, chance=chance, classes=classes, first_seed=first_seed)
+    labels = {key: tuple(map(str, key)) for key in variants}
+    return Results(histories.members, histories.results, labels)

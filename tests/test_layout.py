@@ -1,4 +1,4 @@
-"""The house: its map is complete, and imports go one way; Keras is set up the same everywhere."""
+"""How shared code is laid out: its map is complete, imports go one way, Keras is set up alike."""
 
 import ast
 import json
@@ -9,22 +9,36 @@ import sys
 import recipes._lab as lab
 
 
-def imports(path):
-    """The modules of the lab that a file imports, anywhere in it."""
+def imports(path, modules):
+    """The modules of the shared code that a file imports, anywhere in it, such as "data/splits"."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "recipes._lab":
-                yield from (alias.name for alias in node.names)
-            elif node.module.startswith("recipes._lab."):
-                yield node.module.removeprefix("recipes._lab.")
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(
+            "recipes._lab"
+        ):
+            continue
+        within = node.module.removeprefix("recipes._lab").strip(".").replace(".", "/")
+        names = [f"{within}/{alias.name}".strip("/") for alias in node.names]
+        known = {*modules, *(module.partition("/")[0] for module in modules)}
+        yield from (name if name in known else within for name in names)
 
 
 def test_the_map_shows_every_module_and_all_imports_go_down(root):
-    order = re.findall(r"^ *(\w+)  ", lab.__doc__, flags=re.MULTILINE)
-    files = {path.stem: path for path in (root / "recipes" / "_lab").glob("[!_]*.py")}
+    order = re.findall(r"^([\w/]+)  ", lab.__doc__, flags=re.MULTILINE)
+    folder = root / "recipes" / "_lab"
+    files = {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in folder.rglob("*.py")
+        if path.stem != "__init__"
+    }
     assert sorted(order) == sorted(files)
     for name, path in files.items():
-        assert [other for other in imports(path) if order.index(other) <= order.index(name)] == []
+        for other in imports(path, files):
+            # A package stands for what it offers: all of its modules.
+            below = [
+                module for module in order if module == other or module.startswith(f"{other}/")
+            ]
+            assert below, f"{name} imports {other}"
+            assert all(order.index(module) > order.index(name) for module in below), (name, other)
 
 
 def test_callbacks_know_nothing_of_the_recipes(root):

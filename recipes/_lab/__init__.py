@@ -1,36 +1,57 @@
-"""The kitchen of the recipes. The arrows point one way, from the top of this map to the bottom.
+"""The code that all recipes share. Imports point one way, from the top of this list to the bottom.
 
-cli           arguments, messages, exit codes
-notebook      a recipe -> a Jupyter notebook
-new           a recipe -> another one of one's own
-site          recipes and claims -> static pages
-readme        recipes and claims -> the generated parts of README.md
-ledger        recipes/results/ -> every claim with its verdicts
-gallery       reference runs -> recipes/results/
-terminal      progress and verdicts -> lines that a terminal shows
-search        a recipe's search space -> trials in stages, figures, the best model
-cluster       batches of trials -> Ray
-experiment    variants x seeds -> histories, claims, files: the `lab` that a recipe talks to
-tuner         keras-tuner's oracles -> whole batches of trials, trained together
-space         scales, narrowed ranges, importance of hyperparameters
-report        histories and claims -> table and page
-figures       numbers by seed -> lines with bands, dots, histograms
-markup        what all pages share
-tensorboard   histories -> event files
-histories     results of many members, asked by variant and seed
-  models        the trained models side by side: outputs of every layer, gradients, weights
-population    compiled Sequentials -> trained together, one graph per architecture
-  graph         one architecture as one graph
-  stack         its outputs, losses and gradients
-  layers        the forward pass of many models at once
-  optimizers    their update rules
-  fitting       one member at a time, with plain fit
-  members       what is trained, and what comes of it
-  architecture  what must be equal to train together, what may vary
-evidence      paired differences -> interval, verdict in words
-data          a name or a path -> examples, labels, class names; the split
-catalogue          recipes' files -> what they say of themselves
-files         written whole or not at all; the folder of a run
-quiet         TensorFlow and Keras, imported without chatter
-errors        a user's mistake, said in one line
+cli                        arguments, messages, exit codes
+publishing/notebook        a recipe -> a Jupyter notebook
+publishing/new             a recipe -> another one of one's own
+publishing/gallery         reference runs -> recipes/results/
+publishing/site            recipes and their claims -> static pages
+publishing/readme          recipes and their claims -> the generated parts of README.md
+publishing/claims          recipes/results/ -> every claim with its verdicts
+tuning/search              a recipe's search space -> trials in stages, figures, the best model
+tuning/cluster             batches of trials -> Ray
+output/terminal            progress and verdicts -> lines that a terminal shows
+run                        a recipe -> its folder, its files, the saved model
+first_version              what the recipes that are not rewritten yet talk to
+histories                  results as those recipes ask them
+lab                        what a recipe talks to: data, train, tune, search, claim, figure
+output/report              results and claims -> table and page
+output/markup              what all pages share
+output/charts              results and measures -> figures
+output/tensorboard         results -> event files
+output/figures             numbers by seed -> lines with bands, dots, histograms
+tuning/tuner               keras-tuner's tuner, whole batches of trials trained together
+tuning/halving             several searches at once; the worse half pruned, stages that zoom in
+tuning/oracles             keras-tuner's oracles, whose searches can be resumed
+tuning/space               scales, narrowed ranges, importance of hyperparameters
+results                    what training gave, asked by variant and seed
+training/models            trained models side by side: outputs of every layer, gradients, weights
+training/population        compiled Sequentials -> trained together, one graph per architecture
+training/checkpoints       finished chunks -> the store of a run, and back
+training/graph             one architecture as one graph
+training/fitting           one member at a time, with plain fit
+training/recording         what is kept of a chunk while it trains
+training/loading           a member -> its model, built and with weights
+training/members           what is trained, and what comes of it
+training/schedules         a learning rate or a schedule -> the rate at each step
+training/initial_weights   a member's initial weights, keyed by seed, layer and weight
+training/stack             the outputs, losses and gradients of many models
+training/layers            the forward pass of many models
+training/optimizers        their update rules
+training/numerics          arithmetic that does not depend on the other models
+training/architecture      what must be equal to train together, what may vary
+claim                      a claim and what the runs say of it
+measures                   numbers by variant and seed, and comparisons of them
+evidence                   paired differences -> interval, verdict in words
+catalogue                  recipes' files -> what they say of themselves
+digest                     what results depend on, as one digest
+data/sources               a name or a path -> examples, labels, class names
+data/tables                a .csv file -> inputs and labels
+data/arrays                an .npz file -> inputs and labels
+data/splits                a split for each seed, scaled by its training part
+data/dataset               examples in three parts
+data/wording               values in the words of an error message
+seeding                    names and numbers -> seeds
+files                      written whole or not at all; the folder of a run
+quiet                      TensorFlow and Keras, imported without chatter
+errors                     a user's mistake, said in one line
 """

@@ -209,8 +209,8 @@ class Lab:
             epochs: as long as it will be trained afterwards.
             batch_size: examples a step.
             candidates: the values to choose from, in order, by the name of the argument, such as
-                `learning_rate=(0.01, 0.1, 1.0)`; also by variant. Without, `LEARNING_RATES`. A quick
-                run tries three of them.
+                `learning_rate=(0.01, 0.1, 1.0)`; also by variant. Without, `LEARNING_RATES`. A
+                quick run tries three of them.
 
         Returns:
             The variants with the chosen value among their arguments, to be given to `train`.

@@ -37,21 +37,6 @@ def test_one_seed_has_no_interval():
     assert np.isnan(half).all()
 
 
-# panels
-
-
-@pytest.fixture
-def figure_of(hand_made):
-    def draw(layout, seeds=3, **options):
-        rng = np.random.default_rng(0)
-        names = dict.fromkeys(variant for lines in layout.values() for variant in lines.values())
-        runs = {name: [{"accuracy": rng.random(4)} for _ in range(seeds)] for name in names}
-        histories = hand_made(runs)
-        return figures.panels(histories, layout, **options), histories
-
-    return draw
-
-
 def visible(figure):
     return [ax for ax in figure.axes if ax.get_visible()]
 
@@ -60,63 +45,14 @@ def style(line):
     return matplotlib.colors.to_hex(line.get_color()), line.get_linestyle()
 
 
-def test_every_panel_shows_mean_and_interval_of_its_lines(figure_of):
-    layout = {"std 1": {"with": "a", "without": "b"}, "std .1": {"with": "c", "without": "d"}}
-    figure, histories = figure_of(layout)
-    assert [ax.get_title() for ax in visible(figure)] == list(layout)
-    for ax, lines in zip(visible(figure), layout.values(), strict=True):
-        assert len(ax.lines) == len(ax.collections) == 2
-        for line, band, variant in zip(ax.lines, ax.collections, lines.values(), strict=True):
-            percent = 100 * histories.curve("accuracy", variant)  # (seeds, epochs + 1)
-            np.testing.assert_array_equal(line.get_xdata(), [0, 1, 2, 3])
-            np.testing.assert_allclose(line.get_ydata(), percent.mean(axis=0))
-            half = stats.t.ppf(0.975, 2) * percent.std(axis=0, ddof=1) / math.sqrt(3)
-            corners = band.get_paths()[0].vertices
-            for epoch in range(4):
-                y = corners[corners[:, 0] == epoch, 1]
-                assert y.min() == pytest.approx(line.get_ydata()[epoch] - half[epoch])
-                assert y.max() == pytest.approx(line.get_ydata()[epoch] + half[epoch])
-
-
-def test_axes_are_labelled_with_units_and_the_legend_explains_lines_and_band(figure_of):
-    figure, _ = figure_of({"std 1": {"with": "a", "without": "b"}})
-    assert figure.get_supxlabel() == "epoch (0 = before training)"
-    assert figure.get_supylabel() == "training accuracy (%)"
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["with", "without"]
-    assert legend.get_title().get_text() == "line: mean over 3 seeds; band: its 95 % interval"
-    for handle, line in zip(legend.legend_handles, visible(figure)[0].lines, strict=True):
-        assert style(handle) == style(line)
-
-
-def test_one_seed_is_not_said_to_have_a_band(figure_of):
-    figure, _ = figure_of({"std 1": {"with": "a"}}, seeds=1)
-    assert figure.legends[0].get_title().get_text() == "one seed"
-
-
-def test_other_metrics_have_their_own_label_unit_and_limits(figure_of):
-    figure, _ = figure_of(
-        {"std 1": {"with": "a"}}, metric="val_loss", label="loss (nats)", scale=1, limits=None
-    )
-    (ax,) = visible(figure)
-    assert figure.get_supylabel() == "loss (nats)"
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.ones(4))
-    figure, _ = figure_of({"std 1": {"with": "a"}}, limits=(20, 60))
-    assert visible(figure)[0].get_ylim() == (20, 60)
-
-
-@pytest.mark.parametrize(("count", "grid"), [(1, (1, 1)), (4, (1, 4)), (5, (2, 4)), (16, (4, 4))])
-def test_there_are_as_many_panels_as_settings(count, grid, figure_of):
-    figure, _ = figure_of({f"setting {n}": {"with": "a"} for n in range(count)})
-    assert len(visible(figure)) == count
-    assert visible(figure)[0].get_gridspec().get_geometry() == grid
-
-
-def test_lines_look_different_and_the_same_in_every_panel(figure_of):
+def test_lines_look_different_and_the_same_in_every_panel():
+    x, values = [0, 1], np.ones((3, 2))
     labels = [f"line {n}" for n in range(9)]
-    layout = {"all": {label: label for label in labels}, "two": {"line 5": "x", "line 1": "y"}}
-    figure, _ = figure_of(layout)
-    first, second = visible(figure)
+    layout = {
+        "all": dict.fromkeys(labels, (x, values)),
+        "two": dict.fromkeys(("line 5", "line 1"), (x, values)),
+    }
+    first, second = visible(figures.lines(layout, x_label="x", y_label="y"))
     styles = [style(line) for line in first.lines]
     assert len(set(styles)) == 9
     assert len({colour for colour, _ in styles[:7]}) == 7

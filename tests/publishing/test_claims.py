@@ -26,7 +26,9 @@ def entries(tmp_path, monkeypatch):
     (tmp_path / "one.json").write_text(json.dumps({"runs": runs}))
     runs = {"digits": {"claims": [found("a", "holds", 0.04, True)]}}
     (tmp_path / "two.json").write_text(json.dumps({"runs": runs}))
-    return claims.entries([catalogue.parse(name, '"""Is it?"""') for name in ("one", "two", "three")])
+    return claims.entries(
+        [catalogue.parse(name, '"""Is it?"""') for name in ("one", "two", "three")]
+    )
 
 
 def test_claims_of_both_data_sets_meet_by_their_words(entries):

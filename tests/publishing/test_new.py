@@ -65,7 +65,9 @@ def test_a_copy_begins_with_the_imports(docstring, tmp_path, monkeypatch):
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
     (tmp_path / "one.py").write_text(f"{docstring}import keras\n\n\ndef run(lab):\n    pass\n")
     new.create("two", "one")
-    assert catalogue.read("two").source.endswith('"""\n\nimport keras\n\n\ndef run(lab):\n    pass\n')
+    assert catalogue.read("two").source.endswith(
+        '"""\n\nimport keras\n\n\ndef run(lab):\n    pass\n'
+    )
 
 
 @pytest.mark.parametrize(
