@@ -425,7 +425,7 @@ class Lab:
             plan = dict(plans[key])
             data, asked = plan.pop("data"), plan.pop("epochs")
             copy, pause = plan.pop("copy", None), plan.pop("pause", None)
-            plan |= {"epochs": count, "record": tuple(plan.get("record") or ())}
+            plan |= {"epochs": count, "record": tuple(map(int, plan.get("record", ())))}
             plan["stop"] = pause and max(1, round(pause * count / asked))
             build = functools.partial(build_model, data.input_shape, data.num_classes, **arguments)
             try:
