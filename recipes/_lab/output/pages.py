@@ -12,6 +12,8 @@ from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from recipes._lab.evidence import MARKS
+
 LAB = Path(__file__).parents[1]
 FOLDERS = (LAB / "output" / "templates", LAB / "publishing" / "templates")
 # The class that gives a verdict its colour, see style.css.
@@ -38,8 +40,7 @@ def _environment():
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals["CLASSES"] = CLASSES
-    environment.globals["code_style"] = _code_style
+    environment.globals |= {"CLASSES": CLASSES, "MARKS": MARKS, "code_style": _code_style}
     environment.filters["highlighted"] = _highlighted
     return environment
 
