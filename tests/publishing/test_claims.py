@@ -18,14 +18,19 @@ def claim(text, verdict="holds", p_value=0.01, **options):
 
 @pytest.fixture
 def entries_of(tmp_path, monkeypatch):
-    """`entries_of({recipe: {data: claims}})` returns the entries of such results."""
+    """`entries_of({recipe: {data: claims}})` returns the entries of such results.
+
+    Those on data among `stale` were made by an earlier version of the code.
+    """
     monkeypatch.setattr(catalogue, "RESULTS", tmp_path)
 
-    def of(results):
-        for name, runs in results.items():
-            runs = {data: {"claims": [c.to_json() for c in made]} for data, made in runs.items()}
-            (tmp_path / f"{name}.json").write_text(json.dumps({"runs": runs}))
+    def of(results, stale=()):
         recipes = [catalogue.parse(name, '"""Is it?"""') for name in (*results, "without_results")]
+        for recipe, by_data in zip(recipes, results.values(), strict=False):
+            runs = {data: {"claims": [c.to_json() for c in made]} for data, made in by_data.items()}
+            for data, run in runs.items():
+                run["digest"] = "another" if data in stale else recipe.digest
+            (tmp_path / f"{recipe.name}.json").write_text(json.dumps({"runs": runs}))
         return claims.entries(recipes)
 
     return of
@@ -78,6 +83,28 @@ def test_q_values_are_within_a_recipes_textbook_claims_on_one_data_set(entries_o
         ("one", "a", "mnist"): pytest.approx(0.04),
         ("two", "a", "digits"): pytest.approx(0.5),
     }
+
+
+def test_what_an_earlier_version_made_is_stale(entries_of):
+    a, b, ours = claim("a"), claim("b", any_data=True), claim("c", source=OURS)
+    results = {"one": {"digits": [a, b, ours], "mnist": [a, b]}}
+    for stale, any_data, counts in (
+        ((), ["digits"], [0, 0, 0, 0]),
+        (("digits",), ["mnist"], [1, 0, 0, 1]),  # of any data rather what is fresh
+        (("digits", "mnist"), ["digits"], [1, 1, 1, 1]),
+    ):
+        entries = entries_of(results, stale)
+        assert [entry.stale for entry in entries] == [set(stale), set(stale), {*stale} - {"mnist"}]
+        assert entries[1].counted == any_data
+        # The textbooks' on digits, on mnist and on any data; ours.
+        assert [tally.stale for tally in claims.tallies(entries)] == counts
+
+
+def test_a_run_without_a_digest_is_stale():
+    recipe = catalogue.parse("one", "x = 1")
+    assert claims.is_stale(recipe, {"code": recipe.digest})
+    assert claims.is_stale(recipe, {"digest": catalogue.parse("one", "x = 2").digest})
+    assert not claims.is_stale(recipe, {"digest": catalogue.parse("one", "x = 1  # one").digest})
 
 
 def test_a_claim_is_the_same_after_json():

@@ -18,6 +18,7 @@ from recipes._lab.evidence import MARKS, Judgement
 from recipes._lab.publishing import claims, site
 from tests.browser import Browser, find
 
+HEAD = ("claims of", "on", *(f"{mark} {verdict}" for verdict, mark in MARKS.items()))
 NASTY = '<script>alert("&")</script>'
 
 
@@ -61,20 +62,23 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def pages_of(tmp_path, monkeypatch):
-    """`pages_of({data: claims})` returns the pages of a recipe with such results, by file."""
+    """`pages_of({data: claims})` returns the pages of a recipe with such results, by file.
+
+    Those on data among `stale` were made by an earlier version of the code.
+    """
     monkeypatch.setattr(catalogue, "RESULTS", tmp_path)
 
-    def of(results, source='"""Is it?"""'):
+    def of(by_data, source='"""Is it?"""', stale=(), **results):
         recipe = catalogue.parse("one", source)
+        about = {"seeds": [1000], "versions": {NASTY: NASTY}}
         runs = {
-            data: {
-                "claims": [claim.to_json() for claim in made],
-                "seeds": [1000],
-                "versions": {"keras": "3"},
-            }
-            for data, made in results.items()
+            data: about
+            | {"claims": [claim.to_json() for claim in made]}
+            | {"digest": "another" if data in stale else recipe.digest}
+            for data, made in by_data.items()
         }
-        (tmp_path / "one.json").write_text(json.dumps({"runs": runs}))
+        (tmp_path / "one.png").touch()
+        (tmp_path / "one.json").write_text(json.dumps({"runs": runs} | results))
         return site.pages([recipe], claims.entries([recipe]))
 
     return of
@@ -101,10 +105,11 @@ def test_a_page_says_what_its_recipe_says(built):
     for part in (recipe.question, recipe.claim, recipe.use, recipe.look_for, recipe.template):
         assert part in page.text
     assert "book rate, digits" in page.text  # the caption of its second figure
+    cells = [cell.replace("†", "") for cell in page.cells]
     for run in catalogue.results("bn_vs_nobn")["runs"].values():
         for made in map(Claim.from_json, run["claims"]):
             assert f"{made.text} [{made.source}]" in page.cells
-            assert f"{made.mark} {made.verdict} {made.detail}" in page.cells
+            assert f"{made.mark} {made.verdict} {made.detail}" in cells
 
 
 def test_the_overview_leads_from_symptoms_to_recipes(built):
@@ -117,7 +122,7 @@ def test_claims_of_textbooks_and_ours_are_shown_and_counted_apart(pages_of):
     pages = pages_of({"digits": [book, ours, claim("other")], "mnist": [claim("other")]})
     for name in ("index.html", "claims.html"):
         head, *rows = [tuple(Page(pages[name]).cells[at : at + 6]) for at in (0, 6, 12, 18)]
-        assert head == ("claims of", "on", *(f"{mark} {name}" for name, mark in MARKS.items()))
+        assert head == HEAD
         assert rows == [
             ("textbooks", "digits", "1", "0", "1", "0"),
             ("textbooks", "mnist", "1", "0", "0", "0"),
@@ -147,6 +152,40 @@ def test_q_values_stand_beside_textbook_claims_only(pages_of):
         "✓ holds found of b q = 0.01",
         "✓ holds found of c",
     ]
+
+
+def test_what_an_earlier_version_made_is_marked(pages_of):
+    """On every page, at every verdict and number of it, and nothing else is."""
+    found = {"digits": [claim("a")], "mnist": [claim("a")]}
+    legend = "† made by an earlier version of the code"
+    for text in pages_of(found).values():
+        assert "†" not in Page(text).text
+    pages = {name: Page(text) for name, text in pages_of(found, stale=["digits"]).items()}
+    for name in ("index.html", "claims.html", "one.html"):
+        assert legend in pages[name].words
+    for name in ("index.html", "claims.html"):
+        assert pages[name].cells[:21] == [
+            *(*HEAD, legend),
+            *("textbooks", "digits†", "1", "0", "0", "0", "1"),
+            *("textbooks", "mnist", "1", "0", "0", "0", "0"),
+        ]
+    assert "digits†: 1 ✓ mnist: 1 ✓" in pages["index.html"].words
+    assert pages["claims.html"].cells[-2:] == [
+        "✓ holds† found of a q = 0.01",
+        "✓ holds found of a q = 0.01",
+    ]
+    assert pages["one.html"].cells[-2:] == ["✓ holds† found of a", "✓ holds found of a"]
+    assert "digits†: 1 seed," in pages["one.html"].words
+    assert "mnist: 1 seed," in pages["one.html"].words
+    assert "digits† Run it" in pages["one.html"].words  # the caption of the picture
+
+
+def test_seconds_are_those_of_the_code_or_of_an_earlier_version(pages_of):
+    digest = catalogue.parse("one", '"""Is it?"""').digest
+    by_digest = {digest: "It takes", "another": "It took an earlier version of the code"}
+    for timed, words in by_digest.items():
+        page = Page(pages_of({}, seconds=12.5, cores=2, timed=timed)["one.html"])
+        assert f"{words} 12.5 s on 2 cores." in page.words
 
 
 def test_text_from_data_and_files_is_escaped(pages_of):

@@ -6,6 +6,7 @@ from recipes._lab import catalogue, evidence
 from recipes._lab.claim import Claim
 
 ANY_DATA = "any data"
+STALE = "made by an earlier version of the code"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +18,13 @@ class Entry:
         by_data: the `Claim` as each data set judges it, by display name.
         q_values: by data, the false-discovery rate at which a textbook's claim is decided either
             way, see `evidence.false_discovery_rates`; none of exact checks and of our own claims.
+        stale: the data whose results were made by an earlier version of the code.
     """
 
     recipe: catalogue.Recipe
     by_data: dict[str, Claim]
-    q_values: dict[str, float]
+    q_values: dict[str, float] = dataclasses.field(default_factory=dict)
+    stale: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def claim(self):
@@ -30,8 +33,13 @@ class Entry:
 
     @property
     def counted(self):
-        """The data whose verdicts count: all of them, or one if the claim does not depend on it."""
-        return list(self.by_data)[: 1 if self.claim.any_data else None]
+        """The data whose verdicts count: all of them, or one if the claim does not depend on it.
+
+        The one is the first that is not stale, if there is such.
+        """
+        if not self.claim.any_data:
+            return list(self.by_data)
+        return sorted(self.by_data, key=self.stale.__contains__)[:1]
 
 
 @dataclasses.dataclass
@@ -42,6 +50,7 @@ class Tally:
         ours: whether the claims are ours, or those of textbooks and papers.
         data: on which data, or `ANY_DATA` of claims that do not depend on it.
         counts: `{verdict: count}`, of all verdicts.
+        stale: how many of all these are of stale results.
     """
 
     ours: bool
@@ -49,11 +58,17 @@ class Tally:
     counts: dict[str, int] = dataclasses.field(
         default_factory=lambda: dict.fromkeys(evidence.MARKS, 0)
     )
+    stale: int = 0
 
     @property
     def whose(self):
         """Who makes the claims, in a word."""
         return "ours" if self.ours else "textbooks"
+
+
+def is_stale(recipe, run):
+    """Tell whether a run of a recipe's results was made by an earlier version of the code."""
+    return run.get("digest") != recipe.digest
 
 
 def entries(recipes):
@@ -65,8 +80,11 @@ def _of_recipe(recipe):
     found = {}
     for data, run in catalogue.results(recipe.name)["runs"].items():
         claims = [Claim.from_json(content) for content in run["claims"]]
+        stale = [data] if is_stale(recipe, run) else []
         for claim in claims:  # those of all data meet by their words
-            found.setdefault(claim.text, Entry(recipe, {}, {})).by_data[data] = claim
+            entry = found.setdefault(claim.text, Entry(recipe, {}))
+            entry.by_data[data] = claim
+            entry.stale.update(stale)
         tested = [claim for claim in claims if not claim.ours]
         tested = [claim for claim in tested if claim.judgement.p_value is not None]
         rates = evidence.false_discovery_rates([claim.judgement.p_value for claim in tested])
@@ -94,4 +112,5 @@ def tallies(all_entries):
             where = ANY_DATA if entry.claim.any_data else data
             tally = found.setdefault((ours, where), Tally(ours, where))
             tally.counts[entry.by_data[data].verdict] += 1
+            tally.stale += data in entry.stale
     return sorted(found.values(), key=lambda tally: (tally.ours, tally.data == ANY_DATA))

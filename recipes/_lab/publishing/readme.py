@@ -9,6 +9,7 @@ from recipes._lab.publishing import claims
 ROOT = catalogue.FOLDER.parent
 README = ROOT / "README.md"
 WIDTH = 260  # pixels of a picture in the table
+DAGGER = "†"  # marks what is stale
 
 
 def update():
@@ -58,11 +59,11 @@ def symptoms(recipes):
 
 def gallery_table(recipes, entries):
     """Return all recipes by topic as Markdown: figure, question, command, verdicts, setting."""
-    parts = []
+    parts = [_legend(entries)]
     for topic, of_topic in catalogue.by_topic(recipes).items():
         rows = [_row(recipe, claims.of(recipe, entries)) for recipe in of_topic]
         parts.append(f"### {topic}\n\n" + _table(("", "question", "verdicts"), rows))
-    return "\n".join(parts)
+    return "\n".join(filter(None, parts))
 
 
 def _row(recipe, entries):
@@ -79,25 +80,39 @@ def _row(recipe, entries):
 def _marks(tally):
     counts = {evidence.MARKS[verdict]: count for verdict, count in tally.counts.items() if count}
     marks = " ".join(f"{count}&nbsp;{mark}" for mark, count in counts.items())
-    return f"{tally.data}{', ours' if tally.ours else ''}: {marks}"
+    return f"{_on(tally)}{', ours' if tally.ours else ''}: {marks}"
+
+
+def _on(tally):
+    return tally.data + (DAGGER if tally.stale else "")
 
 
 def claims_table(entries):
     """Return what became of the claims as Markdown: in numbers, and the primary ones in words."""
-    datasets = claims.datasets(entries)
-    counts = [
-        (tally.whose, tally.data, *tally.counts.values()) for tally in claims.tallies(entries)
-    ]
+    tallies, datasets = claims.tallies(entries), claims.datasets(entries)
+    head = ["claims of", "on", *evidence.MARKS]
+    counts = [[tally.whose, _on(tally), *tally.counts.values()] for tally in tallies]
+    if any(tally.stale for tally in tallies):
+        head.append(f"{DAGGER} {claims.STALE}")
+        for row, tally in zip(counts, tallies, strict=True):
+            row.append(tally.stale)
     primary = [
         (f"{entry.claim.text} ({entry.claim.source})", *(_cell(entry, data) for data in datasets))
         for entry in entries
         if entry.claim.primary
     ]
-    return (
-        _table(("claims of", "on", *evidence.MARKS), counts)
-        + "\nThe first claim of each recipe:\n\n"
-        + _table(("claim", *datasets), primary)
+    parts = (
+        _table(head, counts),
+        "The first claim of each recipe:\n",
+        _legend(entries),
+        _table(("claim", *datasets), primary),
     )
+    return "\n".join(filter(None, parts))
+
+
+def _legend(entries):
+    """Return what the dagger means as Markdown, if there is one."""
+    return f"{DAGGER} {claims.STALE}\n" if any(entry.stale for entry in entries) else ""
 
 
 def _cell(entry, data):
@@ -107,7 +122,8 @@ def _cell(entry, data):
     if data not in entry.counted:
         return "the same: it does not depend on the data"
     claim = entry.by_data[data]
-    return f"**{claim.mark} {claim.verdict}**<br>{claim.detail}"
+    dagger = DAGGER if data in entry.stale else ""
+    return f"**{claim.mark} {claim.verdict}**{dagger}<br>{claim.detail}"
 
 
 def _table(head, rows):

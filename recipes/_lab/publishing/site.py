@@ -90,8 +90,12 @@ def _recipe(recipe, entries):
         recipe=recipe,
         entries=entries,
         datasets=claims.datasets(entries),
+        # Pictures are of the first data.
+        shown=next(iter(results["runs"]), None),
         figures=[(path, _caption(recipe, path, results)) for path in recipe.pictures],
         runs=results["runs"],
+        stale={data for data, run in results["runs"].items() if claims.is_stale(recipe, run)},
+        timed=results.get("timed") == recipe.digest,
         seconds=results.get("seconds"),
         cores=results.get("cores"),
     )
