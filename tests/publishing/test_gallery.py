@@ -122,7 +122,7 @@ def test_results_are_those_of_the_data_asked_for(runs, tmp_path):
 
 def test_a_recipe_that_changes_while_it_runs_is_told_from_its_results(runs, monkeypatch):
     source = (catalogue.FOLDER / "bn_vs_nobn.py").read_text()
-    texts = iter([source, source, source.replace("0.05", "0.06")])
+    texts = iter([source, source, f"{source}X = 1\n"])
     monkeypatch.setattr(catalogue, "read", lambda name: catalogue.parse(name, next(texts)))
     with pytest.raises(UserError, match=r"recipes/bn_vs_nobn\.py was changed while it ran"):
         build("bn_vs_nobn")
