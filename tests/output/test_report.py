@@ -17,21 +17,16 @@ from matplotlib import image
 from recipes._lab import catalogue, evidence
 from recipes._lab.claim import Claim
 from recipes._lab.output import pages, report, summary
-from recipes._lab.results import Results
 
 # The table of variants
 
 
 @pytest.fixture
-def rows(hand_made):
+def rows(made_up):
     """`rows(variants)` returns the table of made-up runs, `{name: [metrics, one a seed]}`."""
 
     def of(variants):
-        made = hand_made(variants)
-        members = {((name,), seed): member for (name, seed), member in made.members.items()}
-        outcomes = {((name,), seed): result for (name, seed), result in made.results.items()}
-        results = Results(members, outcomes, {(name,): (name,) for name in variants})
-        return summary.rows(results, {f"row {name}": (name,) for name in variants})
+        return summary.rows(made_up(variants), {f"row {name}": (name,) for name in variants})
 
     return of
 
