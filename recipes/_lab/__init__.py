@@ -14,8 +14,9 @@ run                        a recipe -> its folder, its files, the saved model
 first_version              what the recipes that are not rewritten yet talk to
 histories                  results as those recipes ask them
 lab                        what a recipe talks to: data, train, tune, search, claim, figure
-output/report              results and claims -> table and page
-output/markup              what all pages share
+output/report              a run -> its page, report.html
+output/pages               Jinja2 templates -> HTML, for the page of a run and for the site
+output/summary             results -> the table of variants and the tuned values
 output/charts              results and measures -> figures
 output/tensorboard         results -> event files
 output/figures             numbers by seed -> lines with bands, dots, histograms

@@ -59,6 +59,7 @@ class Claim:
     @classmethod
     def from_json(cls, content: dict) -> "Claim":
         """Return a claim of claims.json, or of committed results."""
+        content = _of_first_version(content) | content
         names = {field.name for field in dataclasses.fields(Judgement)}
         judgement = Judgement(**{name: content[name] for name in names & content.keys()})
         return cls(
@@ -68,3 +69,8 @@ class Claim:
             judgement,
             content.get("any_data", False),
         )
+
+
+def _of_first_version(content):
+    """Return what results of the first version lack; it goes with the last of them."""
+    return {"kind": "difference", "smallest": content.get("smallest_detectable")}

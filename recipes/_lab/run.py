@@ -14,7 +14,7 @@ from recipes._lab import catalogue, digest, first_version
 from recipes._lab.data import read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, slug, write
-from recipes._lab.output import report, tensorboard
+from recipes._lab.output import report, summary, tensorboard
 
 
 def run(name, options, log, progress):
@@ -101,7 +101,7 @@ def _write(lab, folder, source, run_json):
         data=data_name,
         claims=lab.claims,
         figures=lab.figures,
-        table=report.rows(lab.results, {n: key for key, n in lab.results.names.items()}),
+        table=summary.rows(lab.results, {n: key for key, n in lab.results.names.items()}),
         run=run_json,
     )
     write(folder / "report.html", page)

@@ -1,23 +1,37 @@
 """The table and the page show the numbers, and nothing of the page leaves it."""
 
 import base64
+import csv
 import html.parser
 import io
+import itertools
+import json
 import math
 import re
 
+import jinja2
 import numpy as np
 import pytest
 from matplotlib import image
 
-from recipes._lab import evidence
-from recipes._lab.lab import Claim
-from recipes._lab.output import report
+from recipes._lab import catalogue, evidence
+from recipes._lab.claim import Claim
+from recipes._lab.output import pages, report, summary
 
-# rows
+# The table of variants
 
 
-def test_rows_by_hand(hand_made):
+@pytest.fixture
+def rows(made_up):
+    """`rows(variants)` returns the table of made-up runs, `{name: [metrics, one a seed]}`."""
+
+    def of(variants):
+        return summary.rows(made_up(variants), {f"row {name}": (name,) for name in variants})
+
+    return of
+
+
+def test_rows_by_hand(rows):
     def run(accuracy, test):
         return {"accuracy": [0.1, *accuracy], "test_accuracy": test}
 
@@ -33,30 +47,30 @@ def test_rows_by_hand(hand_made):
     }
     # t = 4.30265 at 2 degrees of freedom. good: mean 80, standard deviation 10. split: mean 35,
     # deviations 15, -10, -5, variance 350 / 2. lost: 25 (chance), 75, 75; variance 2500 / 3.
-    assert report.rows(hand_made(variants), list(variants)) == [
-        ("good", "80.0 ± 24.8", "2", "0 of 3"),
-        ("split", "35.0 ± 32.9", "never", "0 of 3"),
-        ("alike", "60.0", "never", "0 of 3"),
-        ("lost", "58.3 ± 71.7", "1", "1 of 3"),
+    assert rows(variants) == [
+        ("row good", "80.0 ± 24.8", "2", "0 of 3"),
+        ("row split", "35.0 ± 32.9", "never", "0 of 3"),
+        ("row alike", "60.0", "never", "0 of 3"),
+        ("row lost", "58.3 ± 71.7", "1", "1 of 3"),
     ]
-    assert report.rows(hand_made(variants), ["alike"]) == [("alike", "60.0", "never", "0 of 3")]
+    assert summary.COLUMNS == ("variant", "test accuracy (%)", "epochs to 90%", "diverged")
 
 
-def test_a_row_of_one_seed_has_no_interval(hand_made):
-    histories = hand_made({"v": [{"accuracy": [0.1, 0.9], "test_accuracy": 0.8766}]})
-    assert report.rows(histories, ["v"]) == [("v", "87.7", "1", "0 of 1")]
+def test_a_row_of_one_seed_has_no_interval(rows):
+    one = {"v": [{"accuracy": [0.1, 0.9], "test_accuracy": 0.8766}]}
+    assert rows(one) == [("row v", "87.7", "1", "0 of 1")]
 
 
-def test_columns_name_what_rows_hold():
-    assert report.COLUMNS == (
-        "variant",
-        "test accuracy (%)",
-        "epochs to 90%",
-        "diverged",
-    )
+def test_tuned_values_are_gathered_by_argument():
+    choices = [("a", "learning_rate", 0.03), ("b", "learning_rate", None), ("a", "units", 100.0)]
+    fields = ("variant", "argument", "value")
+    assert summary.tuned([dict(zip(fields, of, strict=True)) for of in choices]) == {
+        "learning_rate": "a 0.03, b none",
+        "units": "a 100",
+    }
 
 
-# page
+# The page
 
 
 HOSTILE = "<script>alert(1)</script> \"quoted\" & 'so' $name ${seeds}"
@@ -97,21 +111,25 @@ def png():
 
 
 def hostile_page(png):
-    judgement = evidence.Judgement(
-        "holds", 1.0, None, None, HOSTILE, 1, None, None, finding=f"finding {HOSTILE}"
-    )
+    """A page on which every text that comes from data or files is hostile; one claim a verdict."""
+
+    def claim(verdict):
+        judgement = evidence.Judgement(verdict, "exact", 1.0, finding=f"finding {HOSTILE}")
+        return Claim(f"claim {HOSTILE}", f"source {HOSTILE}", verdict == "holds", judgement)
+
+    source = f'"""question {HOSTILE}?\n\nUse: setting {HOSTILE}.\n"""\n# code {HOSTILE}\n'
     return report.page(
-        name=f"name {HOSTILE}",
+        recipe=catalogue.parse(f"name {HOSTILE}", source),
         data=f"data {HOSTILE}",
-        claims=[Claim(f"claim {HOSTILE}", f"source {HOSTILE}", True, judgement)],
+        claims=[claim(verdict) for verdict in evidence.MARKS],
         figures={f"figure-{HOSTILE}.png": png},
         table=[(f"variant {HOSTILE}", "80.0 ± 1.0", "2", "0 of 3")],
-        source=f'"""question {HOSTILE}?\n\nUse: setting {HOSTILE}.\n"""\n# source code {HOSTILE}\n',
         run={
             "seeds": [0, 1, 2],
             "arguments": {"quick": True},
             "versions": {"keras": f"version {HOSTILE}"},
-            "tuned": [{"variant": f"variant {HOSTILE}", "argument": HOSTILE, "value": 0.1}],
+            "tuned": [{"variant": f"tuned {HOSTILE}", "argument": HOSTILE, "value": 0.1}],
+            "remarks": [f"remark {HOSTILE}"],
             "seconds": {"total": 1.5},
         },
     )
@@ -123,51 +141,89 @@ def test_every_text_of_the_page_is_escaped(png):
     assert page.requests() == []
     assert "<script" not in text
     for what in (
-        "name",
-        "data",
-        "question",
-        "claim",
-        "source",
-        "finding",
-        "variant",
-        "version",
-        "setting",
+        *("name", "data", "question", "setting", "code"),
+        *("claim", "source", "finding", "variant", "tuned", "version", "remark"),
     ):
-        assert f"{what} {HOSTILE}" in page.text
-    assert f"source code {HOSTILE}" in page.text
-    (attributes,) = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert attributes["alt"] == f"figure-{HOSTILE}.png"
+        assert f"{what} {HOSTILE}" in page.text, what
+    (picture,) = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert picture["alt"] == f"figure-{HOSTILE}.png"
 
 
 def test_the_page_holds_everything_and_loads_nothing(png):
     text = hostile_page(png)
+    page = Page(text)
     assert not re.search(r"https?:|@import|url\(", text)
-    (attributes,) = [attributes for tag, attributes in Page(text).tags if tag == "img"]
-    kind, _, content = attributes["src"].partition(",")
+    assert "default-src 'none'" in text
+    (picture,) = [attributes for tag, attributes in page.tags if tag == "img"]
+    kind, _, content = picture["src"].partition(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(content, validate=True) == png
-    for words in (
-        "holds",
-        "80.0 ± 1.0",
-        "0 of 3",
-        "3 seeds",
-        "for trying, not for judging",
-        "1.5 s",
-    ):
-        assert words in Page(text).text
-    for column in report.COLUMNS:
-        assert column in Page(text).text
+    cells = ("80.0 ± 1.0", "0 of 3", *summary.COLUMNS)
+    for words in (*cells, "3 seeds", "for trying, not for judging", "1.5 s"):
+        assert words in page.text
+    for verdict, mark in evidence.MARKS.items():
+        assert f"{mark} {verdict}" in page.text
+    assert [tag for tag, _ in page.tags].count("b") == 1 + 1  # the primary claim, and "Use:"
 
 
 def test_the_page_of_a_run_is_whole(quick_run):
     run = quick_run()
-    text = (run.folder / "report.html").read_text(encoding="utf-8")
-    page = Page(text)
+    page = Page((run.folder / "report.html").read_text(encoding="utf-8"))
     assert page.requests() == []
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert [attributes["alt"] for attributes in images] == ["figure.png", "figure-book-rate.png"]
-    for attributes in images:
-        content = base64.b64decode(attributes["src"].partition(",")[2])
-        assert content == (run.folder / attributes["alt"]).read_bytes()
-    # Header, 11 claims; header, 80 variants.
-    assert [tag for tag, _ in page.tags].count("tr") == 1 + 11 + 1 + 80
+    assert {image["alt"] for image in images} == {p.name for p in run.folder.glob("figure*.png")}
+    for picture in images:
+        content = base64.b64decode(picture["src"].partition(",")[2])
+        assert content == (run.folder / picture["alt"]).read_bytes()
+    claims = json.loads((run.folder / "claims.json").read_text(encoding="utf-8"))
+    for claim in claims:
+        assert f"{evidence.MARKS[claim['verdict']]} {claim['verdict']}" in page.text
+        assert claim["claim"] in page.text
+        assert claim["detail"] in page.text
+    with open(run.folder / "results.csv", newline="", encoding="utf-8") as file:
+        variants = {row["variant"] for row in csv.DictReader(file)}
+    # Two tables, each with a head.
+    assert [tag for tag, _ in page.tags].count("tr") == 1 + len(claims) + 1 + len(variants)
+
+
+# The templates
+
+
+def test_a_value_that_a_template_was_not_given_is_an_error():
+    with pytest.raises(jinja2.UndefinedError, match="'recipe' is undefined"):
+        pages.render("run.html")
+
+
+# Machado, Oliveira and Fernandes 2009, IEEE Trans. Vis. Comput. Graph. 15:1291: what dichromats see
+# of linear RGB.
+SIGHTS = {
+    "trichromat": np.eye(3),
+    "protanope": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "deuteranope": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "tritanope": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+# Ottosson 2020, Oklab: linear RGB -> cones -> a space in which equal distances look equal.
+CONES = [[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]]
+OKLAB = [[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]
+
+
+def linear_rgb(colour):
+    values = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize(("scheme", "background"), [("light", "#ffffff"), ("dark", "#121212")])
+def test_the_colour_blind_can_tell_the_verdicts_apart_and_read_them(scheme, background):
+    light, _, dark = pages.render("style.css").partition("@media")
+    found = dict(re.findall(r"--(\w+): (#\w{6})\b", light if scheme == "light" else dark))
+    assert set(pages.CLASSES) == set(evidence.MARKS)
+    colours = [linear_rgb(found[name]) for name in pages.CLASSES.values()]
+    for sight, matrix in SIGHTS.items():
+        seen = [OKLAB @ np.cbrt(CONES @ np.clip(matrix @ rgb, 0, 1)) for rgb in colours]
+        for one, other in itertools.combinations(seen, 2):
+            # Four times what is just noticeable there, about .02.
+            assert np.linalg.norm(one - other) > 0.08, (sight, list(found.items()))
+    paper = linear_rgb(background) @ [0.2126, 0.7152, 0.0722]
+    for rgb in colours:  # WCAG 2.2, 1.4.3
+        ink = rgb @ [0.2126, 0.7152, 0.0722]
+        assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5

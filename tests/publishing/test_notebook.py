@@ -29,12 +29,12 @@ def test_the_cells_are_the_recipe_and_a_run_of_it(written):
     text, setup, template, tunable, variants, run, last = (cell["source"] for cell in cells)
     assert text.startswith(f"# {recipe.question}\n\n**Claim:** {recipe.claim}")
     assert recipe.use in text
-    assert "from recipes._lab import notebook" in setup
+    assert "from recipes._lab.publishing import notebook" in setup
     assert f"{template}\n\n\n{tunable}" == recipe.template.strip()
-    assert variants.startswith("SCALES = ")
+    assert variants.startswith("BOOK = ")
     assert run.startswith("def run(lab):")
     assert "__main__" not in run
-    assert last.startswith("lab = notebook.lab(data='digits', seeds=3)\nrun(lab)")
+    assert last.startswith("lab = notebook.lab('bn_vs_nobn', data='digits', seeds=3)\nrun(lab)")
 
 
 def test_a_recipe_with_nothing_but_a_run_becomes_a_notebook(tmp_path):
@@ -52,7 +52,7 @@ def test_a_notebook_far_from_the_recipes_finds_them(written, tmp_path):
     """And a model may be built in it before the last cell."""
     made = nbformat.read(written("output_bias_init", quick=True), as_version=4)
     last = made.cells[-1]
-    last.source = "build_model().summary()\nassert notebook.lab().data().name == 'digits'"
+    last.source = "build_model().summary()\nassert notebook.lab('one').data().name == 'digits'"
     options = {"kernel_name": "python3", "resources": {"metadata": {"path": str(tmp_path)}}}
     nbclient.NotebookClient(made, timeout=300, **options).execute()
 
@@ -62,7 +62,7 @@ def test_the_same_recipe_is_the_same_file(written):
     assert written("bn_vs_nobn").read_bytes() == once
 
 
-IN_SHORT = ("output_bias_init",)  # all of them in make test-all
+IN_SHORT = ("optimizer_paths",)  # all of them in make test-all
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ from callbacks.distribution_logger import DistributionLogger
 from callbacks.training_monitor import TrainingMonitor
 from recipes import bn_vs_nobn
 from recipes._lab import catalogue, evidence
+from recipes._lab.claim import OURS, Claim
 from recipes._lab.lab import SEEDS, Options
-from recipes._lab.publishing import readme
+from recipes._lab.publishing import claims, readme
 from recipes._lab.tuning import search
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
@@ -121,8 +122,80 @@ def test_the_level_of_the_intervals():
 
 def test_the_generated_parts_are_what_the_committed_results_say():
     assert readme.renewed(README) == README
-    for part in ("symptoms", "gallery", "claims"):
-        assert f"<!-- /{part} -->" in README
     for path in catalogue.RESULTS.glob("*.json"):
         assert path.stem in catalogue.names()
         assert f"make recipe NAME={path.stem}" in README
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_generated_part_is_there_once(times):
+    start, end = "<!-- claims: written by make gallery -->\n", "<!-- /claims -->"
+    _, _, rest = README.partition(start)
+    part = f"{start}{rest.partition(end)[0]}{end}"
+    with pytest.raises(ValueError, match=f"'claims' {times} times instead of once"):
+        readme.renewed(README.replace(part, times * part))
+
+
+@pytest.fixture
+def entries():
+    """A textbook's claim on two data sets, one of them stale; one on any data; one of ours."""
+
+    def entry(text, verdicts, **options):
+        by_data = {
+            data: Claim(
+                text,
+                options.get("source", "a book"),
+                options.get("primary", False),
+                evidence.Judgement(verdict, "exact", 0.0, finding=f"|{text}| on {data}"),
+                options.get("any_data", False),
+            )
+            for data, verdict in verdicts.items()
+        }
+        return claims.Entry(recipe, by_data, stale=options.get("stale", set()))
+
+    recipe = catalogue.parse("one", '"""Is it?"""')
+    holds = {"digits": "holds", "mnist": "holds"}
+    return [
+        entry("a", holds | {"digits": "makes no difference"}, primary=True, stale={"mnist"}),
+        entry("b", holds, any_data=True, primary=True),
+        entry("c", {"digits": "does not hold"}, source=OURS),
+    ]
+
+
+def test_claims_are_counted_apart_and_stale_ones_are_marked(entries):
+    assert readme.claims_table(entries).splitlines() == [
+        "| claims of | on | holds | does not hold | makes no difference | not detected "
+        "| † made by an earlier version of the code |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| textbooks | digits | 0 | 0 | 1 | 0 | 0 |",
+        "| textbooks | mnist† | 1 | 0 | 0 | 0 | 1 |",
+        "| textbooks | any data | 1 | 0 | 0 | 0 | 0 |",
+        "| ours | digits | 0 | 1 | 0 | 0 | 0 |",
+        "",
+        "The first claim of each recipe:",
+        "",
+        "† made by an earlier version of the code",
+        "",
+        "| claim | digits | mnist |",
+        "| --- | --- | --- |",
+        r"| a (a book) | **= makes no difference**<br>\|a\| on digits | "
+        r"**✓ holds**†<br>\|a\| on mnist |",
+        r"| b (a book) | **✓ holds**<br>\|b\| on digits | "
+        "the same: it does not depend on the data |",
+    ]
+    fresh = readme.claims_table(entries[1:])
+    assert "†" not in fresh
+    assert "earlier" not in fresh
+
+
+def test_the_gallery_counts_the_claims_of_a_recipe(entries):
+    table = readme.gallery_table([entries[0].recipe], entries)
+    assert table.startswith("† made by an earlier version of the code\n\n### Others\n")
+    counts = (
+        "digits: 1&nbsp;=",
+        "mnist†: 1&nbsp;✓",
+        "any data: 1&nbsp;✓",
+        "digits, ours: 1&nbsp;✗",
+    )
+    assert f"| {'<br>'.join(counts)} |" in table
+    assert "†" not in readme.gallery_table([entries[0].recipe], entries[1:])

@@ -1,11 +1,9 @@
 """The static site: its pages, links and escapes, and what a browser makes of them."""
 
-import html
 import json
 import signal
 import socket
 import urllib.request
-from dataclasses import asdict
 from html.parser import HTMLParser
 from socket import gethostname
 
@@ -14,11 +12,13 @@ import numpy as np
 import pytest
 
 from recipes._lab import catalogue
+from recipes._lab.claim import OURS, Claim
 from recipes._lab.errors import UserError
-from recipes._lab.evidence import Judgement
+from recipes._lab.evidence import MARKS, Judgement
 from recipes._lab.publishing import claims, site
 from tests.browser import Browser, find
 
+HEAD = ("claims of", "on", *(f"{mark} {verdict}" for verdict, mark in MARKS.items()))
 NASTY = '<script>alert("&")</script>'
 
 
@@ -29,23 +29,68 @@ def built(tmp_path_factory):
     return folder
 
 
-class Links(HTMLParser):
-    """What a page refers to, and its text."""
+class Page(HTMLParser):
+    """What a page refers to, all of its text, and the texts of its tables' cells."""
 
-    def __init__(self, text):
+    def __init__(self, page):
         super().__init__()
-        self.links, self.text = [], ""
-        self.feed(text)
+        self.links, self.text, self.cells, self._in_cell = [], "", [], False
+        self.feed(page)
+        self.cells = [" ".join(cell.split()) for cell in self.cells]
 
     def handle_starttag(self, tag, attributes):
         self.links += [value for name, value in attributes if name in ("href", "src")]
+        if tag in ("td", "th"):
+            self.cells.append("")
+            self._in_cell = True
+        if tag == "br":
+            self.handle_data(" ")
+
+    def handle_endtag(self, tag):
+        self._in_cell &= tag not in ("td", "th")
 
     def handle_data(self, data):
         self.text += data
+        if self._in_cell:
+            self.cells[-1] += data
+
+    @property
+    def words(self):
+        """The text with single spaces."""
+        return " ".join(self.text.split())
+
+
+@pytest.fixture
+def pages_of(tmp_path, monkeypatch):
+    """`pages_of({data: claims})` returns the pages of a recipe with such results, by file.
+
+    Those on data among `stale` were made by an earlier version of the code.
+    """
+    monkeypatch.setattr(catalogue, "RESULTS", tmp_path)
+
+    def of(by_data, source='"""Is it?"""', stale=(), **results):
+        recipe = catalogue.parse("one", source)
+        about = {"seeds": [1000], "versions": {NASTY: NASTY}}
+        runs = {
+            data: about
+            | {"claims": [claim.to_json() for claim in made]}
+            | {"digest": "another" if data in stale else recipe.digest}
+            for data, made in by_data.items()
+        }
+        (tmp_path / "one.png").touch()
+        (tmp_path / "one.json").write_text(json.dumps({"runs": runs} | results))
+        return site.pages([recipe], claims.entries([recipe]))
+
+    return of
+
+
+def claim(text, verdict="holds", **options):
+    judgement = Judgement(verdict, "difference", 1.0, p_value=0.01, finding=f"found of {text}")
+    return Claim(text, judgement=judgement, **{"source": "a book", "primary": False} | options)
 
 
 def test_every_recipe_has_a_page_and_every_link_leads_somewhere(built):
-    pages = {path.name: Links(path.read_text(encoding="utf-8")) for path in built.glob("*.html")}
+    pages = {path.name: Page(path.read_text(encoding="utf-8")) for path in built.glob("*.html")}
     expected = {f"{name}.html" for name in catalogue.names()} | {"index.html", "claims.html"}
     assert set(pages) == expected
     for page in pages.values():
@@ -56,39 +101,102 @@ def test_every_recipe_has_a_page_and_every_link_leads_somewhere(built):
 
 def test_a_page_says_what_its_recipe_says(built):
     recipe = catalogue.read("bn_vs_nobn")
-    text = Links((built / "bn_vs_nobn.html").read_text(encoding="utf-8")).text
+    page = Page((built / "bn_vs_nobn.html").read_text(encoding="utf-8"))
     for part in (recipe.question, recipe.claim, recipe.use, recipe.look_for, recipe.template):
-        assert part in text
-    assert "book rate, digits" in text  # the caption of its second figure
+        assert part in page.text
+    assert "book rate, digits" in page.text  # the caption of its second figure
+    cells = [cell.replace("†", "") for cell in page.cells]
     for run in catalogue.results("bn_vs_nobn")["runs"].values():
-        for claim in run["claims"]:
-            assert claim["claim"] in text
-            assert claim["finding"] in text
-    assert "; smallest detectable ±" in Links((built / "claims.html").read_text()).text
+        for made in map(Claim.from_json, run["claims"]):
+            assert f"{made.text} [{made.source}]" in page.cells
+            assert f"{made.mark} {made.verdict} {made.detail}" in cells
 
 
 def test_the_overview_leads_from_symptoms_to_recipes(built):
-    text = Links((built / "index.html").read_text(encoding="utf-8")).text
+    text = Page((built / "index.html").read_text(encoding="utf-8")).text
     assert text.index("the loss does not move") < text.index(catalogue.TOPICS[0])
-    hold = claims.count(claims.entries(catalogue.everything()), "digits")["holds"]
-    assert f"All claims on digits: {hold}\N{NO-BREAK SPACE}✓" in text
 
 
-def test_text_from_data_and_files_is_escaped(tmp_path, monkeypatch):
+def test_claims_of_textbooks_and_ours_are_shown_and_counted_apart(pages_of):
+    book, ours = claim("of a book", "makes no difference"), claim("of ours", source=OURS)
+    pages = pages_of({"digits": [book, ours, claim("other")], "mnist": [claim("other")]})
+    for name in ("index.html", "claims.html"):
+        head, *rows = [tuple(Page(pages[name]).cells[at : at + 6]) for at in (0, 6, 12, 18)]
+        assert head == HEAD
+        assert rows == [
+            ("textbooks", "digits", "1", "0", "1", "0"),
+            ("textbooks", "mnist", "1", "0", "0", "0"),
+            ("ours", "digits", "1", "0", "0", "0"),
+        ]
+    text = Page(pages["claims.html"]).words
+    places = ("Textbook claims claim", "of a book [", "Our own claims", "of ours [ours]")
+    assert sorted(places, key=text.index) == list(places)
+    assert "digits: 1 ✓ 1 = mnist: 1 ✓ digits, ours: 1 ✓" in Page(pages["index.html"]).words
+
+
+def test_a_claim_that_does_not_depend_on_the_data_is_shown_once(pages_of):
+    made = [claim("everywhere", any_data=True)]
+    pages = pages_of({"digits": made, "mnist": made})
+    for name in ("claims.html", "one.html"):
+        cells = Page(pages[name]).cells
+        (cell,) = [cell for cell in cells if "found of everywhere" in cell]
+        assert "does not depend on the data" in cell
+    assert Page(pages["claims.html"]).cells[6:12] == ["textbooks", "any data", "1", "0", "0", "0"]
+
+
+def test_q_values_stand_beside_textbook_claims_only(pages_of):
+    found = [claim("a"), claim("b"), claim("c", source=OURS)]
+    cells = Page(pages_of({"digits": found})["claims.html"]).cells
+    assert [cell for cell in cells if "found of" in cell] == [
+        "✓ holds found of a q = 0.01",
+        "✓ holds found of b q = 0.01",
+        "✓ holds found of c",
+    ]
+
+
+def test_what_an_earlier_version_made_is_marked(pages_of):
+    """On every page, at every verdict and number of it, and nothing else is."""
+    found = {"digits": [claim("a")], "mnist": [claim("a")]}
+    legend = "† made by an earlier version of the code"
+    for text in pages_of(found).values():
+        assert "†" not in Page(text).text
+    pages = {name: Page(text) for name, text in pages_of(found, stale=["digits"]).items()}
+    for name in ("index.html", "claims.html", "one.html"):
+        assert legend in pages[name].words
+    for name in ("index.html", "claims.html"):
+        assert pages[name].cells[:21] == [
+            *(*HEAD, legend),
+            *("textbooks", "digits†", "1", "0", "0", "0", "1"),
+            *("textbooks", "mnist", "1", "0", "0", "0", "0"),
+        ]
+    assert "digits†: 1 ✓ mnist: 1 ✓" in pages["index.html"].words
+    assert pages["claims.html"].cells[-2:] == [
+        "✓ holds† found of a q = 0.01",
+        "✓ holds found of a q = 0.01",
+    ]
+    assert pages["one.html"].cells[-2:] == ["✓ holds† found of a", "✓ holds found of a"]
+    assert "digits†: 1 seed," in pages["one.html"].words
+    assert "mnist: 1 seed," in pages["one.html"].words
+    assert "digits† Run it" in pages["one.html"].words  # the caption of the picture
+
+
+def test_seconds_are_those_of_the_code_or_of_an_earlier_version(pages_of):
+    digest = catalogue.parse("one", '"""Is it?"""').digest
+    by_digest = {digest: "It takes", "another": "It took an earlier version of the code"}
+    for timed, words in by_digest.items():
+        page = Page(pages_of({}, seconds=12.5, cores=2, timed=timed)["one.html"])
+        assert f"{words} 12.5 s on 2 cores." in page.words
+
+
+def test_text_from_data_and_files_is_escaped(pages_of):
     """A class may be called <script>, and so may a file, and a claim may name both."""
-    monkeypatch.setattr(catalogue, "RESULTS", tmp_path)
-    judgement = Judgement("holds", 1.0, None, None, NASTY, 20, None, 0.01, finding=NASTY)
-    claim = {"claim": NASTY, "source": NASTY, "primary": True} | asdict(judgement)
-    run = {"claims": [claim], "seeds": [1000], "versions": {NASTY: NASTY}}
-    (tmp_path / "nasty.json").write_text(json.dumps({"runs": {NASTY: run}}))
     tags = f"Claim: {NASTY}\n\nLook for: {NASTY}\n\n{NASTY}\n\nUse: {NASTY}\nSymptoms: {NASTY}"
     code = "def build_tunable(hp):\n    return '<script>'\n"
-    recipe = catalogue.parse("nasty", f"'''{NASTY}?\n\n{tags}\nTopic: {NASTY}\n'''\n{code}")
-    pages = site.pages([recipe], claims.entries([recipe]))
-    for name in ("index.html", "claims.html", "nasty.html"):
-        assert html.escape(NASTY) in pages[name]
+    source = f"'''{NASTY}?\n\n{tags}\nTopic: {NASTY}\n'''\n{code}"
+    pages = pages_of({NASTY: [claim(NASTY, source=NASTY, primary=True)]}, source)
+    for name in ("index.html", "claims.html", "one.html"):
         assert pages[name].count("<script") == 1  # the site's own
-        assert "alert(" in Links(pages[name]).text
+        assert NASTY in Page(pages[name]).text
 
 
 def test_an_old_site_is_replaced(built):

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from recipes._lab.output import report
+from recipes._lab.output import summary
 
 STYLE = {
     "holds": "green",
@@ -88,8 +88,8 @@ def show_run(console, lab, folder, seconds):
 def show_findings(console, lab):
     """Print the table and the verdicts of an `lab.Lab`."""
     if lab.rows:
-        table = Table(*report.COLUMNS, box=None, header_style="bold", pad_edge=False)
-        for row in report.rows(lab.results, lab.rows):
+        table = Table(*summary.COLUMNS, box=None, header_style="bold", pad_edge=False)
+        for row in summary.rows(lab.results, lab.rows):
             table.add_row(*map(escape, row))
         console.print()
         console.print(table)
@@ -100,7 +100,7 @@ def show_findings(console, lab):
         source = escape(f"[{claim.source}]")
         console.print(f"    {escape(claim.detail)}  [dim]{source}[/]", soft_wrap=True)
     console.print()
-    for argument, chosen in report.tuned(lab.tuned).items():
+    for argument, chosen in summary.tuned(lab.tuned).items():
         console.print(f"{argument} chosen on validation: {escape(chosen)}", soft_wrap=True)
     for remark in lab.remarks:
         console.print(remark, markup=False, soft_wrap=True)

@@ -2,27 +2,11 @@
 
 import dataclasses
 
-from scipy import stats
-
 from recipes._lab import catalogue, evidence
+from recipes._lab.claim import Claim
 
-VERDICTS = tuple(evidence.MARKS)
-JUDGEMENT = [field.name for field in dataclasses.fields(evidence.Judgement)]
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """What one data set says of a claim.
-
-    Attributes:
-        judgement: the verdict with its numbers.
-        q_value: the false discovery rate at which the claim is decided either way: the expected
-            share of wrong ones among all tested claims with a q-value as small (Benjamini
-            and Hochberg 1995, J. R. Stat. Soc. B 57:289). None where no test was made.
-    """
-
-    judgement: evidence.Judgement
-    q_value: float | None = None
+ANY_DATA = "any data"
+STALE = "made by an earlier version of the code"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,54 +15,102 @@ class Entry:
 
     Attributes:
         recipe: the `catalogue.Recipe`.
-        claim: in words.
-        source: where it is made.
-        primary: whether it is the recipe's first.
-        found: what was found, by data.
+        by_data: the `Claim` as each data set judges it, by display name.
+        q_values: by data, the false-discovery rate at which a textbook's claim is decided either
+            way, see `evidence.false_discovery_rates`; none of exact checks and of our own claims.
+        stale: the data whose results were made by an earlier version of the code.
     """
 
     recipe: catalogue.Recipe
-    claim: str
-    source: str
-    primary: bool
-    found: dict[str, Found]
+    by_data: dict[str, Claim]
+    q_values: dict[str, float] = dataclasses.field(default_factory=dict)
+    stale: set[str] = dataclasses.field(default_factory=set)
+
+    @property
+    def claim(self):
+        """The `Claim` on the first data: its words and source are the same on all."""
+        return next(iter(self.by_data.values()))
+
+    @property
+    def counted(self):
+        """The data whose verdicts count: all of them, or one if the claim does not depend on it.
+
+        The one is the first that is not stale, if there is such.
+        """
+        if not self.claim.any_data:
+            return list(self.by_data)
+        return sorted(self.by_data, key=self.stale.__contains__)[:1]
+
+
+@dataclasses.dataclass
+class Tally:
+    """How many claims have each verdict.
+
+    Attributes:
+        ours: whether the claims are ours, or those of textbooks and papers.
+        data: on which data, or `ANY_DATA` of claims that do not depend on it.
+        counts: `{verdict: count}`, of all verdicts.
+        stale: how many of all these are of stale results.
+    """
+
+    ours: bool
+    data: str
+    counts: dict[str, int] = dataclasses.field(
+        default_factory=lambda: dict.fromkeys(evidence.MARKS, 0)
+    )
+    stale: int = 0
+
+    @property
+    def whose(self):
+        """Who makes the claims, in a word."""
+        return "ours" if self.ours else "textbooks"
+
+
+def is_stale(recipe, run):
+    """Tell whether a run of a recipe's results was made by an earlier version of the code."""
+    return run.get("digest") != recipe.digest
 
 
 def entries(recipes):
     """Return an `Entry` for each claim of recipes, in their order."""
-    all_claims = []
-    for recipe in recipes:
-        by_claim = {}
-        for data, run in catalogue.results(recipe.name)["runs"].items():
-            for claim in run["claims"]:
-                new = Entry(recipe, claim["claim"], claim["source"], claim["primary"], {})
-                judgement = evidence.Judgement(**{name: claim[name] for name in JUDGEMENT})
-                by_claim.setdefault(claim["claim"], new).found[data] = Found(judgement)
-        all_claims += by_claim.values()
-    # One after the other, all findings that rest on a test.
-    tested = [
-        (entry.found, data)
-        for entry in all_claims
-        for data, found in entry.found.items()
-        if found.judgement.p_value is not None
-    ]
-    p_values = [found[data].judgement.p_value for found, data in tested]
-    for (found, data), q_value in zip(tested, stats.false_discovery_control(p_values), strict=True):
-        found[data] = Found(found[data].judgement, float(q_value))
-    return all_claims
+    return [entry for recipe in recipes for entry in _of_recipe(recipe)]
 
 
-def of(recipe, all_claims):
+def _of_recipe(recipe):
+    found = {}
+    for data, run in catalogue.results(recipe.name)["runs"].items():
+        claims = [Claim.from_json(content) for content in run["claims"]]
+        stale = [data] if is_stale(recipe, run) else []
+        for claim in claims:  # those of all data meet by their words
+            entry = found.setdefault(claim.text, Entry(recipe, {}))
+            entry.by_data[data] = claim
+            entry.stale.update(stale)
+        tested = [claim for claim in claims if not claim.ours]
+        tested = [claim for claim in tested if claim.judgement.p_value is not None]
+        rates = evidence.false_discovery_rates([claim.judgement.p_value for claim in tested])
+        for claim, rate in zip(tested, rates, strict=True):
+            found[claim.text].q_values[data] = float(rate)
+    return list(found.values())
+
+
+def of(recipe, all_entries):
     """Return the entries of one recipe."""
-    return [entry for entry in all_claims if entry.recipe is recipe]
+    return [entry for entry in all_entries if entry.recipe is recipe]
 
 
-def datasets(all_claims):
+def datasets(all_entries):
     """Return the display names of all data, in the order in which they come."""
-    return list(dict.fromkeys(data for entry in all_claims for data in entry.found))
+    return list(dict.fromkeys(data for entry in all_entries for data in entry.by_data))
 
 
-def count(all_claims, data):
-    """Return how many claims have each verdict on some data, `{verdict: count}`."""
-    found = [entry.found[data].judgement.verdict for entry in all_claims if data in entry.found]
-    return {verdict: found.count(verdict) for verdict in VERDICTS}
+def tallies(all_entries):
+    """Return a `Tally` for each data set: of the textbooks' claims, then of ours."""
+    found = {}
+    for entry in all_entries:
+        ours = entry.claim.ours
+        for data in entry.counted:
+            where = ANY_DATA if entry.claim.any_data else data
+            tally = found.setdefault((ours, where), Tally(ours, where))
+            tally.counts[entry.by_data[data].verdict] += 1
+            tally.stale += data in entry.stale
+    return sorted(found.values(), key=lambda tally: (tally.ours, tally.data == ANY_DATA))

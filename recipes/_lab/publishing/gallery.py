@@ -13,6 +13,7 @@ from recipes._lab.data import load
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
 from recipes._lab.lab import Options
+from recipes._lab.publishing.claims import is_stale
 from recipes._lab.run import run
 from recipes._lab.training import population
 
@@ -45,33 +46,33 @@ def build(names, datasets, log, progress):
         except UserError as error:
             raise UserError(f"{error} (make gallery takes MNIST=file.npz)") from error
     for name in names:
-        code = catalogue.read(name).code
+        digest = catalogue.read(name).digest
         for dataset in due(name, shown):
             log(f"{name} on {shown[dataset]}, {SEEDS} seeds")
             options = Options(data=dataset, seeds=SEEDS, first_seed=FIRST_SEED, out=str(OUT))
             finished, folder = run(name, options, log, progress)
-            if catalogue.read(name).code != code:
+            if catalogue.read(name).digest != digest:
                 raise UserError(f"recipes/{name}.py was changed while it ran; run it again")
             if dataset == datasets[0]:
                 _draw(name, finished.figures)
             result = catalogue.results(name)
-            runs = result["runs"] | {shown[dataset]: {"code": code} | _run(folder)}
+            runs = result["runs"] | {shown[dataset]: {"digest": digest} | _run(folder)}
             # Those on other data would stay behind when the code moves on.
             result["runs"] = {data: runs[data] for data in shown.values() if data in runs}
             _save(name, result)
     for name in names:  # at last, when nothing else of ours is under way
         result = catalogue.results(name)
-        code = catalogue.read(name).code
-        if result.get("timed") != code:
+        digest = catalogue.read(name).digest
+        if result.get("timed") != digest:
             log(f"{name}, timed as make recipe runs it")
-            result |= {"seconds": seconds(name), "cores": population.cores(), "timed": code}
+            result |= {"seconds": seconds(name), "cores": population.cores(), "timed": digest}
             _save(name, result)
 
 
 def due(name, shown):
-    """Return those of `{data: display name}` whose results are missing or of other code."""
-    code, runs = catalogue.read(name).code, catalogue.results(name)["runs"]
-    return [data for data, of in shown.items() if runs.get(of, {}).get("code") != code]
+    """Return those of `{data: display name}` whose results are missing or stale."""
+    recipe, runs = catalogue.read(name), catalogue.results(name)["runs"]
+    return [data for data, of in shown.items() if of not in runs or is_stale(recipe, runs[of])]
 
 
 def seconds(name):

@@ -4,7 +4,6 @@ import ast
 import importlib
 import itertools
 import json
-from types import SimpleNamespace
 
 from recipes._lab import catalogue, files, quiet
 from recipes._lab.errors import UserError
@@ -22,7 +21,7 @@ from recipes._lab.publishing import notebook
 notebook.prepare()
 """
 RUN = """\
-lab = notebook.lab({options})
+lab = notebook.lab({arguments})
 run(lab)
 notebook.show(lab)
 """
@@ -47,8 +46,9 @@ def write(recipe, path, options):
     setup = SETUP.format(root=str(catalogue.FOLDER.parent))
     cells = [nbformat.v4.new_markdown_cell(_text(recipe)), nbformat.v4.new_code_cell(setup)]
     cells += [nbformat.v4.new_code_cell(code) for code in _code(recipe)]
-    arguments = ", ".join(f"{name}={value!r}" for name, value in options.items())
-    cells.append(nbformat.v4.new_code_cell(RUN.format(options=arguments).strip()))
+    given = (f"{name}={value!r}" for name, value in options.items())
+    arguments = ", ".join([repr(recipe.name), *given])
+    cells.append(nbformat.v4.new_code_cell(RUN.format(arguments=arguments).strip()))
     for number, cell in enumerate(cells):
         cell.id = str(number)  # random otherwise: the same recipe is the same file
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -87,18 +87,19 @@ def prepare():
     importlib.import_module("recipes._lab.lab")
 
 
-def lab(**options):
+def lab(name, **options):
     """Return the `lab.Lab` that a recipe's `run` takes; nothing is written.
 
     Args:
+        name: of the recipe.
         options: as of `lab.Options`, such as data="file.csv", seeds=20, quick=True.
     """
-    from recipes._lab.lab import Lab, Options
+    from recipes._lab.first_version import lab_of
+    from recipes._lab.lab import Options
     from recipes._lab.output import terminal
 
-    nowhere = SimpleNamespace(store=lambda: None)
     _, log, progress = terminal.speaking()
-    return Lab(Options(**options), nowhere, (), log, progress)
+    return lab_of(name)(Options(**options), None, log, progress)
 
 
 def show(lab):
