@@ -1,15 +1,15 @@
 """The recipe activation_functions: its models by value, dead units counted, signs of its claims."""
 
 import functools
-import types
 
 import keras
 import numpy as np
 import pytest
 
 from recipes import activation_functions
+from recipes._lab.first_version import FirstLab as Lab
 from recipes._lab.histories import Histories
-from recipes._lab.lab import Lab, Options
+from recipes._lab.lab import Options
 from recipes._lab.training import architecture
 from recipes._lab.training.members import Member, Result
 
@@ -95,7 +95,7 @@ def test_the_claims_of_made_up_runs(hand_made, monkeypatch):
         return np.full(5, dead[float(rate)] if activation == "ReLU" else 0.0)
 
     monkeypatch.setattr(activation_functions, "dead_units", dead_units)
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     activation_functions.run(lab)
     found = [claim.judgement.estimate for claim in lab.claims]
     assert found == pytest.approx(

@@ -1,14 +1,14 @@
 """The recipe batch_size: its budgets and sizes by value, and its claims on made-up numbers."""
 
 import time
-import types
 
 import numpy as np
 import pytest
 
 from recipes import batch_size as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 EPOCHS, TIME, STEPS = "equal epochs", "equal time, overhead 128", "equal steps"
 SIZES = {8: "8", 32: "32", 128: "128", 512: "of all"}
@@ -96,7 +96,7 @@ def lab(hand_made, monkeypatch):
             return hand_made(made)
 
     monkeypatch.setattr(recipe, "seconds_of", lambda step, sizes: 1e-6 * (300 + sizes))
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     return lab
 

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from recipes import bayesian_search as recipe
-from recipes._lab.lab import Lab, Options
-from recipes._lab.tuning import tuner
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
+from recipes._lab.tuning import halving, tuner
+from recipes._lab.tuning.oracles import make_oracle
 
 WIDE, CHOSEN = recipe.RANGES
 RANDOM, BAYESIAN = recipe.ORACLES
 
 
 def lab_of(kind=Lab):
-    return kind(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    return kind(Options(), None, None, None)
 
 
 def test_the_layers_and_numbers():
@@ -61,7 +63,7 @@ def test_both_kinds_begin_with_the_same_nine_trials_and_then_part():
     drawn = {}
     for kind in ("random", "bayesian"):
         made = tuner.PopulationTuner(
-            tuner.make_oracle(kind, 10, seed=3, space=hp),
+            make_oracle(kind, 10, seed=3, space=hp),
             recipe.build_tunable,
             None,
             epochs=1,
@@ -116,7 +118,7 @@ def test_the_claims_of_made_up_searches():
 def test_the_lab_passes_on_how_many_trials_are_asked_for_at_once(monkeypatch):
     asked = []
     monkeypatch.setattr(tuner, "PopulationTuner", lambda *_, batch, **__: asked.append(batch))
-    monkeypatch.setattr(tuner, "search_in_stages", lambda make, *_: ([make(None, 0, 0)], None))
+    monkeypatch.setattr(halving, "search_in_stages", lambda make, *_: ([make(None, 0, 0)], None))
     monkeypatch.setattr(tuner, "Searched", lambda stages: stages)
     lab = lab_of()
     for options in ({"batch": 1, "name": "one by one"}, {}):

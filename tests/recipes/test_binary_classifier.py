@@ -1,14 +1,13 @@
 """The recipe binary_classifier: its models and helpers by value, its claims on made-up curves."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import binary_classifier as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 YES, NO = "holds", "does not hold"
 
@@ -117,7 +116,7 @@ def test_the_claims_of_made_up_curves(hand_made, monkeypatch):
             return self.histories
 
     monkeypatch.setattr(recipe, "deviations", lambda split, seeds: [1e-7] * len(seeds))
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     found = [(claim.judgement.verdict, claim.judgement.estimate) for claim in lab.claims]
     expected = [(YES, 5e-4), (YES, 0), (YES, 0), (NO, 0.01), (YES, 1e-7), (YES, 0)]

@@ -1,14 +1,13 @@
 """The recipe bn_batch_size: its models and its noise by value, its claims on made-up numbers."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import bn_batch_size
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 ARMS = {
     "no normalization": (None, ""),
@@ -103,7 +102,7 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
 
     noise = np.array(bn_batch_size.NOISE_SIZES) ** -0.45 * rng.uniform(1, 2, (5, 1))
     monkeypatch.setattr(bn_batch_size, "noise_of", lambda models, x, sizes: noise)
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     bn_batch_size.run(lab)
     found = [(claim.judgement.verdict, claim.judgement.estimate) for claim in lab.claims]
     yes, no = "holds", "does not hold"

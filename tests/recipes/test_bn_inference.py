@@ -9,7 +9,8 @@ import pytest
 
 from recipes import bn_inference
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.99, 0.999])
@@ -101,7 +102,7 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
     shown = {("momentum 0.9", seed): (1e-7, 2e-7, 10 + seed) for seed in range(5)}
     monkeypatch.setattr(bn_inference, "one_by_one", lambda model, x, y: shown[model])
     monkeypatch.setattr(bn_inference, "error_of_averages", lambda x, seed: 3e-7)
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     bn_inference.run(lab)
     found = [(claim.judgement.verdict, claim.judgement.estimate) for claim in lab.claims]
     yes, no = "holds", "does not hold"

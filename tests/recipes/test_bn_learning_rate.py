@@ -1,13 +1,12 @@
 """The recipe bn_learning_rate: its models by value, and its claims on made-up histories."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import bn_learning_rate as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 WITHOUT, WITH = "without BN", "with BN"
 
@@ -99,7 +98,7 @@ def test_the_claims_of_made_up_histories(hand_made):
             self.histories = histories
             return histories
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     # The bar is .1 + .9 x (.9 - .1) = .82. Of 12 rates 8 are usable with BN and 4 without, at 10
     # layers 7 and none: that counts as a step below the smallest, and as 16 of 15 epochs.

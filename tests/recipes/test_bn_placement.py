@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from recipes import bn_placement as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 RATES = 0.03, 0.1, 0.3, 1.0, 3.0
 ORDER = {
@@ -89,7 +90,7 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
     monkeypatch.setattr(recipe, "largest_bias", lambda models: np.array(bias[part_of(models.name)]))
     lines = {"before": [98.0, 98, 98, 98, np.nan], "before, no gamma, beta": [99.0] * 5}
     monkeypatch.setattr(recipe, "straightness", lambda outputs: np.array(lines[part_of(outputs)]))
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     # Of each activation: test before - after; rates won; points at lr 3; test without - with bias;
     # test with - without gamma. A diverged seed's bias counts as 1, or as 1e-9; its share as 0.

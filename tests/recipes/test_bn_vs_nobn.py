@@ -10,7 +10,8 @@ from scipy import stats
 
 from recipes import bn_vs_nobn
 from recipes._lab import data as data_module
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 SCALES = [10 ** (-4 * n / 15) for n in range(16)]
 WITHOUT, WITH, DEFAULTS = "without BN", "with BN", "BN, Keras's defaults"

@@ -1,14 +1,13 @@
 """The recipe cnn_bn: its two nets by value, the shuffled pixels, and the claims' signs."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import cnn_bn
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 L = keras.layers
 
@@ -101,7 +100,7 @@ def test_the_claims_of_made_up_histories(hand_made):
             self.histories = histories
             return histories
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     cnn_bn.run(lab)
     estimates = [claim.judgement.estimate for claim in lab.claims]
     assert estimates == pytest.approx([10, 4, 4, 3, 5.5, 2.5, 0.5])

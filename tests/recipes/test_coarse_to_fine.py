@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from recipes import coarse_to_fine as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 ONE, THREE = recipe.VARIANTS
 
@@ -75,7 +76,7 @@ def test_the_claims_of_made_up_searches():
             asked.append(plan)
             return [searched(name) for _ in range(10)]
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     same = {"trials": 51, "epochs": 10, "repetitions": 10}
     assert asked == [same | {"stages": 1}, same | {"stages": 3}]
@@ -100,6 +101,6 @@ def test_diverged_trials_count_at_chance():
                 search.val_accuracy = np.where(zeros > 0, zeros, data.chance)
             return [search] * 5
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     assert lab.claims[2].judgement.estimate == 0

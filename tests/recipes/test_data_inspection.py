@@ -8,8 +8,9 @@ import pytest
 from recipes import data_inspection as recipe
 from recipes._lab import data as data_module
 from recipes._lab.data import Dataset, Split
+from recipes._lab.first_version import FirstLab as Lab
 from recipes._lab.histories import Histories
-from recipes._lab.lab import Lab, Options
+from recipes._lab.lab import Options
 
 
 def test_one_model_for_all_variants():
@@ -101,7 +102,7 @@ def run(hand_made, monkeypatch):
     monkeypatch.setattr(recipe, "plant", plant)
     images = types.SimpleNamespace(input_shape=(4, 5, 1))
     monkeypatch.setattr(data_module, "load", lambda *_: images)
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     return lab, trained
 

@@ -1,14 +1,13 @@
 """The recipe dropout: its models and averages over masks by value, its claims on made-up runs."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import dropout as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 DATA = Dataset(
     "made-up", ("a", "b"), *[Split(np.eye(4, 3, dtype=np.float32), np.array([0, 1, 0, 1]))] * 3
@@ -98,7 +97,7 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
     histories = hand_made(runs, chance=0.5, classes=2)
     histories.models = lambda _: MadeUpModels()
 
-    lab = Lab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = Lab(Options(), None, None, None)
     lab.data = lambda examples: DATA
     lab.tune = lambda build_model, variants, data, **_: variants
     lab.train = lambda build_model, variants, data, **_: histories

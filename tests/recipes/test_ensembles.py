@@ -7,7 +7,8 @@ import pytest
 
 from recipes import ensembles as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 from recipes._lab.training.architecture import read
 
 WEAK, STRONG = recipe.WEAK, recipe.STRONG
@@ -116,7 +117,7 @@ def test_the_claims_of_made_up_models(monkeypatch):
         return np.tile(step * np.minimum(np.arange(count), 6), (5, 1))
 
     monkeypatch.setattr(recipe, "gains", gains)
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     found = [claim.judgement.estimate for claim in lab.claims]
     # Members gain 1 each up to six. Averaged over epochs, members 1 to 4 have 8 of ten right, not 6

@@ -8,7 +8,8 @@ import pytest
 
 from recipes import gradient_check as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def lab(data, monkeypatch):
             return types.SimpleNamespace(models=models)
 
     monkeypatch.setattr(recipe, "differentiators", made_up)
-    return MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    return MadeUpLab(Options(), None, None, None)
 
 
 def test_the_claims_of_made_up_gradients(lab):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from recipes import hyperparameter_importance as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 SGD, ADAM = recipe.VARIANTS
 
@@ -131,7 +132,7 @@ def test_the_claims_of_made_up_importances(monkeypatch):
         }
 
     monkeypatch.setattr(recipe, "importances", importances)
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     plan = {"trials": 20, "epochs": 10, "repetitions": 10}
     kinds = {"examples": 500, "batch_norm": False}

@@ -1,15 +1,15 @@
 """The recipe learning_rate_decay: its schedules by value and stacked, and its made-up claims."""
 
 import functools
-import types
 
 import numpy as np
 import pytest
 
 from recipes import learning_rate_decay as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
-from recipes._lab.training import architecture, members, population
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
+from recipes._lab.training import architecture, members, population, schedules
 
 # Shares of the initial rate before and after each of six epochs, two steps each.
 SHARES = {
@@ -40,7 +40,7 @@ def test_the_variants_differ_in_schedule_and_rate_only():
 def test_the_rates_are_those_of_the_formulas(schedule):
     model = recipe.build_model((7,), 3, schedule=schedule, epochs=6, steps_per_epoch=2)
     rate = model.optimizer._learning_rate
-    found = members.rates(rate if schedule != "constant" else float(rate.numpy()), 13)[::2]
+    found = schedules.rates(rate if schedule != "constant" else float(rate.numpy()), 13)[::2]
     np.testing.assert_allclose(found, 0.1 * np.array(SHARES[schedule]), rtol=1e-5, atol=1e-9)
 
 
@@ -127,7 +127,7 @@ def test_the_claims_of_made_up_histories(hand_made):
             self.histories = hand_made(made)
             return self.histories
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     found = [(claim.judgement.verdict, claim.judgement.estimate) for claim in lab.claims]
     yes, unclear = "holds", "not detected"

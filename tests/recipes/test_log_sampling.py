@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from recipes import log_sampling
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 HOLDS, FAILS, NOT_DETECTED = "holds", "does not hold", "not detected"
 
@@ -100,7 +101,7 @@ class MadeUpLab(Lab):
 
 def test_the_claims_of_made_up_searches(hand_made, monkeypatch):
     monkeypatch.setattr(MadeUpLab, "hand_made", staticmethod(hand_made), raising=False)
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     log_sampling.run(lab)
     u = np.array([np.random.default_rng(n).uniform(size=10) for n in range(10)])
     tenth, eleventh = 0.0999 / 0.9999, 0.009 / 0.099

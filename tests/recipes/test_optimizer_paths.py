@@ -1,13 +1,12 @@
 """The recipe optimizer_paths: Keras's steps by hand, and its claims from made-up paths."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import optimizer_paths as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 
 def test_the_first_steps_are_those_of_the_rules_by_hand():
@@ -93,7 +92,7 @@ def test_the_claims_of_made_up_paths(hand_made, monkeypatch):
             return hand_made(runs)
 
     monkeypatch.setattr(recipe, "walk", walk)
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     assert all(points[0].tolist() == [-7, 2] for points in starts)
     near = starts[0][1:] - starts[0][0]

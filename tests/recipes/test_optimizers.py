@@ -1,13 +1,12 @@
 """The recipe optimizers: its models by value, and its claims from made-up histories."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import optimizers as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSprop", "Adam")
 
@@ -91,7 +90,7 @@ def lab(hand_made):
             self.histories = hand_made(made, chance=0.1, classes=10)
             return self.histories
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     return lab
 

@@ -1,14 +1,13 @@
 """The recipe output_bias_init: its bias by value, its thinned data, the signs of its claims."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import output_bias_init
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 from recipes._lab.training import architecture
 from recipes._lab.training.initial_weights import initial_weights
 
@@ -85,7 +84,7 @@ def test_the_claims_of_made_up_curves(hand_made):
             self.histories = hand_made(made)
             return self.histories
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     output_bias_init.run(lab)
     for name, arguments in given.items():
         labels = arguments["fit"]["data"].train.y

@@ -1,14 +1,13 @@
 """The recipe overfitting: its variants and data by value, and its claims on made-up histories."""
 
-import types
-
 import numpy as np
 import pytest
 
 from recipes import overfitting as recipe
 from recipes._lab.data import Dataset, Split
 from recipes._lab.errors import UserError
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 NONE, BOOK, BOOK_L2 = recipe.NONE, recipe.BOOK, recipe.BOOK_L2
 BARE = {"penalty": 0, "dropout": 0, "batch_norm": False}
@@ -89,7 +88,7 @@ def made_up_run(hand_made, test_accuracy, train_accuracy, *, images=True, exampl
             return self.histories
 
     has_images, most = images, examples
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     return lab, given
 

@@ -8,7 +8,8 @@ import pytest
 
 from recipes import panda_vs_caviar as recipe
 from recipes._lab import data as data_module
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 from recipes._lab.training import population
 from recipes._lab.training.members import Pause
 
@@ -110,7 +111,7 @@ def test_claims_have_the_right_sign(monkeypatch):
         return np.array([np.ones_like(scores), scores, scores])
 
     monkeypatch.setattr(recipe, "train_on", train_on)
-    lab = Lab(Options(), types.SimpleNamespace(store=lambda *_: None), (), print, None)
+    lab = Lab(Options(), None, print, None)
     monkeypatch.setattr(lab, "search", lambda *_, **__: [search] * 2)
     recipe.run(lab)
     estimates = [claim.judgement.estimate for claim in lab.claims]

@@ -1,13 +1,12 @@
 """The recipe preprocessing: its models and treatments by value, its claims on made-up histories."""
 
-import types
-
 import numpy as np
 import pytest
 
 from recipes import preprocessing as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 
 def dataset(x, validation=None, test=None):
@@ -131,7 +130,7 @@ def test_the_claims_of_made_up_histories(hand_made):
             self.histories |= hand_made(made, chance=0.88, classes=2)
             return self.histories
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     found = [(claim.judgement.verdict, claim.judgement.estimate) for claim in lab.claims]
     yes, no = "holds", "does not hold"

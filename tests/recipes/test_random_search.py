@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from recipes import random_search as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 BOOK, HIGH, HIGH_BN = recipe.VARIANTS
 
@@ -86,7 +87,7 @@ def test_the_claims_of_made_up_searches():
             budgets[name] = (trials, repetitions)
             return [made_up(name, rng) for _ in range(5)]
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     assert budgets == {BOOK: (20, 5), HIGH: (10, 5), HIGH_BN: (10, 5)}
     found = [claim.judgement.estimate for claim in lab.claims]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from recipes import random_vs_grid
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 
 def test_normalization_can_be_left_out():
@@ -101,7 +102,7 @@ def test_the_claims_of_made_up_searches():
                 )
             return found
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     random_vs_grid.run(lab)
     claims = [claim.judgement for claim in lab.claims]
     decay = random_vs_grid.strength(np.sin(9 * shares), shares)

@@ -1,14 +1,13 @@
 """The recipe rnn_normalization: its layers, how sequences are cut, and the signs of its claims."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import rnn_normalization as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 L = keras.layers
 
@@ -103,7 +102,7 @@ def test_the_claims_of_made_up_results(hand_made):
             return histories
 
     histories.models = Trained
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     r.run(lab)
     estimates = [claim.judgement.estimate for claim in lab.claims]
     assert estimates == pytest.approx([3, 7, -4, 7, 23, 7, 16, 7, 10, 30])

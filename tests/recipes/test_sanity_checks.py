@@ -1,14 +1,13 @@
 """The recipe sanity_checks: its models and rules by value, and its claims on made-up histories."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import sanity_checks as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 NAN = float("nan")
 
@@ -118,7 +117,7 @@ def run(hand_made, monkeypatch):
         given = words or [[], ["small updates"], ["dead units"], ["initial loss"]]
         found = iter(given)
         monkeypatch.setattr(recipe, "monitored", lambda data, rate, epochs: next(found))
-        lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+        lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
         assert list(lab.figures) == ["figure.png"]
         return [claim.judgement for claim in lab.claims]

@@ -7,7 +7,7 @@ import pytest
 
 from recipes import settings_transfer as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.tuning import tuner
+from recipes._lab.tuning.oracles import make_oracle
 
 RNG = np.random.default_rng(1)
 
@@ -31,7 +31,7 @@ def test_the_arguments_reach_the_model():
 
 def test_the_same_repetition_draws_the_same_trials_for_all_data():
     def draws(seed, classes):
-        oracle = tuner.make_oracle("random", 3, seed)
+        oracle = make_oracle("random", 3, seed)
         recipe.build_tunable(oracle.get_space(), (4,), classes)
         space = oracle.get_space()
         recipe.build_tunable(space, (4,), classes)

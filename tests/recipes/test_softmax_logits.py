@@ -1,16 +1,15 @@
 """The recipe softmax_logits: its losses and errors by value, and its claims on made-up numbers."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from recipes._lab.stack import Stack
 
 from recipes import softmax_logits as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
+from recipes._lab.training.stack import Stack
 
 FORMS = ("softmax", "logits", "raw logits", "likelihood")
 
@@ -141,7 +140,7 @@ def test_the_claims_of_made_up_runs(hand_made, monkeypatch):
                 made[name] = [{"accuracy": [0.5, last - 0.1, last]}] * 5
             return hand_made(made)
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     estimates = [claim.judgement.estimate for claim in lab.claims]
     assert estimates == pytest.approx([1e-5, 3e-4, 1, 1, -0.7, -10.7, 0.7, -0.5, 60])

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from recipes import softmax_regression as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 
 def test_the_variants_differ_in_the_hidden_layer_only():
@@ -134,7 +135,7 @@ def test_the_claims_of_made_up_models(hand_made, monkeypatch):
             made.models = lambda name: off
             return made
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     estimates = [claim.judgement.estimate for claim in lab.claims]
     assert estimates == pytest.approx([0.25, 5e-4, 11, 0, 0, 0, 2, 5, 5], abs=1e-12)

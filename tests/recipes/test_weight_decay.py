@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from recipes import weight_decay as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 BARE = {"batch_norm": False, "dropout": 0}
 
@@ -94,7 +95,7 @@ def test_the_claims_of_made_up_runs(hand_made):
             self.histories.models = models
             return self.histories
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     found = [(claim.judgement.verdict, claim.judgement.estimate) for claim in lab.claims]
     yes, no = "holds", "does not hold"

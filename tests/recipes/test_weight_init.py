@@ -1,14 +1,13 @@
 """The recipe weight_init: its models by value, and its claims from made-up histories."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 
 from recipes import weight_init as recipe
 from recipes._lab import data as data_module
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 SPEED = {"std .01": 0.1, "Xavier": 0.5, "Glorot": 0.6, "He": 0.8, "std 1": 0.7}
 
@@ -70,7 +69,7 @@ def lab(hand_made):
                 curves[name] = [run] * 5
             self.histories |= hand_made(curves, chance=chance, classes=10)
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     lab.trained = trained
     return lab

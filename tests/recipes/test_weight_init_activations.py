@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from recipes import weight_init_activations as recipe
-from recipes._lab.lab import Lab, Options
+from recipes._lab.first_version import FirstLab as Lab
+from recipes._lab.lab import Options
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_the_claims_of_made_up_models():
         def table(self, variants):
             pass
 
-    lab = MadeUpLab(Options(), types.SimpleNamespace(store=lambda *_: None), [], None, None)
+    lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)
     assert list(lab.figures) == ["figure.png", "figure-over-examples.png"]
     estimates = [claim.judgement.estimate for claim in lab.claims]

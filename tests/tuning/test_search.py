@@ -348,7 +348,7 @@ def test_discarded_trials_are_told_and_never_the_best(run):
     assert made.found.ranking[0].message is None
     for row in table_of(made.folder / "history.csv"):
         message = messages[int(row["trial"])]
-        last = int(message.split()[3]) if message else 9
+        last = int(message.split()[2]) if message else 9
         assert np.isfinite(float(row["value"])) == (int(row["epoch"]) <= last)
 
 
@@ -403,7 +403,7 @@ def test_a_search_in_which_all_diverges_ends_in_one_line(run, tiny_recipe):
             run(stages=stages)
 
 
-def test_a_search_goes_on_if_all_of_its_first_round_diverges(run, tiny_recipe, tmp_path):
+def test_a_search_goes_on_if_all_of_its_first_stage_diverges(run, tiny_recipe, tmp_path):
     """The same command once more finds all that there was, and trains nothing."""
     usual = run(trials=3, stages=3, out=str(tmp_path / "usual")).trials
     first = usual[0]["learning_rate"]
@@ -416,7 +416,7 @@ def test_a_search_goes_on_if_all_of_its_first_round_diverges(run, tiny_recipe, t
 
     tiny_recipe(build_tunable, "another text")
     made = run(trials=3, stages=3)
-    assert made.told == ["no trial has finished yet, so round 2 keeps the whole ranges"]
+    assert made.told == ["no trial has finished yet, so stage 2 keeps the whole ranges"]
     assert [row["status"] for row in made.trials] == ["FAILED", "COMPLETED", "COMPLETED"]
     assert made.trials[1]["learning_rate"] != usual[1]["learning_rate"]
     assert made.found.ranking[0].status == "COMPLETED"

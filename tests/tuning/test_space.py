@@ -136,7 +136,7 @@ def test_a_best_value_at_the_edge_of_an_earlier_range_opens_it_again():
     better = [score + 0.05 for score in SCORES]
     fine = trials_of(score=better, rate=best_of(high, high, high, 1e-2), **columns)
     second = narrowed(original, coarse + fine)
-    # Of thirty trials the six best: those of both rounds.
+    # Of thirty trials the six best: those of both stages.
     assert ranges(second)["rate"] == pytest.approx((low, high * 10**0.4))
 
 

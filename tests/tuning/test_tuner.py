@@ -298,7 +298,7 @@ def test_a_model_that_cannot_be_stacked_is_trained_by_fit():
 
 
 @pytest.mark.parametrize("name", ["Nadam", "Lion"])
-def test_other_optimizers_are_told_once_and_given_up_by_nobody(name, fake):
+def test_other_optimizers_are_told_once_and_pruned_by_nobody(name, fake):
     """`fit` can't pause, so such trials are trained to the end whatever `discard` says."""
 
     def build(hp):
@@ -371,8 +371,8 @@ def curve(order):
     return accuracy
 
 
-def test_the_worse_half_is_given_up_at_each_share_of_the_epochs(fake):
-    # At epochs 1 and 3 of 9: who leads at the end may have been given up long before.
+def test_the_worse_half_is_pruned_at_each_share_of_the_epochs(fake):
+    # At epochs 1 and 3 of 9: who leads at the end may have been pruned long before.
     fake.accuracy = curve({0: [1, 2, 3, 4, 5], 1: [5, 3, 1, 2, 4], 3: [2, 3, 1, 5, 4]})
     options = {"epochs": 9, "discard": (1 / 9, 1 / 3)}
     made = searched(rates(1, 2, 3, 4, 5), 5, build=rate_only, **options)
@@ -402,7 +402,7 @@ def test_the_worse_half_is_given_up_at_each_share_of_the_epochs(fake):
         assert trials[rate].best_step == last
 
 
-def test_who_has_diverged_is_given_up_first(fake):
+def test_who_has_diverged_is_pruned_first(fake):
     """What is lost may by chance answer as often right as others do."""
     fake.accuracy = lambda rate, seed, epochs: np.full(len(epochs), 0.1 * rate)
     result = fake._result
@@ -424,8 +424,8 @@ def test_who_has_diverged_is_given_up_first(fake):
     assert made.test_accuracy(made.trials()[3]) == [0.0]
 
 
-def test_who_was_given_up_ranks_behind_all_others(fake):
-    # The third is given up with a better score than the first two end with.
+def test_who_was_pruned_ranks_behind_all_others(fake):
+    # The third is pruned with a better score than the first two end with.
     fake.accuracy = curve({0: [1, 2, 3, 4], 2: [9, 8, 7, 2, 1, 3, 4]})
     made = searched(rates(1, 2, 3, 4), build=rate_only, discard=(1 / 3,))
     scores = {int(t.hyperparameters.get("learning_rate")): t.score for t in made.trials()}
@@ -449,8 +449,8 @@ def test_survivors_end_bit_for_bit_as_without_giving_up():
     early = searched(trials=8, seeds=(0, 3), discard=(1 / 3, 2 / 3))
     survivors = [trial for trial in early.trials() if trial.message is None]
     assert len(survivors) == 2
-    given_up = {t.message for t in early.trials()} - {None}
-    assert given_up == {"pruned after 1 of 3 epochs", "pruned after 2 of 3 epochs"}
+    pruned = {t.message for t in early.trials()} - {None}
+    assert pruned == {"pruned after 1 of 3 epochs", "pruned after 2 of 3 epochs"}
     for trial in early.trials():
         full = plain.oracle.trials[trial.trial_id]
         assert trial.hyperparameters.values == full.hyperparameters.values
@@ -601,7 +601,7 @@ def test_there_are_never_more_stages_than_trials(fake):
 
 
 def test_ranges_stay_whole_until_a_trial_has_finished(fake):
-    """In the first repetition all trials of the first round diverge, in the second none."""
+    """In the first repetition all trials of the first stage diverge, in the second none."""
 
     def accuracy(rate, seed, epochs):
         lost = len(fake.trained) == 1 and seed == 0
@@ -613,7 +613,7 @@ def test_ranges_stay_whole_until_a_trial_has_finished(fake):
     told, fake.accuracy = [], accuracy
     (first, second), original = search_in_stages(make_tuner, "random", 9, 3, [0, 7])
     assert told == [
-        "no trial has finished yet in 1 of 2 repetitions, so round 2 keeps the whole ranges"
+        "no trial has finished yet in 1 of 2 repetitions, so stage 2 keeps the whole ranges"
     ]
     assert [trial.status for trial in first[0].trials()] == ["FAILED"] * 3
     spaces = [of.oracle.get_space().space[0].get_config() for of in (first[1], first[2], second[1])]
@@ -623,19 +623,19 @@ def test_ranges_stay_whole_until_a_trial_has_finished(fake):
     assert spaces[0] not in spaces[1:]
 
 
-def test_rounds_in_which_all_diverges_come_to_their_end(fake):
+def test_stages_in_which_all_diverges_come_to_their_end(fake):
     fake.accuracy = lambda rate, seed, epochs: np.full(len(epochs), np.nan)
     told = []
     plan = {"build": rate_only, "log": told.append}
     (found,), _ = search_in_stages(lambda oracle, *_: make(oracle, **plan), "random", 5, 3, [0])
     assert told == [
-        f"no trial has finished yet, so round {n} keeps the whole ranges" for n in (2, 3)
+        f"no trial has finished yet, so stage {n} keeps the whole ranges" for n in (2, 3)
     ]
     drawn = [trial.hyperparameters.get("learning_rate") for of in found for trial in of.trials()]
     assert len(set(drawn)) == 5
 
 
-def test_the_epochs_that_are_trained_where_half_is_given_up():
+def test_the_epochs_that_are_trained_where_half_is_pruned():
     def epochs(trials, each, discard, **plan):
         build = functools.partial(rate_only, keras_tuner.HyperParameters())
         plan = {"spec": read(build)} | plan
@@ -715,7 +715,7 @@ def started(directory, kind, trials, **options):
 @pytest.fixture
 def undisturbed(fake, quick_process):
     """`undisturbed(name)` returns the tables of a whole search of KINDS."""
-    # Coarse, so that the order of the trials decides who of equals is given up.
+    # Coarse, so that the order of the trials decides who of equals is pruned.
     fake.accuracy = lambda rate, seed, epochs: np.round(rate, 1) + epochs / 100
 
     def search(name):
