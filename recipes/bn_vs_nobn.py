@@ -65,8 +65,9 @@ def build_model(
 
 def build_tunable(hp, input_shape=(64,), num_classes=10):
     """Return the same model with hyperparameters of keras-tuner, rates on a logarithmic scale."""
+    dropout = hp.Float("dropout", 0.0, 0.5)
     learning_rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
-    return build_model(input_shape, num_classes, learning_rate=learning_rate)
+    return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
 
 
 BOOK = "Deep Learning from Scratch, 6.3.2"

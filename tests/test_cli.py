@@ -223,7 +223,7 @@ def test_a_quick_run_tells_everything_on_stdout_and_nothing_on_stderr(quick_run)
     run = quick_run()
     assert run.stderr == ""
     first, *rest = run.stdout.splitlines()
-    assert first == "training 160 models: 80 variants x 2 seeds"
+    assert first == "training 96 models: 48 variants x 2 seeds"
     assert "Traceback" not in run.stdout
     assert "\x1b" not in run.stdout, "colours in a pipe"
     told = {line.split()[0]: line.split(maxsplit=1)[1] for line in rest[-7:] if " " in line}
@@ -231,7 +231,7 @@ def test_a_quick_run_tells_everything_on_stdout_and_nothing_on_stderr(quick_run)
     assert told["page"] == str(run.folder / "report.html")
     assert told["model"] == str(run.out / "best.keras")
     figures = [line.split(maxsplit=1)[1] for line in rest if line.startswith("figure ")]
-    assert figures == [str(run.folder / "figure.png"), str(run.folder / "figure-book-rate.png")]
+    assert figures == [str(run.folder / "figure.png")]
     program, *options = shlex.split(told["TensorBoard"])
     assert Path(program).name == "tensorboard"
     assert options == ["--host", "127.0.0.1", "--logdir", str(run.folder / "tensorboard")]

@@ -522,8 +522,10 @@ class Lab:
     def _watched(self, keys, watch):
         """Return the keys of the variants whose distributions are logged."""
         if watch is None:
-            step = -(-len(keys) // WATCHED)
-            chosen = keys[::step]
+            places = np.linspace(
+                0, len(keys) - 1, min(len(keys), WATCHED)
+            )  # both ends are among them
+            chosen = [keys[n] for n in places.round().astype(int)]
         else:
             parts = [as_key(part) for part in watch]
             chosen = [key for key in keys if any(set(part) <= set(key) for part in parts)]

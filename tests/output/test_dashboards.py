@@ -7,7 +7,7 @@ import pytest
 from tests.browser import Browser, find
 from tests.server import TensorBoardServer
 
-WATCHED = "BN_Keras_s_defaults_lr_0.05_std_0.0001"
+WATCHED = "BN_Keras_s_defaults_init_std_0.0001"
 TRAIN = f"{WATCHED}/seed-0/train"
 PAGES = {
     "timeseries": ["epoch_accuracy", "update_ratio"],
@@ -16,7 +16,7 @@ PAGES = {
     "distributions": ["activations/h2_act"],
     "hparams": ["init_std", "learning_rate", "validation accuracy"],
     "text": ["Does batch normalization make training robust", "verdict"],
-    "images": ["figure-book-rate"],
+    "images": ["figure"],
 }
 
 
@@ -25,7 +25,7 @@ def served(quick_run, tmp_path_factory):
     """A server of a few of the runs: of more than forty, TensorBoard selects none by itself."""
     logs = quick_run().folder / "tensorboard"
     root = tmp_path_factory.mktemp("few")
-    for variant in (WATCHED, "with_BN_lr_0.05_std_0.0001", "without_BN_lr_0.05_std_0.0001"):
+    for variant in (WATCHED, "with_BN_init_std_0.0001", "without_BN_init_std_0.0001"):
         shutil.copytree(logs / variant, root / variant)
     shutil.copytree(logs / "report", root / "report")
     for file in logs.glob("events.out.tfevents.*"):
@@ -69,11 +69,11 @@ def test_hyperparameters_are_grouped_by_variant_over_seeds(served):
     )
     groups = {group["hparams"]["variant"]: group for group in answer["sessionGroups"]}
     assert len(groups) == 3
-    group = groups["with BN, lr 0.05, std 0.0001"]
+    group = groups["with BN, init_std 0.0001"]
     assert len(group["sessions"]) == 2
     assert group["hparams"]["init_std"] == pytest.approx(1e-4)
     assert group["hparams"]["batch_norm"] is True
-    assert groups["without BN, lr 0.05, std 0.0001"]["hparams"]["batch_norm"] is False
+    assert groups["without BN, init_std 0.0001"]["hparams"]["batch_norm"] is False
 
 
 def test_the_pages_show_the_recipe_without_an_error(served, tmp_path):

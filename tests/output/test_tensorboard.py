@@ -20,8 +20,8 @@ with warnings.catch_warnings():  # from the libraries that TensorBoard bundles
     warnings.simplefilter("ignore", DeprecationWarning)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-VARIANT = "BN, Keras's defaults, lr 0.05, std 0.54"
-FOLDER = "BN_Keras_s_defaults_lr_0.05_std_0.54"
+VARIANT = "BN, Keras's defaults, init_std 0.54"
+FOLDER = "BN_Keras_s_defaults_init_std_0.54"
 
 
 def scalars_of(folder):
@@ -57,7 +57,7 @@ def test_every_variant_and_seed_has_a_folder_of_its_own(quick_run, read_results)
     members = {(variant, seed) for variant, seed, _ in read_results(run.folder)}
     logs = run.folder / "tensorboard"
     for part in ("train", "validation"):
-        assert len(list(logs.glob(f"*/seed-*/{part}"))) == len(members) == 160
+        assert len(list(logs.glob(f"*/seed-*/{part}"))) == len(members) == 96
 
 
 # The report: texts and images
@@ -76,18 +76,19 @@ def png(inches, number):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, hand_made):
+def report(tmp_path_factory, made_up):
     """The folder of the logs of a made-up run, and its figures."""
     figures = {name: png(size, n) for n, (name, size) in enumerate(SIZES.items(), 5)}
-    judgements = [evidence.judge([1.0, 2.0, 3.0, 4.0, 5.0]), evidence.judge([-1.0, -1.1, -1.2])]
+    measured = ([1.0, 2.0, 3.0, 4.0, 5.0], [-1.0, -1.1, -1.2])
+    judgements = [evidence.judge_difference(differences) for differences in measured]
     claims = [
         Claim(f"claim {n}", f"Book, {n}", n == 0, judgement)
         for n, judgement in enumerate(judgements)
     ]
     folder = tmp_path_factory.mktemp("logs")
     tensorboard.write_logs(
-        hand_made({"v": [{"accuracy": [0.1, 0.9]}]}),
-        {"v": {"rate": 0.1}},
+        made_up({"v": [{"accuracy": [0.1, 0.9]}]}),
+        {("v",): {"rate": 0.1}},
         folder,
         question=QUESTION,
         claims=claims,
@@ -121,7 +122,7 @@ def test_texts_and_images_come_back_byte_by_byte(report):
     assert claims[0].judgement.verdict != claims[1].judgement.verdict
     for row, claim in zip(rows, claims, strict=True):
         judgement = claim.judgement
-        cells = (f"**{judgement.verdict}**", claim.claim, judgement.detail, claim.source)
+        cells = (f"**{judgement.verdict}**", claim.text, judgement.detail, claim.source)
         assert row == f"| {' | '.join(cells)} |"
     for (name, content), (width, height) in zip(figures.items(), SIZES.values(), strict=True):
         plugin, strings = found[name.removesuffix(".png")]
@@ -162,5 +163,5 @@ def test_tensorboard_serves_texts_and_images_as_if_tf_summary_had_written_them(r
         assert ours == theirs
     assert ours.count("<tr>") == 3  # a heading and two claims
     for claim in claims:
-        for words in (claim.judgement.verdict, claim.claim, claim.judgement.detail, claim.source):
+        for words in (claim.judgement.verdict, claim.text, claim.judgement.detail, claim.source):
             assert words in html.unescape(ours)

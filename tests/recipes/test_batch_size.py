@@ -107,7 +107,7 @@ def test_the_claims_of_made_up_histories(lab):
     expected = [(yes, 9), (yes, 5.5), (yes, 5), (yes, 0.5), (yes, -0.5), (yes, -0.5), (no, -47)]
     expected.append((no, 1))
     assert found == [(verdict, pytest.approx(number, abs=0.03)) for verdict, number in expected]
-    assert [n for n in range(8) if "128 test" in lab.claims[n].claim] == [2, 3]
+    assert [n for n in range(8) if "128 test" in lab.claims[n].text] == [2, 3]
 
 
 def test_no_claim_rests_on_seconds_but_a_figure_shows_them(lab):

@@ -60,7 +60,7 @@ class Centred:
         return {"h2_bn": scaled - scaled.mean(axis=1, keepdims=True), "softmax": None}
 
     def predict(self, x, training):
-        return np.zeros((5, len(x), 3)) + 1e-7 * len(x)
+        return np.zeros((6, len(x), 3)) + 1e-7 * len(x)
 
 
 def test_the_noise_of_a_mean_is_that_of_statistics():
@@ -81,8 +81,8 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
     loss |= {"ghost 8, lr 0.3": 0.15, "ghost 128, lr 1": 0.1}
 
     def made_up(name):
-        values = accuracy.get(name, 0.8) + rng.normal(0, 1e-4, 5)
-        losses = loss.get(name, 0.5) + rng.normal(0, 1e-4, 5)
+        values = accuracy.get(name, 0.8) + rng.normal(0, 1e-4, 6)
+        losses = loss.get(name, 0.5) + rng.normal(0, 1e-4, 6)
         return [{"accuracy": [0, v], "test_loss": z} for v, z in zip(values, losses, strict=True)]
 
     class MadeUpLab(Lab):
@@ -100,7 +100,7 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
             self.histories.models = lambda variant: Centred()
             return self.histories
 
-    noise = np.array(bn_batch_size.NOISE_SIZES) ** -0.45 * rng.uniform(1, 2, (5, 1))
+    noise = np.array(bn_batch_size.NOISE_SIZES) ** -0.45 * rng.uniform(1, 2, (6, 1))
     monkeypatch.setattr(bn_batch_size, "noise_of", lambda models, x, sizes: noise)
     lab = MadeUpLab(Options(), None, None, None)
     bn_batch_size.run(lab)

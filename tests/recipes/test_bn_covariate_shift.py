@@ -104,7 +104,7 @@ def test_the_claims_of_made_up_results(hand_made, monkeypatch):
     split = Split(zeros, np.zeros(4, np.int32))
     data = Dataset("made-up", ("a", "b"), split, split, split)
     ends = {r.WITHOUT: 0.7, r.WITH: 0.9, r.LAYER: 0.8, r.FAST: 0.95, r.NOISY: 0.86}
-    histories = hand_made({v: [{"accuracy": [0.1, e, e]}] * 5 for v, e in ends.items()})
+    histories = hand_made({v: [{"accuracy": [0.1, e, e]}] * 6 for v, e in ends.items()})
     drifts = {r.WITHOUT: 0.4, r.WITH: 0.1, r.LAYER: 0.3, r.FAST: 0.2, r.NOISY: 0.9}
     # Accuracy of unchanged inputs and of three kinds of shift, which the first input tells apart.
     accuracy = {
@@ -117,7 +117,7 @@ def test_the_claims_of_made_up_results(hand_made, monkeypatch):
 
     class Trained:
         def __init__(self, name):
-            self.accuracy = lambda split: np.full(5, accuracy[name][int(split.x[0, 0])])
+            self.accuracy = lambda split: np.full(6, accuracy[name][int(split.x[0, 0])])
 
     def shifted(x, spread, images):
         assert images is None
@@ -135,7 +135,7 @@ def test_the_claims_of_made_up_results(hand_made, monkeypatch):
             return histories
 
     histories.models = Trained
-    monkeypatch.setattr(r, "drift", lambda _, v, x: ([1, 2], np.full((5, 2), drifts[v])))
+    monkeypatch.setattr(r, "drift", lambda _, v, x: ([1, 2], np.full((6, 2), drifts[v])))
     monkeypatch.setattr(r, "adapt", lambda models, x: Trained(r.ADAPTED))
     monkeypatch.setattr(r, "shifted", shifted)
     lab = MadeUpLab(Options(), None, None, None)
@@ -143,5 +143,6 @@ def test_the_claims_of_made_up_results(hand_made, monkeypatch):
     estimates = [claim.judgement.estimate for claim in lab.claims]
     # Lost without BN: 10, 20, 30 points; with it 11, 18, 37; at lr 1 14, 14, 24; adapted 0, 17.
     assert estimates == pytest.approx([0.3, 0.2, 0.5, 16, -4, -1, 2, -7, 2, 2])
-    assert "at least 2 asked" in lab.claims[-1].judgement.finding
+    assert "(at least 2 asked" in lab.claims[-2].judgement.finding  # of three shifts
+    assert "(all asked" in lab.claims[-1].judgement.finding  # two of two
     assert list(lab.figures) == ["figure.png", "figure-shifted-inputs.png"]

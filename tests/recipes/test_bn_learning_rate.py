@@ -111,4 +111,4 @@ def test_the_claims_of_made_up_histories(hand_made):
     assert list(lab.figures) == ["figure.png", "figure-best_rates.png"]
     chosen = [f"5 layers, {WITHOUT}, lr 0.22", f"5 layers, {WITH}, lr 4.6"]
     chosen += [f"10 layers, {WITHOUT}, lr 0.046", f"10 layers, {WITH}, lr 2.2"]
-    assert [row[0] for row in lab.rows] == chosen
+    assert list(lab.rows) == chosen

@@ -73,7 +73,7 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
         high = level[part] + (0.05 if activation == "sigmoid" and part == "after" else 0)
         high -= {"1": 0, "3": 0.5 if part == "after" else 0.1}.get(rate, 0.02)
         # Training and test differ, so that one can't be taken for the other.
-        variants[name] = [{"accuracy": [0.1] + [high] * 3, "test_accuracy": 0.5 * high}] * 5
+        variants[name] = [{"accuracy": [0.1] + [high] * 3, "test_accuracy": 0.5 * high}] * 10
     histories = hand_made(variants, chance=0.1, classes=10)
 
     class MadeUpLab(Lab):
@@ -85,10 +85,10 @@ def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
 
     asked = lambda name: types.SimpleNamespace(name=name, outputs=lambda x: name)  # noqa: E731
     monkeypatch.setattr(histories, "models", asked, raising=False)
-    bias = {"before": [0, 0, 0, 2e-7, np.nan], "after": [0.1, 0.1, 0.1, 0.1, np.nan]}
+    bias = {"before": [0, 0, 0, 2e-7, np.nan] * 2, "after": [0.1, 0.1, 0.1, 0.1, np.nan] * 2}
     part_of = lambda name: name.split(", ", 1)[1].rsplit(", lr", 1)[0]  # noqa: E731
     monkeypatch.setattr(recipe, "largest_bias", lambda models: np.array(bias[part_of(models.name)]))
-    lines = {"before": [98.0, 98, 98, 98, np.nan], "before, no gamma, beta": [99.0] * 5}
+    lines = {"before": [98.0, 98, 98, 98, np.nan] * 2, "before, no gamma, beta": [99.0] * 10}
     monkeypatch.setattr(recipe, "straightness", lambda outputs: np.array(lines[part_of(outputs)]))
     lab = MadeUpLab(Options(), None, None, None)
     recipe.run(lab)

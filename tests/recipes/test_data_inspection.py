@@ -87,22 +87,22 @@ def run(hand_made, monkeypatch):
 
         def train(self, build_model, variants, data, *, epochs, batch_size, watch):
             trained.update({name: of["fit"]["data"] for name, of in variants.items()})
-            runs = {v: [{"accuracy": [0, accuracies.get(v, 0.9)]}] * 5 for v in variants}
+            runs = {v: [{"accuracy": [0, accuracies.get(v, 0.9)]}] * 6 for v in variants}
             made = hand_made(runs, chance=0.5)
             self.histories |= made
             return made
 
     def models(self, name):
         return types.SimpleNamespace(
-            predict=lambda x: np.stack([probabilities(x)] * 5),
-            accuracy=lambda split: np.full(5, 0.99 if name == recipe.LEAKED else 0.9),
+            predict=lambda x: np.stack([probabilities(x)] * 6),
+            accuracy=lambda split: np.full(6, 0.99 if name == recipe.LEAKED else 0.9),
         )
 
     monkeypatch.setattr(Histories, "models", models)
     monkeypatch.setattr(recipe, "plant", plant)
     images = types.SimpleNamespace(input_shape=(4, 5, 1))
     monkeypatch.setattr(data_module, "load", lambda *_: images)
-    lab = MadeUpLab(Options(), None, None, None)
+    lab = MadeUpLab(Options(seeds=6), None, None, None)
     recipe.run(lab)
     return lab, trained
 

@@ -71,8 +71,8 @@ CLASSES, EXAMPLES = 2, 10
 
 
 def predictions(right):
-    """Predictions of 5 seeds that are right for so many of ten examples, all of class 0."""
-    return np.tile(np.eye(CLASSES)[(np.arange(EXAMPLES) >= right).astype(int)], (5, 1, 1))
+    """Predictions of six seeds that are right for so many of ten examples, all of class 0."""
+    return np.tile(np.eye(CLASSES)[(np.arange(EXAMPLES) >= right).astype(int)], (6, 1, 1))
 
 
 def test_the_claims_of_made_up_models(monkeypatch):
@@ -99,12 +99,12 @@ def test_the_claims_of_made_up_models(monkeypatch):
             return types.SimpleNamespace(models=models, recorded=lambda _: list(range(1, 21)))
 
         def search(self, build_tunable, data, *, trials, repetitions, epochs, batch_size):
-            assert (trials, repetitions) == (20, 5)
+            assert (trials, repetitions) == (20, 6)
 
             def model(number):
                 return lambda x: predictions(9 - number)[0]
 
-            return [types.SimpleNamespace(ranking=list(range(8)), model=model)] * 5
+            return [types.SimpleNamespace(ranking=list(range(8)), model=model)] * 6
 
         def table(self, variants):
             assert variants == [f"{network}, member 1" for network in (WEAK, STRONG)]
@@ -114,10 +114,10 @@ def test_the_claims_of_made_up_models(monkeypatch):
         count, right = len(predicted), 10 * (predicted[0, 0].argmax(axis=-1) == y).mean()
         of_others = 3.0 if count == 8 else -0.5  # trials, epochs
         step = {6: 1.0, 8: 0.25}[round(right)] if turns == 10 else of_others
-        return np.tile(step * np.minimum(np.arange(count), 6), (5, 1))
+        return np.tile(step * np.minimum(np.arange(count), 6), (6, 1))
 
     monkeypatch.setattr(recipe, "gains", gains)
-    lab = MadeUpLab(Options(), None, None, None)
+    lab = MadeUpLab(Options(seeds=6), None, None, None)
     recipe.run(lab)
     found = [claim.judgement.estimate for claim in lab.claims]
     # Members gain 1 each up to six. Averaged over epochs, members 1 to 4 have 8 of ten right, not 6

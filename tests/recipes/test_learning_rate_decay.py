@@ -120,7 +120,7 @@ def test_the_claims_of_made_up_histories(hand_made):
                 assert (arguments["epochs"], arguments["steps_per_epoch"]) == (20, 20)
                 labels = arguments.get("fit", {"data": data})["data"].train.y
                 assert (labels == data.train.y).all() == ("wrong" not in name)
-                noise = np.random.default_rng(len(made)).normal(0, 1e-4, 5)
+                noise = np.random.default_rng(len(made)).normal(0, 1e-4, 6)
                 swing = 0.05 * name.startswith("constant") * (np.arange(21) % 2)  # 0 at the end
                 curves = [accuracy(name) / 100 + e - swing for e in noise]
                 made[name] = [{"accuracy": of} for of in curves]

@@ -94,7 +94,7 @@ class MadeUpLab(Lab):
         assert variants is log_sampling.VARIANTS
         accuracy = {"50 units": 0.8, "2 layers": 0.6, "4 layers": 0.96}
         accuracy |= {"momentum 0.9005, lr 0.0005": 0.902, "momentum 0.9995, lr 0.01": 0.85}
-        runs = {name: [{"accuracy": [0.1, accuracy.get(name, 0.9)]}] * 5 for name in variants}
+        runs = {name: [{"accuracy": [0.1, accuracy.get(name, 0.9)]}] * 6 for name in variants}
         self.histories = self.hand_made(runs, chance=0.1, classes=10)
         return self.histories
 

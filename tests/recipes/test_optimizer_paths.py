@@ -87,16 +87,16 @@ def test_the_claims_of_made_up_paths(hand_made, monkeypatch):
         def train(self, build_model, variants, data, **_):
             loss = dict(zip(variants, [0.5, 0.4, 0.3, 0.9, 0.6], strict=True))
             runs = {
-                n: [{"accuracy": [0.1, 0.9], "loss": [2.3, end]}] * 5 for n, end in loss.items()
+                n: [{"accuracy": [0.1, 0.9], "loss": [2.3, end]}] * 7 for n, end in loss.items()
             }
             return hand_made(runs)
 
     monkeypatch.setattr(recipe, "walk", walk)
-    lab = MadeUpLab(Options(), None, None, None)
+    lab = MadeUpLab(Options(seeds=7), None, None, None)
     recipe.run(lab)
     assert all(points[0].tolist() == [-7, 2] for points in starts)
     near = starts[0][1:] - starts[0][0]
-    assert near.shape == (5, 2)
+    assert near.shape == (7, 2)
     assert 0 < abs(near).min() < abs(near).max() < 1
     found = [claim.judgement.estimate for claim in lab.claims]
     expected = [2 - 1, 3, 9 - 4, 10 - 6.25, 25 - 10, 10 - 25, 1 - 36.05, 4 - 1, 2]

@@ -80,7 +80,7 @@ def test_the_claims_of_made_up_curves(hand_made):
             for name in variants:
                 told = name.startswith("imbalanced") and "log p" in name
                 run = {"accuracy": np.full(21, 0.9), "test_accuracy": 0.94 if told else 0.9}
-                made[name] = [run | {"loss": zero - told * gain}] * 5
+                made[name] = [run | {"loss": zero - told * gain}] * 6
             self.histories = hand_made(made)
             return self.histories
 

@@ -83,7 +83,7 @@ def made_up_run(hand_made, test_accuracy, train_accuracy, *, images=True, exampl
                 right = test_accuracy.get(name, 90)
                 run = {"accuracy": [0.5, train_accuracy.get(name, 100) / 100]}
                 run |= {"val_accuracy": [0.5, right / 100], "test_accuracy": right / 100}
-                made[name] = [run | {"test_loss": 1 - right / 100}] * 5
+                made[name] = [run | {"test_loss": 1 - right / 100}] * 9
             self.histories = hand_made(made)
             return self.histories
 
@@ -119,5 +119,5 @@ def test_the_claims_of_made_up_runs(hand_made):
 def test_without_images_and_more_data_these_remedies_are_left_out(hand_made):
     lab, given = made_up_run(hand_made, {}, {}, images=False, examples=180)
     assert set(recipe.VARIANTS) - set(given) == {"more data", *SHIFTS}
-    assert [c.judgement.seeds for c in lab.claims] == [5] * 6
-    assert "9 of 9" in lab.claims[0].claim
+    assert [c.judgement.seeds for c in lab.claims] == [9] * 6
+    assert "9 of 9" in lab.claims[0].text

@@ -124,7 +124,7 @@ def test_the_claims_of_made_up_histories(hand_made):
                 run = {"accuracy": [0.5, 0.6 + 0.3 * near], "test_accuracy": test[treatment]}
                 # Diverged runs score at chance, which is high here, and are of no use.
                 lost = {"loss": [1, np.nan]} if n == 11 else {}
-                made[name] = [run | lost] * 5
+                made[name] = [run | lost] * 6
             if recipe.LEAK in variants:
                 assert variants[recipe.LEAK]["learning_rate"] == recipe.RATES[6]
             self.histories |= hand_made(made, chance=0.88, classes=2)

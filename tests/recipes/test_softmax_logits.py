@@ -137,10 +137,10 @@ def test_the_claims_of_made_up_runs(hand_made, monkeypatch):
             made = {}
             for name, of in variants.items():
                 last = end[of["loss"]] - 0.1 * (name == "likelihood, without BN")
-                made[name] = [{"accuracy": [0.5, last - 0.1, last]}] * 5
+                made[name] = [{"accuracy": [0.5, last - 0.1, last]}] * 6
             return hand_made(made)
 
-    lab = MadeUpLab(Options(), None, None, None)
+    lab = MadeUpLab(Options(seeds=6), None, None, None)
     recipe.run(lab)
     estimates = [claim.judgement.estimate for claim in lab.claims]
     assert estimates == pytest.approx([1e-5, 3e-4, 1, 1, -0.7, -10.7, 0.7, -0.5, 60])

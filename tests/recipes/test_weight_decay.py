@@ -80,7 +80,7 @@ def test_the_claims_of_made_up_runs(hand_made):
 
     def models(variant, epoch):
         assert epoch == 1
-        return types.SimpleNamespace(weights={"w": np.full((5, 1), weights.get(variant, 10.0))})
+        return types.SimpleNamespace(weights={"w": np.full((6, 1), weights.get(variant, 10.0))})
 
     class MadeUpLab(Lab):
         def train(self, build_model, variants, data, *, epochs, record, watch):
@@ -90,7 +90,7 @@ def test_the_claims_of_made_up_runs(hand_made):
                 accuracy = right.get(name, 90) / 100
                 run = {"accuracy": [0.1, trained.get(name, 100) / 100]}
                 run |= {"val_accuracy": [0.1, accuracy], "test_accuracy": accuracy}
-                made[name] = [run | {"test_loss": 1 - accuracy}] * 5
+                made[name] = [run | {"test_loss": 1 - accuracy}] * 6
             self.histories = hand_made(made, chance=0.1, classes=10)
             self.histories.models = models
             return self.histories

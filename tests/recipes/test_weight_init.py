@@ -66,7 +66,7 @@ def lab(hand_made):
                     loss = {"relu": 0.5, "tanh": 1.0, "sigmoid": 2.0}[function]
                 run = {"accuracy": [0.1, speed, end], "loss": [2.4, 2.3, loss]}
                 run["test_accuracy"] = 0.9 + SPEED[init] / 10
-                curves[name] = [run] * 5
+                curves[name] = [run] * 6
             self.histories |= hand_made(curves, chance=chance, classes=10)
 
     lab = MadeUpLab(Options(), None, None, None)
@@ -109,5 +109,5 @@ def test_the_claims_of_made_up_histories(lab):
         *faster,
         "holds",
     ]
-    assert lab.claims[0].claim.startswith("relu, std .01, lr 0.01")
-    assert lab.claims[11].claim == "Xavier learns faster than He, tanh, lr 0.01"
+    assert lab.claims[0].text.startswith("relu, std .01, lr 0.01")
+    assert lab.claims[11].text == "Xavier learns faster than He, tanh, lr 0.01"

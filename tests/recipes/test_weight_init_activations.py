@@ -60,7 +60,7 @@ class Models:
     def layers(self, kind, factor, last):
         sizes = [self.first * factor ** (n if not last else 5 - n) for n in range(5)]
         signs = np.array([1.0, -1.0, 1.0, -1.0])[:, None] * np.ones(3)
-        return {f"h{n}{kind}": np.stack([s * signs] * 5) for n, s in enumerate(sizes, 1)}
+        return {f"h{n}{kind}": np.stack([s * signs] * 6) for n, s in enumerate(sizes, 1)}
 
     def outputs(self, x):
         return self.layers("_act", self.factor, False)
@@ -73,7 +73,7 @@ class Models:
     @property
     def weights(self):
         # What a unit does with its inputs may differ, but not between units.
-        kernels = {f"h{n}/kernel": np.arange(60.0).reshape(5, 4, 3) // 3 for n in range(1, 6)}
+        kernels = {f"h{n}/kernel": np.arange(72.0).reshape(6, 4, 3) // 3 for n in range(1, 6)}
         if self.dropout:
             kernels["h5/kernel"][:, 2, 1] += 0.25
         return kernels
@@ -115,5 +115,5 @@ def test_the_claims_of_made_up_models():
     assert verdicts[2:4] == ["holds", "holds"]
     assert verdicts[7] == "does not hold"  # 1.29 halvings
     assert verdicts[20:] == ["holds", "holds", "does not hold"]
-    assert "random input" in lab.claims[0].claim
-    assert lab.claims[8].claim.endswith(", data")
+    assert "random input" in lab.claims[0].text
+    assert lab.claims[8].text.endswith(", data")
