@@ -38,7 +38,7 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|file.csv]'
-	@echo '              [TARGET=column] [SEEDS=5] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
+	@echo '              [TARGET=column] [SEEDS=6] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
 	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|bayesian] [DISCARD=1]'
 	@echo '              [DATA=...] [TARGET=column] [SEEDS=1] [EPOCHS=20] [QUICK=1] [OUT=runs]'
 	@echo '              [CLUSTER=auto|address]'

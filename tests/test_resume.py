@@ -27,7 +27,7 @@ class Run:
         return self.recipes.start(*self.arguments)
 
     def chunks(self):
-        """Return the finished chunks in the store: what tells one writing of a file from another."""
+        """Return the finished chunks in the store, by what tells one writing from another."""
         try:
             files = {path.name: path.stat() for path in self.cache.glob("*/*.npz")}
         except FileNotFoundError:  # something else has just gone

@@ -14,7 +14,7 @@ from recipes._lab import catalogue, quiet
 from recipes._lab.errors import UserError, nearest
 
 SITE = Path("runs/gallery")
-SEEDS_HELP = "how many seeds (if not the recipe's own number, most often 5)"
+SEEDS_HELP = "how many seeds (if not the recipe's own number, most often 6)"
 
 
 def main(recipe=None):

@@ -160,7 +160,7 @@ class FirstLab(Lab):
             judgement = evidence.judge_equality(differences, within, **counts)
         else:
             judgement = evidence.judge_difference(
-                differences, bound=at_least, inclusive=True, **counts
+                differences, bound=at_least, inclusive=bool(at_least), **counts
             )
         self.claims.append(Claim(text, source, not self.claims, judgement))
         return judgement

@@ -12,6 +12,7 @@ from recipes._lab import quiet
 
 quiet.import_tensorflow()
 
+from recipes._lab import lab  # noqa: E402
 from recipes._lab.lab import Options  # noqa: E402
 from recipes._lab.output import tensorboard  # noqa: E402
 from recipes._lab.run import run  # noqa: E402
@@ -40,7 +41,7 @@ def main():
     with_logs, without = [], []
     for _ in range(TURNS):
         with_logs.append(seconds())
-        no_moments = mock.patch.object(experiment, "_moments", return_value=())
+        no_moments = mock.patch.object(lab, "_moments", return_value=())
         no_files = mock.patch.object(tensorboard, "write_logs")
         with no_moments, no_files:
             without.append(seconds())

@@ -165,8 +165,26 @@ def test_dead_units(digits):
 
 
 def test_a_learning_rate_that_kills_units(digits):
-    findings, _ = fit(digits, mlp(5), optimizers.SGD(1.0), epochs=3)
-    assert "lower learning rate" in findings["dead units"]
+    """One step at this rate takes every unit below zero for good: inputs are positive.
+
+    All labels are 0, and each unit takes from class 0 what it gives to the others, so each wants to
+    be smaller. A rate of 1e-4 leaves them alive.
+    """
+    x, _ = digits
+    against = np.repeat([[-1.0] + [1.0] * 9], 20, axis=0)
+    for rate, dies in ((1.0, True), (1e-4, False)):
+        hidden = layers.Dense(20, kernel_initializer="zeros", bias_initializer=normal(0), name="h1")
+        last = layers.Dense(10, activation="softmax", trainable=False, name="out")
+        model = keras.Sequential([keras.Input((64,)), hidden, layers.ReLU(name="h1_act"), last])
+        hidden.bias.assign(np.full(20, 0.1))
+        last.kernel.assign(against)
+        model.compile(optimizers.SGD(rate), "sparse_categorical_crossentropy")
+        monitor = TrainingMonitor(x[:100], np.zeros(100, int))
+        model.fit(x[:32], np.zeros(32, int), epochs=2, verbose=0, callbacks=[monitor])
+        assert ("dead units" in monitor.findings) == dies
+        if dies:
+            assert "h1_act (100%)" in monitor.findings["dead units"]
+            assert "lower learning rate" in monitor.findings["dead units"]
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])

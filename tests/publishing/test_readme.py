@@ -1,8 +1,6 @@
 """What README says is so: its code runs, its numbers are those of the program."""
 
-import os
 import re
-import sys
 from pathlib import Path
 
 import keras
@@ -104,14 +102,6 @@ def test_pythons_are_those_that_the_makefile_accepts():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     low, high = re.search(r"\(3, (\d+)\) <= .* <= \(3, (\d+)\)", makefile).groups()
     assert versions == tuple(f"3.{minor}" for minor in range(int(low), int(high) + 1))
-
-
-def test_the_disk_that_it_takes():
-    gigabytes = int(re.search(r"(\d+) GB of disk", README).group(1))
-    size = 0
-    for folder, _, files in os.walk(sys.prefix):
-        size += sum(os.lstat(os.path.join(folder, file)).st_size for file in files)
-    assert gigabytes - 2 < size / 1e9 <= gigabytes
 
 
 def test_the_level_of_the_intervals():

@@ -1,114 +1,93 @@
-"""The recipe dropout: its models and averages over masks by value, its claims on made-up runs."""
+"""The recipe dropout: its networks by value, and its claims where the effect is planted."""
 
 import keras
 import numpy as np
 import pytest
 
 from recipes import dropout as recipe
-from recipes._lab.data import Dataset, Split
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes._lab.lab import Lab, Options
 
-DATA = Dataset(
-    "made-up", ("a", "b"), *[Split(np.eye(4, 3, dtype=np.float32), np.array([0, 1, 0, 1]))] * 3
+
+@pytest.mark.parametrize(
+    ("key", "layers", "units", "momentum"),
+    [
+        (("6 x 100 units", 0.2), 6, 100, 0.0),
+        (("3 x 100 units", 0.0), 3, 100, 0.95),
+        (("3 x 200 units", 0.5), 3, 200, 0.95),
+    ],
 )
-BOOK, TUNED = recipe.BOOK, recipe.TUNED
-
-
-def test_the_variants_differ_in_rate_and_setting_only():
-    names = [recipe.at(rate, BOOK) for rate in (0, 0.2)]
-    names += [recipe.at(rate, TUNED) for rate in (0, 0.1, 0.2, 0.3, 0.5)]
-    assert list(recipe.VARIANTS) == [*names, recipe.SCALED]
-    for name, arguments in recipe.VARIANTS.items():
-        plan = {"epochs": 300, "batch_size": 100} if "batch 100" in name else None
-        assert arguments == {
-            "batch_norm": False,
-            "dropout": float(name.split()[1].strip(",")),
-            "learning_rate": 0.01,
-            "fit": plan or {"epochs": 40, "batch_size": 20},
-        } | ({"scale_at_test": True} if name == recipe.SCALED else {})
-
-
-@pytest.mark.parametrize("scale_at_test", [False, True])
-def test_either_the_training_or_the_inference_is_scaled(scale_at_test):
-    keras.utils.set_random_seed(0)
-    model = recipe.build_model(batch_norm=False, dropout=0.2, scale_at_test=scale_at_test)
-    parts = ("", "_act", "_dropout", *(["_scaling"] if scale_at_test else []))
-    names = [f"h{n}{part}" for n in range(1, 7) for part in parts]
+def test_the_networks(key, layers, units, momentum):
+    model = recipe.build_model(**recipe.VARIANTS[key])
+    names = [f"h{n}{part}" for n in range(1, layers + 1) for part in ("", "_act", "_dropout")]
     assert [layer.name for layer in model.layers] == [*names, "softmax"]
-    first = keras.Sequential(model.layers[1 : len(parts)])
-    ones = np.ones((500, 100), np.float32)
-    kept = 1 if scale_at_test else 1.25
-    assert np.unique(first(ones, training=True)) == pytest.approx([0, kept])
-    assert np.unique(first(ones, training=False)) == pytest.approx([0.8 * kept])
+    for layer in model.layers[:-1]:
+        if isinstance(layer, keras.layers.Dense):
+            assert layer.units == units
+        if isinstance(layer, keras.layers.Dropout):
+            assert layer.rate == key[1]
+    assert model.optimizer.momentum == momentum
 
 
-def test_normalization_stands_before_each_activation_unless_switched_off():
-    names = [layer.name for layer in recipe.build_model().layers]
-    parts = ("", "_bn", "_act", "_dropout")
-    assert names == [*[f"h{n}{part}" for n in range(1, 7) for part in parts], "softmax"]
+def test_a_rate_of_a_half_is_given_twice_the_units():
+    narrow, wide = recipe.NETWORKS[recipe.NARROW], recipe.NETWORKS[recipe.WIDE]
+    assert wide == narrow | {"units": narrow["units"] / 0.5}
 
 
-class MadeUpModels:
-    """Five models that are 60 % sure of class 0; every second copy's masks make them 90 % or 10."""
+@pytest.fixture
+def judged(made_up):
+    """`judged(ends)` runs the recipe on made-up (training, test) accuracies in %."""
 
-    def __init__(self):
-        self.weights = {f"{n}/kernel": np.ones(1) for n in ("h1", "h2", "h3", "softmax")}
-        self.weights["h2/bias"] = np.ones(1)
+    def run(ends):
+        rng = np.random.default_rng(0)
 
-    def predict(self, x, training=False, draw=0):
-        sure = np.full(len(x), 0.6)
-        if training:
-            assert len(x) == 10 * 4
-            sure = np.where(np.arange(len(x)) // 4 % 2, 0.9, 0.1)
-        return np.stack([np.stack([sure, 1 - sure], axis=1)] * 5)
+        class MadeUpLab(Lab):
+            def tune(self, build_model, variants, data, *, epochs, learning_rate):
+                assert learning_rate == recipe.RATES
+                self.plan = data, epochs
+                return variants
 
-    def loss(self, _):
-        assert self.weights["h1/kernel"] == self.weights["h2/bias"] == 1
-        return np.full(5, sum(of[0] for of in self.weights.values()))
+            def train(self, build_model, variants, data, *, epochs):
+                assert (data, epochs) == self.plan  # trained as it was tuned
+                assert list(variants) == list(ends)
+                runs = {
+                    key: [
+                        {"accuracy": [0.1, train / 100], "test_accuracy": test / 100 + noise}
+                        for noise in rng.normal(0, 0.001, 6)
+                    ]
+                    for key, (train, test) in ends.items()
+                }
+                self.results = made_up(runs, chance=0.1)
+                return self.results
 
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-test.png"]
+        return [(claim.verdict, round(claim.judgement.estimate, 0)) for claim in lab.claims]
 
-def test_the_averages_over_masks():
-    errors, distances = recipe.compare_masks(MadeUpModels(), np.zeros((4, 3)), np.zeros(4, int))
-    sizes = np.array(recipe.MASKS)
-    for mean in (recipe.ARITHMETIC, recipe.GEOMETRIC):
-        assert errors[mean].shape == distances[mean].shape == (5, len(sizes))
-        assert errors[mean][2, 0] == 50  # one mask is wrong half of the time
-        assert distances[mean][2, 0] == pytest.approx(100 * (0.5 + 0.3) / 2)
-        assert distances[mean][2, [1, 3, 6]] == pytest.approx(10)  # means of both are .5
-    # Of five masks two or three say .9: the odds of the geometric mean are 9^(1/5) or its inverse.
-    low = 1 / (1 + 9**0.2)
-    geometric = 100 * ((0.6 - low) + abs(0.6 - (1 - low))) / 2
-    assert distances[recipe.GEOMETRIC][0, 2] == pytest.approx(geometric)
-    assert distances[recipe.ARITHMETIC][0, 2] == pytest.approx(100 * (0.18 + 0.02) / 2)
-    assert errors["inference"].tolist() == [[0] * len(sizes)] * 5
+    return run
 
 
-def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
-    """Training and test accuracy (%) of each variant are known, so is every claim."""
-    ends = dict.fromkeys(recipe.VARIANTS, (99, 80))
-    ends |= {recipe.at(0, BOOK): (100, 90), recipe.at(0.2, BOOK): (93, 88)}
-    ends |= {recipe.at(0, TUNED): (100, 91), recipe.at(0.2, TUNED): (98, 92)}
-    ends |= {recipe.at(0.3, TUNED): (97, 95), recipe.SCALED: (98, 92.5)}
-    runs = {
-        name: [{"accuracy": [0.1, 0.95, train / 100], "val_accuracy": [0.1, 0.1, test / 100]}] * 5
-        for name, (train, test) in ends.items()
-    }
-    histories = hand_made(runs, chance=0.5, classes=2)
-    histories.models = lambda _: MadeUpModels()
+def ends(books, narrow, wide):
+    """Name (training, test) accuracies: without and with Dropout, of the three networks."""
+    keys = list(recipe.VARIANTS)
+    return dict(zip(keys, [*books, narrow, *wide], strict=True))
 
-    lab = Lab(Options(), None, None, None)
-    lab.data = lambda examples: DATA
-    lab.tune = lambda build_model, variants, data, **_: variants
-    lab.train = lambda build_model, variants, data, **_: histories
-    shown = {recipe.INFERENCE: [4, 4], recipe.ARITHMETIC: [9, 3], recipe.GEOMETRIC: [9, 2]}
-    found = [{kind: np.linspace(*v, 7) * np.ones((5, 1)) for kind, v in shown.items()}] * 2
-    monkeypatch.setattr(recipe, "compare_masks", lambda *_: found)
-    recipe.run(lab)
-    estimates = [claim.judgement.estimate for claim in lab.claims]
-    # Gaps 10 and 5, 88 - 90; 9 and 6, 95 - 91; 99.5 - 95; 3 - 4, 9 - 3, 3, 3 - 2; 92.5 - 92; ...
-    expected = [5, -2, 3, 4, 4.5, -1, 6, 3, 1, None, 0.5, 3 * 0.25]
-    assert estimates[:9] + estimates[10:] == pytest.approx(expected[:9] + expected[10:])
-    assert 0 < abs(estimates[9]) < 0.005
-    assert [claim.judgement.verdict for claim in lab.claims][9:11] == ["holds", "holds"]
-    assert list(lab.figures) == ["figure.png", "figure-masks.png", "figure-rates.png"]
+
+def test_where_dropout_helps_every_claim_holds(judged):
+    found = judged(ends([(100, 90), (96, 92)], (100, 93), [(100, 94), (99, 97)]))
+    assert found == [("holds", 6), ("holds", 4), ("holds", 3), ("holds", 4)]
+
+
+def test_where_it_does_harm_none_does(judged):
+    found = judged(ends([(95, 90), (100, 85)], (100, 96), [(100, 94), (99, 92)]))
+    assert found == [
+        ("does not hold", -10),
+        ("does not hold", -5),
+        ("does not hold", -2),
+        ("does not hold", -4),
+    ]
+
+
+def test_what_makes_no_difference_is_said_so(judged):
+    found = judged(ends([(100, 90), (100, 90.2)], (100, 94), [(100, 94), (99, 94)]))
+    assert [verdict for verdict, _ in found][0::2] == ["makes no difference"] * 2

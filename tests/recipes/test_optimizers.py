@@ -86,6 +86,7 @@ def lab(hand_made):
                 # SGD ends higher than most; validation ranks the rules as training does.
                 end = END[rate] + 2 * (rule == "SGD") + 3 * (name == "Adam, best lr")
                 run = {"accuracy": [0.1, speed], "loss": [2.3, 1.0], "test_accuracy": end / 100}
+                # One worse of 5 refutes "all", and one better supports "any", from 8 seeds on.
                 made[name] = [run] * 8
             self.histories = hand_made(made, chance=0.1, classes=10)
             return self.histories
@@ -100,7 +101,11 @@ def test_the_claims_of_made_up_runs(lab):
     leads = np.mean([30, 40, 70, -10, 60]), np.mean([2, 4, -5, 5, 6])
     found = [claim.judgement.estimate for claim in lab.claims]
     assert found == pytest.approx([3, 4, 4, leads[0] / 2 - leads[1], 0, 1, 3])
-    assert [c.judgement.low for c in lab.claims[:3]] == [3, 4, 4]
+    assert [c.judgement.finding for c in lab.claims[:3]] == [
+        "better at 3 of 3 rules, worse at 0 (all asked, 8 seeds)",
+        "better at 4 of 5 rules, worse at 1 (all asked, 8 seeds)",
+        "better at 4 of 5 rules, worse at 1 (all asked, 8 seeds)",
+    ]
     fails = [n for n, of in enumerate(lab.claims) if of.judgement.verdict == "does not hold"]
     assert fails == [1, 2, 4]
 

@@ -149,7 +149,8 @@ def test_names_given_by_keras_do_not_depend_on_what_was_built_before():
     for _ in range(3):
         assert architecture.layer_names(make()) == names
     code = (
-        "import keras; from recipes._lab.training.architecture import layer_names; L = keras.layers;"
+        "import keras; from recipes._lab.training.architecture import layer_names;"
+        "L = keras.layers;"
         "m = keras.Sequential([L.Dense(5), L.ReLU(), L.Dense(5, name='wide'), L.Dense(4), L.ReLU(),"
         "L.Dense(3)]); print(*layer_names(m))"
     )
