@@ -1,12 +1,16 @@
 """What many tests share: a quiet TensorFlow, recipes run as users run them, one quick run each."""
 
+import contextlib
 import csv
+import io
 import os
 import signal
 import subprocess
 import sys
 import types
+import warnings
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -21,6 +25,7 @@ quiet.import_tensorflow()
 # Workers of pytest-xdist ignore Ctrl-C, and so would what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from recipes._lab import cli  # noqa: E402
 from recipes._lab.histories import Histories  # noqa: E402
 from recipes._lab.measures import as_key  # noqa: E402
 from recipes._lab.results import Results  # noqa: E402
@@ -74,20 +79,52 @@ def environment():
 
 @pytest.fixture(scope="session")
 def quick_run(recipes, tmp_path_factory):
-    """`quick_run(name)` runs a recipe with --quick, once a session, and returns what came of it."""
+    """`quick_run(name)` runs a recipe with --quick, once a session, and returns what came of it.
+
+    The first recipe runs in a process of its own, as users start it; the others in this one, which
+    has TensorFlow imported already.
+    """
     runs = {}
 
     def run(name="bn_vs_nobn"):
         if name not in runs:
             out = tmp_path_factory.mktemp(f"quick-{name}")
-            arguments = ("run", name, "--quick", "--out", out, "--save-model", out / "best.keras")
-            code, stdout, stderr = recipes.run(*arguments)
+            arguments = ["run", name, "--quick", "--out", str(out)]
+            if name == "bn_vs_nobn":
+                code, stdout, stderr = recipes.run(*arguments, "--save-model", out / "best.keras")
+            else:
+                code, stdout, stderr = run_here(arguments)
             assert code == 0, stderr
             folder = out / name / "digits"
             runs[name] = types.SimpleNamespace(stdout=stdout, stderr=stderr, out=out, folder=folder)
         return runs[name]
 
     return run
+
+
+def run_here(arguments):
+    """Run the command line in this process and return its exit code, stdout and stderr."""
+    stdout, stderr = Terminal(), Terminal()
+    with (
+        mock.patch.object(sys, "argv", ["recipes", *arguments]),
+        mock.patch.dict(os.environ, {"COLUMNS": "200"}),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # as in a process of its own
+        try:
+            cli.main()
+        except SystemExit as end:
+            return end.code, stdout.getvalue(), stderr.getvalue()
+    return 0, stdout.getvalue(), stderr.getvalue()
+
+
+class Terminal(io.StringIO):
+    """What the command line may take for stdout."""
+
+    def reconfigure(self, **_):
+        """Take every character as it is."""
 
 
 @pytest.fixture(scope="session")

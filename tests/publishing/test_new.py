@@ -46,15 +46,20 @@ def test_a_new_recipe_runs_at_once_and_passes_the_tests(project, environment):
 
 
 def test_a_new_recipe_is_a_copy_but_for_its_docstring(tmp_path, monkeypatch):
-    path = catalogue.FOLDER / "weight_init.py"
+    path = catalogue.FOLDER / "dropout.py"
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
     shutil.copy(path, tmp_path)
-    recipe = catalogue.read("weight_init")
-    new.create("units_2", "weight_init")
+    recipe = catalogue.read("dropout")
+    new.create("units_2", "dropout")
     made = catalogue.read("units_2")
     assert made.digest == recipe.digest
     assert (made.question, made.topic) == ("Units 2?", "My own")
     assert made.source.endswith(recipe.template + recipe.source.partition(recipe.template)[2])
+
+
+def test_a_copy_of_the_first_versions_language_would_not_run_and_is_refused():
+    with pytest.raises(UserError, match="weight_init is still in the language of the first"):
+        new.create("units_2", "weight_init")
 
 
 @pytest.mark.parametrize("name", catalogue.RESERVED)

@@ -21,6 +21,7 @@ TAGS = {
     "val_accuracy": ("validation", "epoch_accuracy"),
 }
 
+BAR = r"\|"  # a | that is no border of a Markdown table's cell
 PNG_SIZE = (16, 20)  # where a PNG file holds width and height, four bytes each
 
 
@@ -144,11 +145,10 @@ def _shown(value):
 
 def _write_report(folder, now, question, claims, figures):
     """Write question, verdicts and figures."""
-    rows = "".join(
-        f"| **{claim.verdict}** | {claim.text} | {claim.detail} | {claim.source} |\n"
-        for claim in claims
-    )
-    table = f"| verdict | claim | measured | source |\n|-|-|-|-|\n{rows}"
+    table = "| verdict | claim | measured | source |\n|-|-|-|-|\n"
+    for claim in claims:
+        cells = (f"**{claim.verdict}**", claim.text, claim.detail, claim.source)
+        table += f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |\n"
     summary = tf.compat.v1.Summary()
     for tag, text in (("question", question), ("verdicts", table)):
         _add_strings(summary, tag, "text", text.encode())

@@ -30,7 +30,7 @@ def create(name, source):
         The path of the new file.
 
     Raises:
-        UserError: the name is no good, or taken.
+        UserError: the name is no good, or taken; or the source is in the first version's language.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", name) or keyword.iskeyword(name):
         raise UserError(
@@ -41,6 +41,11 @@ def create(name, source):
     if path.exists() or name in catalogue.RESERVED:
         raise UserError(f"the name {name!r} is taken; give another")
     text = catalogue.read(source).source
+    if "lab.claim(" in text and "that=" not in text:
+        raise UserError(
+            f"{source} is still in the language of the first version; start from another: "
+            "FROM=bn_vs_nobn or FROM=dropout"
+        )
     tree = ast.parse(text)
     documented = ast.get_docstring(tree) is not None
     rest = text.splitlines(keepends=True)[tree.body[0].end_lineno if documented else 0 :]
