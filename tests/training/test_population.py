@@ -635,7 +635,10 @@ def test_the_block_of_a_common_size_by_hand():
 
 def test_the_pool_holds_every_data_set_where_the_blocks_look_for_it():
     datasets = blobs((30, 9, 5), seed=1), blobs((30, 9, 5), seed=2)
-    (inputs, labels), probe, (rows, real, owners), until_test = graph_module._tensors(datasets)
+    (inputs, labels), probe, (rows, real, owners), until_test, sizes = graph_module._tensors(
+        datasets
+    )
+    assert sizes.ravel().tolist() == [30, 9, 5]
     assert (owners.numpy()[:until_test] < 2).all()
     assert (owners.numpy()[until_test:] == 2).all()
     for number, data in enumerate(datasets):

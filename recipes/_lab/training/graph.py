@@ -2,6 +2,7 @@
 
 import functools
 import json
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -228,7 +229,7 @@ class Graph:
         examples = len(first_member.data.train)
         steps = examples // self.batch_size  # of one epoch
         offsets = np.array([datasets.index(data) for data, _ in streams]) * _size(datasets[0])
-        pool, probe, blocks, until_test = _tensors(tuple(datasets))
+        data = _tensors(tuple(datasets))
         hyperparameters = {
             name: tf.constant([m.spec.hyperparameters[name] for m in chunk], tf.float64)
             for name in self.hyperparameters
@@ -240,35 +241,17 @@ class Graph:
         plan = self._plan(chunk, streams, datasets)
         first = first_member.start.epoch if first_member.start else 0
         last = epochs if first_member.stop is None else first_member.stop
-        if first_member.start:
-            weights = _stacked([m.start.weights for m in chunk])
-            states = [_stacked(of) for of in zip(*[m.start.states for m in chunk], strict=True)]
-        else:
-            weights = _stacked([initial_weights(m.spec, m.seed, self.stack.shapes) for m in chunk])
-            states = [
-                optimizers.initial_state(self.optimizer, weight, hyperparameters)
-                for weight, is_trainable in zip(weights, self.stack.trainable, strict=True)
-                if is_trainable
-            ]
+        weights, states = self._start(chunk, hyperparameters)
         record = Record(chunk, epochs)
-        sizes = np.array([len(part) for part in first_member.data.parts])[:, None]
-
-        def measured(first_block, last_block):
-            """Return losses and accuracies of each part in these blocks, (2, parts, members)."""
-            numbers = map(tf.constant, (first_block, last_block))
-            sums = self.measure(weights, hyperparameters, plan, pool, blocks, *numbers)
-            return sums.numpy() / sizes
 
         def watch(epoch):
-            loss, accuracy = measured(0, until_test)
-            metrics = np.stack([loss[0], accuracy[0], loss[1], accuracy[1]])
-            record.epoch(epoch, metrics, weights)
+            record.epoch(epoch, self._metrics(weights, hyperparameters, plan, data), weights)
             watched = record.watched(epoch, len(members))
             if watched:
                 step = min(epoch * steps, len(table) - 1)
                 rate, step = tf.constant(table[step]), tf.constant(step)
                 record.distributions[epoch] = self._distributions(
-                    watched, weights, states, hyperparameters, plan, probe, rate, step
+                    watched, weights, states, hyperparameters, plan, data.probe, rate, step
                 )
 
         if first == 0:
@@ -284,7 +267,7 @@ class Graph:
                 states,
                 hyperparameters,
                 plan,
-                pool,
+                data.pool,
                 tf.constant(np.stack(batches, axis=1).astype(np.int32)),
                 tf.constant(table[step : step + steps]),
                 tf.constant(step),
@@ -295,7 +278,8 @@ class Graph:
                 progress(len(members) * (epochs - epoch - 1))
                 break
         weights = record.restore(weights)
-        test = measured(until_test, blocks[0].shape[0])[:, 2]
+        blocks = data.until_test, data.blocks[0].shape[0]
+        test = self._measured(weights, hyperparameters, plan, data, *blocks)[:, 2]
         results = record.results(len(members), weights, test)
         if last < epochs:
             states = [[state.numpy() for state in of] for of in states]
@@ -303,6 +287,30 @@ class Graph:
                 own = [[state[n].copy() for state in of] for of in states]
                 result.pause = Pause(last, result.weights, own)
         return results
+
+    def _start(self, chunk, hyperparameters):
+        """Return weights and states of the optimizer to start from, or to go on from a pause."""
+        if chunk[0].start:
+            states = zip(*[member.start.states for member in chunk], strict=True)
+            return _stacked([m.start.weights for m in chunk]), [_stacked(of) for of in states]
+        weights = _stacked([initial_weights(m.spec, m.seed, self.stack.shapes) for m in chunk])
+        states = [
+            optimizers.initial_state(self.optimizer, weight, hyperparameters)
+            for weight, is_trainable in zip(weights, self.stack.trainable, strict=True)
+            if is_trainable
+        ]
+        return weights, states
+
+    def _metrics(self, weights, hyperparameters, plan, data):
+        """Return METRICS, (4, members)."""
+        loss, accuracy = self._measured(weights, hyperparameters, plan, data, 0, data.until_test)
+        return np.stack([loss[0], accuracy[0], loss[1], accuracy[1]])
+
+    def _measured(self, weights, hyperparameters, plan, data, first, last):
+        """Return losses and accuracies in some of the blocks, (2, parts, members)."""
+        blocks = map(tf.constant, (first, last))
+        sums = self.measure(weights, hyperparameters, plan, data.pool, data.blocks, *blocks)
+        return sums.numpy() / data.sizes
 
     def _plan(self, chunk, streams, datasets):
         """Return what differs between members.
@@ -343,33 +351,48 @@ def _size(data):
     return sum(len(part) for part in data.parts)
 
 
+class _Tensors(NamedTuple):
+    """Several data sets of equal shape as tensors.
+
+    Attributes:
+        pool: inputs and labels of all examples, data set by data set, training first.
+        probe: inputs and labels of the first training examples, (data, PROBE, ...) each.
+        blocks: in which the examples are evaluated, see `_blocks`; rows of the pool, (blocks, data,
+            block).
+        until_test: number of the blocks before the test part.
+        sizes: examples of each part, (3, 1).
+    """
+
+    pool: tuple
+    probe: tuple
+    blocks: tuple
+    until_test: int
+    sizes: np.ndarray
+
+
 # Graphs that train on the same data share its tensors; few are kept, since data may be large.
 @functools.lru_cache(maxsize=4)
 def _tensors(datasets):
-    """Return several data sets of equal shape as tensors.
-
-    Returns:
-        The pool: inputs and labels of all examples, data set by data set, training first; the
-        probe: inputs and labels of the first training examples, (data, PROBE, ...) each; the blocks
-        in which they are evaluated, see `_blocks`; and the number of blocks before the test part.
-    """
+    """Return several data sets of equal shape as `_Tensors`."""
     parts = [part for data in datasets for part in data.parts]
-    pool = tuple(
-        tf.constant(np.concatenate(arrays))
-        for arrays in ([part.x for part in parts], [part.y for part in parts])
-    )
-    probe = tuple(
-        tf.constant(np.stack(arrays))
-        for arrays in (
-            [data.train.x[:PROBE] for data in datasets],
-            [data.train.y[:PROBE] for data in datasets],
-        )
-    )
-    rows, real, owners = _blocks([len(part) for part in datasets[0].parts])
+    probes = [data.train for data in datasets]
+    sizes = [len(part) for part in datasets[0].parts]
+    rows, real, owners = _blocks(sizes)
     offsets = _size(datasets[0]) * np.arange(len(datasets))
     rows = (rows[:, None] + offsets[:, None]).astype(np.int32)
-    blocks = tuple(map(tf.constant, (rows, real, owners)))
-    return pool, probe, blocks, int(np.count_nonzero(owners != 2))
+    return _Tensors(
+        pool=(
+            tf.constant(np.concatenate([part.x for part in parts])),
+            tf.constant(np.concatenate([part.y for part in parts])),
+        ),
+        probe=(
+            tf.constant(np.stack([train.x[:PROBE] for train in probes])),
+            tf.constant(np.stack([train.y[:PROBE] for train in probes])),
+        ),
+        blocks=tuple(map(tf.constant, (rows, real, owners))),
+        until_test=int(np.count_nonzero(owners != 2)),
+        sizes=np.array(sizes)[:, None],
+    )
 
 
 def _blocks(sizes):
