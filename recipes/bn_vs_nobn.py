@@ -1,15 +1,15 @@
 """Does batch normalization make training robust to the scale of the initial weights?
 
 Claim: with batch normalization a deep network learns faster at nearly every one of 16 standard
-deviations of the initial weights; without, it does not learn at all if that is badly chosen (Deep
+deviations of the initial weights; without, it does not learn at all if they are far too small (Deep
 Learning from Scratch, 6.3.2).
-Look for: in the figure, in how many panels each line rises above chance; in TensorBoard, under
+Look for: in the figure, in how many panels each line reaches 90 %; in TensorBoard, under
 epoch_accuracy, train beside validation for "BN, Keras's defaults".
-Why: normalization cancels the scale of the hidden layers' weights. Keras's defaults weaken that: at
-small scales the variance lies far below their epsilon of 1e-3, and at momentum .99 the moving
-averages of inference still hold an eighth of their initial values after these 200 steps.
-Use: BatchNormalization, with momentum=0.9 if training takes only a few hundred steps, and with
-epsilon=1e-5 if the initial weights are small.
+Why: normalization cancels the scale of the hidden layers' weights, as long as the variance is well
+above epsilon; at small scales it is far below Keras's 1e-3. And the moving variance that inference
+uses starts at 1: at momentum .99 an eighth of that is left after these 200 steps.
+Use: BatchNormalization(momentum=0.9, epsilon=1e-5) where training takes only a few hundred steps
+and the initial weights may be badly scaled.
 Symptoms: the loss does not move; a deep net does not learn; training learns, validation does not
 Topic: Batch normalization
 """
@@ -43,7 +43,7 @@ def build_model(
     """
     model = keras.Sequential([keras.Input(input_shape)])
     for n in range(1, 6):
-        init = keras.initializers.RandomNormal(stddev=init_std)  # one that is shared repeats itself
+        init = keras.initializers.RandomNormal(stddev=init_std)  # shared, it would repeat itself
         model.add(keras.layers.Dense(100, kernel_initializer=init, name=f"h{n}"))
         if batch_norm:
             model.add(
@@ -64,7 +64,7 @@ def build_model(
 
 
 def build_tunable(hp, input_shape=(64,), num_classes=10):
-    """Return the same model with hyperparameters of keras-tuner, rates on a logarithmic scale."""
+    """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
     dropout = hp.Float("dropout", 0.0, 0.5)
     learning_rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
     return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
@@ -86,10 +86,10 @@ VARIANTS = {
 
 
 def run(lab):
-    """Train every arm from 16 scales on 1000 examples, as many as in the book."""
+    """Train each arm from 16 scales on 1000 examples, as many as in the book."""
     results = lab.train(build_model, VARIANTS, lab.data(examples=1000), epochs=20)
-    speed = results.mean_over_epochs("train_accuracy")  # the sooner it learns, the higher
-    reached = results.reached("train_accuracy", 90)  # 1 or 0 for every variant and seed
+    speed = results.mean_over_epochs("train_accuracy")  # the sooner, the higher
+    reached = results.reached("train_accuracy", 90)  # 1 or 0: in some epoch
 
     lab.claim(
         "with BN the network learns faster at 14 of 16 scales",
@@ -102,12 +102,12 @@ def run(lab):
         that=reached[WITH].sum() > reached[WITHOUT].sum(),
     )
     lab.claim(
-        "without BN the smallest scale stays within 2 percentage points of chance",
+        "without BN the smallest scale ends within 2 percentage points of chance",
         source=BOOK,
         that=results.above_chance("train_accuracy")[WITHOUT, SCALES[-1]].within(2),
     )
     lab.claim(
-        "with Keras's default momentum and epsilon fewer scales reach 90 %",
+        "with Keras's default momentum and epsilon fewer scales reach 90 % in inference",
         that=reached[DEFAULTS].sum() < reached[WITH].sum(),
     )
     lab.table({f"{arm}, best scale": results.best(arm, by="val_accuracy") for arm in ARMS})

@@ -1,16 +1,16 @@
 """Does one pass without masks stand for the average over many masks of Dropout?
 
-Claim: inference, one pass without masks, is as good as averaging the predictions of many thinned
-networks, like an ensemble (Srivastava et al. 2014, 7.5; Deep Learning from Scratch, 6.4.3). It
-approximates the geometric mean of their probabilities (Goodfellow et al. 2016, 7.12).
+Claim: inference, one pass without masks, is as accurate as the mean prediction of many thinned
+networks (Srivastava et al. 2014, 7.5), which like an ensemble is more accurate than one of them
+(Deep Learning from Scratch, 6.4.3). It is near their geometric mean (Goodfellow et al. 2016, 7.12).
 Look for: in the figure, how many masks it takes to be as accurate as inference; in figure-distance,
 which average of the masks inference is close to.
-Why: each mask leaves a different thinned network. Keras divides by the probability to keep a unit
-while it trains, so that each layer's inputs have the same mean with masks and without. In a single
-softmax layer one pass then averages the logits of all masks exactly, hence the logarithms of the
-probabilities; through ReLU layers it does so approximately.
-Use: `model.predict(x)` for the class; where the probabilities matter, the mean of 50 calls
-`model(x, training=True)`, in a model without batch normalization, which would use the batch then.
+Why: Keras divides the units it keeps by the probability to keep one, so that a mask leaves the mean
+of a layer's output as it is. In a model that is one softmax layer, one pass then averages the
+logits of all masks exactly, which gives the geometric mean; through ReLU layers, approximately.
+The arithmetic mean is less sure where the masks disagree.
+Use: `model.predict(x)` for the class. Where the probabilities matter, try the mean of 50 calls
+`model(x, training=True)`, but not with batch normalization, which would normalize by the batch.
 Symptoms: the probabilities are too sure
 Topic: Regularization
 """
@@ -48,7 +48,7 @@ def build_model(
 
 
 def build_tunable(hp, input_shape=(64,), num_classes=10):
-    """Return the same model with hyperparameters of keras-tuner, rates on a logarithmic scale."""
+    """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
     dropout = hp.Float("dropout", 0.0, 0.5)
     learning_rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
     return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
@@ -66,13 +66,14 @@ ARITHMETIC, GEOMETRIC, INFERENCE = "arithmetic mean", "geometric mean", "inferen
 def predictions(models, x):
     """Return probabilities, (seeds, examples, classes), by kind of average and number of masks."""
     inference = models.predict(x)
+    # Each draw has masks of its own for every seed and image.
     masked = np.stack([models.predict(x, training=True, draw=n) for n in range(MASKS[-1])])
     found = {}
     for count in MASKS:
         found[ARITHMETIC, count] = masked[:count].mean(axis=0)
         geometric = np.exp(np.log(np.maximum(masked[:count], 1e-30)).mean(axis=0))
         found[GEOMETRIC, count] = geometric / geometric.sum(axis=-1, keepdims=True)
-        found[INFERENCE, count] = inference
+        found[INFERENCE, count] = inference  # a flat line
     return found
 
 
@@ -89,9 +90,10 @@ def run(lab):
     results = lab.train(build_model, VARIANTS, data, epochs=120)
     found = predictions(results.models(MODEL), data.test.x)
     accuracies, losses, distances = {}, {}, {}
-    for key, of in found.items():
-        accuracies[key], losses[key] = scores(of, data.test.y)
-        difference = np.abs(of - found[INFERENCE, 1])  # half its sum is the total variation
+    for key, probabilities in found.items():
+        accuracies[key], losses[key] = scores(probabilities, data.test.y)
+        # The total variation is half the sum of these.
+        difference = np.abs(probabilities - found[INFERENCE, 1])
         distances[key] = 50 * difference.sum(axis=-1).mean(axis=1)
     accuracy = lab.measure(accuracies, unit="%", label="test accuracy")
     loss = lab.measure(losses, unit="nats", label="test loss")

@@ -200,7 +200,7 @@ def test_the_pasted_search_space_works_with_plain_keras_tuner(name, pasted, digi
         directory=tmp_path,
         project_name="search",
     )
-    tuner.search(x, y, validation_split=0.2, epochs=1, verbose=0)
+    tuner.search(x[:500], y[:500], validation_split=0.2, epochs=1, verbose=0)
     space = {parameter.name: parameter for parameter in tuner.oracle.get_space().space}
     rate = space["learning_rate"]
     assert rate.sampling == "log"

@@ -23,6 +23,7 @@ output/figures             numbers by seed -> lines with bands, dots, histograms
 tuning/tuner               keras-tuner's tuner, whole batches of trials trained together
 tuning/halving             several searches at once; the worse half pruned, stages that zoom in
 tuning/oracles             keras-tuner's oracles, whose searches can be resumed
+tuning/choosing            one argument of each variant, chosen on validation
 tuning/space               scales, narrowed ranges, importance of hyperparameters
 results                    what training gave, asked by variant and seed
 training/models            trained models side by side: outputs of every layer, gradients, weights

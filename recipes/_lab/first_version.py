@@ -63,7 +63,7 @@ def lab_of(name):
 class FirstLab(Lab):
     """The lab as the recipes of the first version know it."""
 
-    SEEDS, TUNING_SEEDS, EXTENSIONS = 5, (-1, -2), 2
+    SEEDS, TUNING_SEEDS, EXTENSIONS, EVEN_UNLEARNED = 5, (-1, -2), 2, True
 
     lines = staticmethod(figures.lines)
     dots = staticmethod(figures.dots)
@@ -169,9 +169,6 @@ class FirstLab(Lab):
         """Choose the printed rows, `{row name: variant}` or names of variants."""
         names = variants if isinstance(variants, dict) else {name: name for name in variants}
         self.rows = {row: (name,) for row, name in names.items()}
-
-    def _may_choose(self, learned):
-        return True
 
 
 class _BySeed:

@@ -18,6 +18,7 @@ from recipes._lab.results import Results
 from recipes._lab.seeding import seed_from
 from recipes._lab.training import architecture, population
 from recipes._lab.training.members import Member
+from recipes._lab.tuning.choosing import choose
 
 SEEDS = 6  # the fewest at which unanimity decides, see evidence.FEWEST_IDENTICAL
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -68,6 +69,7 @@ class Lab:
     SEEDS = SEEDS
     TUNING_SEEDS = (-1, -2, -3, -4, -5)
     EXTENSIONS = 6
+    EVEN_UNLEARNED = False  # whether `tune` chooses a value where nothing has learned
 
     colours, markers = figures.COLOURS, figures.MARKERS
     histograms = staticmethod(figures.histograms)
@@ -221,38 +223,31 @@ class Lab:
         variants = {as_key(key): arguments for key, arguments in variants.items()}
         options = {"data": data, "epochs": epochs, "batch_size": batch_size}
         seeds = self.TUNING_SEEDS[:1] if self.options.quick else self.TUNING_SEEDS
-        names = _labels(variants)
-        scores = {key: {} for key in variants}  # {value: (accuracy, -loss)}
-        learned = dict.fromkeys(variants, False)
-        due = {key: self._to_try(by_variant(values, key)) for key in variants}
-        for _ in range(1 if self.options.quick else 1 + self.EXTENSIONS):
-            asked = {
-                (*key, value): variants[key] | {argument: value}
-                for key, new in due.items()
-                for value in new
-            }
+        labels = _labels(variants)
+
+        def train(asked):
+            names = {key: (*labels[key[:-1]], f"{argument} {key[-1]:g}") for key in asked}
             plans = {
                 key: {name: by_variant(option, key[:-1]) for name, option in options.items()}
                 for key in asked
             }
-            labels = {key: (*names[key[:-1]], f"{argument} {key[-1]:g}") for key in asked}
-            trained = self._train(
-                build_model, asked, labels, plans, seeds, doing=f"tuning {argument}"
-            )
-            accuracy, loss = trained.final("val_accuracy"), trained.final("val_loss")
-            for key in asked:
-                *of, value = key
-                scores[tuple(of)][value] = (accuracy.values[key].mean(), -loss.values[key].mean())
-                collapsed = accuracy.runs[key].values()
-                learned[tuple(of)] |= 2 * sum(collapsed) < len(seeds)
-            due = {key: _beyond(of) for key, of in scores.items()}
-            due = {key: new for key, new in due.items() if new and self._may_choose(learned[key])}
-            if not due:
-                break
-        return {
-            key: self._choose(", ".join(names[key]), arguments, argument, scores[key], learned[key])
-            for key, arguments in variants.items()
-        }
+            doing = f"tuning {argument}"
+            return self._train(build_model, asked, names, plans, seeds, doing=doing)
+
+        choices = choose(
+            train,
+            variants,
+            {key: self._to_try(by_variant(values, key)) for key in variants},
+            argument,
+            extensions=0 if self.options.quick else self.EXTENSIONS,
+            even_unlearned=self.EVEN_UNLEARNED,
+        )
+        chosen = {}
+        for key, choice in choices.items():
+            self._keep_choice(", ".join(labels[key]), argument, choice)
+            value = {} if choice.value is None else {argument: choice.value}
+            chosen[key] = variants[key] | value
+        return chosen
 
     def search(
         self,
@@ -488,20 +483,13 @@ class Lab:
             return values
         return [values[n] for n in sorted({0, len(values) // 2, len(values) - 1})]
 
-    def _may_choose(self, learned):
-        """Tell whether a value may be chosen for a variant that has learned something or not."""
-        return learned
-
-    def _choose(self, name, arguments, argument, scores, learned):
-        """Return a variant's arguments with the best value, and keep what was tried."""
-        chosen = max(scores, key=scores.get) if self._may_choose(learned) else None
-        tried = {f"{v:g}": float(s[0]) / 100 for v, s in sorted(scores.items())}
-        choice = {"variant": name, "argument": argument, "value": chosen, "val_accuracy": tried}
-        self.tuned.append(choice)
-        if chosen is None:
+    def _keep_choice(self, name, argument, choice):
+        """Keep what was tried for a variant, and what was chosen."""
+        tried = {f"{value:g}": accuracy / 100 for value, accuracy in choice.tried.items()}
+        kept = {"variant": name, "argument": argument, "value": choice.value}
+        self.tuned.append(kept | {"val_accuracy": tried})
+        if choice.value is None:
             self._remark(f"{name}: no {argument} of {', '.join(tried)} learns, so none is chosen")
-            return arguments
-        return arguments | {argument: chosen}
 
     def _labels(self, variants):
         """Return what the elements of each variant's key are called, by key.
@@ -563,17 +551,6 @@ def _weights_by_variant(class_weight):
     values = list((class_weight or {}).values())
     by_class = values and not any(isinstance(value, Mapping | None) for value in values)
     return {(): class_weight} if by_class else class_weight or None
-
-
-def _beyond(scores):
-    """Return two more values beyond the end at which the best of `{value: score}` lies, if any."""
-    values, best = sorted(scores), max(scores, key=scores.get)
-    if len(values) < 3 or best not in (values[0], values[-1]):
-        return []
-    end, next_to, third = values[:3] if best == values[0] else values[:-4:-1]
-    if not end or not third:  # factors lead nowhere from zero
-        return []
-    return [next_to * end / third, end * end / third]  # 0.1, 0.3, 1 goes on with 3, 10
 
 
 def _moments(epochs):

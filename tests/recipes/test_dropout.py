@@ -12,7 +12,7 @@ from recipes._lab.lab import Lab, Options
     ("key", "layers", "units", "momentum"),
     [
         (("6 x 100 units", 0.2), 6, 100, 0.0),
-        (("3 x 100 units", 0.0), 3, 100, 0.95),
+        (("3 x 100 units", 0.5), 3, 100, 0.95),
         (("3 x 200 units", 0.5), 3, 200, 0.95),
     ],
 )

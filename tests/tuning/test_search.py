@@ -520,3 +520,35 @@ def test_make_search_leaves_the_defaults_to_the_command(root, environment):
     expected = ["search", "bn_vs_nobn", "--data", "digits", "--out", "runs"]
     for options in ((), ("DISCARD=0", "QUICK=0")):
         assert made_by_make(root, environment, "NAME=bn_vs_nobn", *options) == expected
+
+
+def test_a_search_space_is_told_the_steps_that_its_schedule_depends_on(tmp_path):
+    """A decay by epochs needs the real number of steps in one, not a constant."""
+    y = np.arange(1000) % 2
+    np.savez(tmp_path / "many.npz", x=np.linspace(0, 1, 1000)[:, None], y=y)
+    splits = data.Splits(data.read(str(tmp_path / "many.npz")), [0])
+
+    def some(hp, input_shape, num_classes, *, epochs=1, steps_per_epoch=1):
+        """Ask for two of them."""
+
+    def examples_only(hp, input_shape, num_classes, *, examples=1):
+        """Ask for the third."""
+
+    def nothing(hp, input_shape, num_classes):
+        """Ask for none."""
+
+    assert search._known(some, splits, 7) == {"epochs": 7, "steps_per_epoch": 6}
+    assert search._known(examples_only, splits, 7) == {"examples": 600}
+    assert search._known(nothing, splits, 7) == {}
+
+
+def test_the_decay_of_a_searched_schedule_ends_with_training():
+    import keras_tuner
+
+    from recipes import learning_rate_decay
+
+    model = learning_rate_decay.build_tunable(
+        keras_tuner.HyperParameters(), epochs=30, steps_per_epoch=6
+    )
+    schedule = model.optimizer._learning_rate
+    assert schedule.decay_steps == 30 * 6 / 3  # a step down after each third
