@@ -1,4 +1,4 @@
-"""A babysitter for `model.fit`: says in plain words what goes wrong in training and what to try."""
+"""A monitor of `model.fit`: says in plain words what goes wrong in training and what to try."""
 
 import contextlib
 import copy

@@ -181,7 +181,7 @@ def run(lab):
 
     layout = {"test error": lines(error), "gap: training minus test accuracy": lines(gap)}
     axis = "rate of Dropout"
-    lab.figure(lab.lines(layout, x_label=axis, y_label="points of percent"))
+    lab.figure(lab.lines(layout, x_label=axis, y_label="percentage points"))
     right = {"no shift": (RATES, np.ones((1, len(RATES))))}
     layout = {
         f"h{n + 1}_bn": right | lines(lambda name, n=n: shifts[name][:, n], (AFTER, BEFORE))

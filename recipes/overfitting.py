@@ -191,7 +191,7 @@ def run(lab):
     layout = {"gap: training minus test accuracy": {n: gap[n] for n in rows}}
     layout |= {"test error": {n: 100 - accuracy[n] for n in rows}}
     note = f" (left out for want of data: {', '.join(missing)})" if missing else ""
-    lab.figure(lab.dots(layout, x_label=f"points of percent{note}"))
+    lab.figure(lab.dots(layout, x_label=f"percentage points{note}"))
     lab.figure(lab.dots({"": {n: loss[n] for n in rows}}, x_label="test loss (nats)"), "loss")
 
 

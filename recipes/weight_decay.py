@@ -185,7 +185,7 @@ def run(lab):
         error = [100 - final("test_accuracy", name) for name in names]
         lines = {"test error": error, "gap: training minus test accuracy": list(map(gap, names))}
         layout[arm] = {line: (decays, np.stack(of, axis=1)) for line, of in lines.items()}
-    labels = {"x_label": "weight decay λ (leftmost: none)", "y_label": "points of percent"}
+    labels = {"x_label": "weight decay λ (leftmost: none)", "y_label": "percentage points"}
     lab.figure(lab.lines(layout, **labels, x_scale="log"))
 
 

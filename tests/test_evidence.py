@@ -531,8 +531,8 @@ SENTENCES = [
     ),
     (
         judge_difference([0.3, -0.4, 0.5, -0.1, 0.2], unit="points", matters=1),
-        "makes no difference: +0.10 points (95 % interval -0.34 to +0.54, within ± 1 matters to "
-        "nobody, 5 seeds)",
+        "makes no difference: +0.10 points (95 % interval -0.34 to +0.54, within ± 1, which "
+        "matters to nobody, 5 seeds)",
     ),
     (
         judge_difference(np.multiply(ONE_TO_FIVE, 1000), bound=500, unit="steps"),

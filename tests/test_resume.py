@@ -57,11 +57,11 @@ def test_a_run_stopped_and_killed_again_and_again_ends_as_if_nothing_had_been(
     def writing():
         return (new / "results.csv").exists()
 
-    def one_more_crew():
+    def one_more_chunk():
         return len(run.chunks()) > len(chunks) or writing()
 
     # Ctrl-C in mid-training.
-    code, out, err = run.stop(one_more_crew, signal.SIGINT)
+    code, out, err = run.stop(one_more_chunk, signal.SIGINT)
     assert (code, err) == (130, "stopped; the same command goes on from here\n")
     assert out == "training 96 models: 48 variants x 2 seeds\n"
     assert {path.suffix for path in run.cache.iterdir()} == {"", ".lock"}  # a store and the lock
@@ -70,7 +70,7 @@ def test_a_run_stopped_and_killed_again_and_again_ends_as_if_nothing_had_been(
 
     # kill -9, twice in training, then while results are written. Finished work is used again: its
     # files are not written anew.
-    for moment in (one_more_crew, one_more_crew, writing):
+    for moment in (one_more_chunk, one_more_chunk, writing):
         code, _, err = run.stop(moment, signal.SIGKILL)
         assert (code, err) == (-signal.SIGKILL, "")
         now = run.chunks()

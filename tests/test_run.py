@@ -354,7 +354,7 @@ def test_the_saved_model_is_the_best_one_and_plain_keras_loads_it(quick_run, rea
 
 @SAVING
 def test_only_a_model_trained_on_the_data_as_they_are_is_saved(recipe, tmp_path, flowers_path):
-    """Five examples that are known by heart, tested on themselves, are no model to keep."""
+    """Five examples that are memorized, tested on themselves, are no model to keep."""
 
     def memorize(dataset, random):
         few = dataset.train.first(5)

@@ -165,7 +165,7 @@ def judge_difference(
     p_value = float(test.pvalue)
     if small:
         p_value = 2 * _p_value_within(differences, margin)
-        asked = f", within ± {margin:g} matters to nobody"
+        asked = f", within ± {margin:g}, which matters to nobody"
     return Judgement(
         verdict,
         "difference",

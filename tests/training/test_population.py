@@ -875,7 +875,7 @@ class Store:
         self.kept[key] = {name: np.array(values) for name, values in arrays.items()}
 
 
-def test_a_finished_crew_is_loaded_bit_by_bit(monkeypatch):
+def test_a_finished_chunk_is_loaded_bit_by_bit(monkeypatch):
     diverging = functools.partial(everything, learning_rate=1e30)
     members = [
         member(everything, 0, record=(0, 2, 99)),

@@ -89,7 +89,7 @@ REFUSED = (
 # Losses of one example at a time, from a class label; all others need other labels or mix examples.
 LOSSES = (
     "sparse_categorical_crossentropy",
-    "categorical_generalized_cross_entropy",  # which takes whole hyperparameters, too
+    "categorical_generalized_cross_entropy",  # which takes whole numbers, too
     "binary_crossentropy",
     "binary_focal_crossentropy",
     "hinge",
@@ -294,7 +294,7 @@ def _read_loss(loss):
     name = getattr(loss, "__name__", None) or _snake_case(type(loss).__name__)
     if name.startswith("categorical") and name not in LOSSES:
         raise UserError(
-            f"labels are whole hyperparameters, not one-hot: the loss can't be {name}; "
+            f"labels are whole numbers, not one-hot: the loss can't be {name}; "
             "give sparse_categorical_crossentropy"
         )
     if name not in LOSSES:
