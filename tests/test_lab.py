@@ -245,6 +245,19 @@ def test_the_users_epochs_scale_all_trainings_and_are_said(
     assert all("EPOCHS=" in r and "up to 30 epochs" in r for r in lab.remarks)
 
 
+def test_a_variant_that_goes_on_alone_in_tuning_is_trained_as_long_as_before(
+    lab, build_model, training
+):
+    best = {"SGD": 0.3, "Adam": 10.0}
+    made_up = training(lambda a, s: nearer(best[a.get("optimizer", "SGD")])(a, s))
+    lab = lab(epochs=6)
+    asked = {"long": 60, "short": 20}
+    variants = {"long": {}, "short": {"optimizer": "Adam"}}
+    lab.tune(build_model, variants, lab.data(), epochs=asked, learning_rate=HIGHER)
+    stages = [{m.label.partition(",")[0]: m.epochs for m in of} for of in made_up.calls]
+    assert stages == [{"long": 6, "short": 2}, {"short": 2}, {"short": 2}]
+
+
 def test_a_recipe_is_told_how_many_epochs_a_run_has(lab):
     assert lab().epochs(20) == 20
     assert lab(quick=True).epochs(20) == QUICK["epochs"]

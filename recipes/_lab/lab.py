@@ -86,7 +86,7 @@ class Lab:
         self.claims, self.figures, self.rows, self.arguments = [], {}, None, {}
         self.tuned, self.searches, self.repetitions, self.remarks = [], {}, [], []
         self.own_data = {}  # whether a variant was trained on the run's data as they are
-        self._trainings, self._plain = itertools.count(), []
+        self._trainings, self._longest, self._plain = itertools.count(), 0, []
         self._log, self._progress = log, progress
 
     def data(self, name=None, *, images=False, examples=None):
@@ -460,13 +460,13 @@ class Lab:
             asked = [min(count, QUICK["epochs"]) for count in asked]
         if not self.options.epochs:
             return asked
-        longest = max(asked)
-        if longest != self.options.epochs and not self.options.quick:
+        self._longest = max(self._longest, *asked)
+        if self._longest != self.options.epochs and not self.options.quick:
             self._remark(
                 f"EPOCHS={self.options.epochs}: the verdicts are those of trainings as long as "
-                f"this, where the recipe asks for up to {longest} epochs"
+                f"this, where the recipe asks for up to {self._longest} epochs"
             )
-        return [max(1, round(count * self.options.epochs / longest)) for count in asked]
+        return [max(1, round(count * self.options.epochs / self._longest)) for count in asked]
 
     def is_own(self, data):
         """Tell whether data are the run's, as `lab.data` returned them, unchanged."""
