@@ -19,7 +19,7 @@ from recipes._lab import quiet
 
 ROOT = Path(__file__).parent.parent
 
-# Equal bits are promised with oneDNN, so it is what the tests run with, whatever the environment says.
+# Equal bits are promised with oneDNN, so the tests run with it, whatever the environment says.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 # The importing of TensorFlow changes what a process started from here would inherit.
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
