@@ -11,7 +11,7 @@ from recipes._lab import evidence
 from recipes._lab.claim import Claim
 from recipes._lab.data import load
 from recipes._lab.histories import Difference, Histories
-from recipes._lab.lab import LEARNING_RATES, QUICK, Lab
+from recipes._lab.lab import LEARNING_RATES, Lab
 from recipes._lab.output import figures
 
 RECIPES = frozenset(
@@ -98,12 +98,7 @@ class FirstLab(Lab):
     def data(self, name=None, *, images=False, examples=None):
         """Return data in the one split that belongs to no seed."""
         dataset = load(name or self.options.data, self.options.target)
-        dataset = dataset.images() if images else dataset.flat()
-        few = QUICK["examples"] if self.options.quick else None
-        dataset = dataset.first(min(filter(None, (examples, few)), default=None), few, few)
-        if name is None:
-            self._plain.append(dataset)
-        return dataset
+        return self._noted(self._shaped(dataset, images, examples), name)
 
     def train(
         self,

@@ -100,15 +100,21 @@ class Lab:
             images: whether the recipe needs images, (height, width, channels), and not vectors.
             examples: train on so many at the most (they are in random order); None for all.
         """
-        few = QUICK["examples"] if self.options.quick else None
-        most = min(filter(None, (examples, few)), default=None)
-
-        def shaped(dataset, random):
-            dataset = dataset.images() if images else dataset.flat()
-            return dataset.first(most, few, few)
-
         source = read(name or self.options.data, self.options.target)
-        data = Splits(source, self.seeds, [shaped])
+
+        def change(dataset, random):
+            return self._shaped(dataset, images, examples)
+
+        return self._noted(Splits(source, self.seeds, [change]), name)
+
+    def _shaped(self, dataset, images, examples):
+        """Return a split as a recipe asked for it, and as small as a quick run takes it."""
+        few = QUICK["examples"] if self.options.quick else None
+        dataset = dataset.images() if images else dataset.flat()
+        return dataset.first(min(filter(None, (examples, few)), default=None), few, few)
+
+    def _noted(self, data, name):
+        """Return data, which are the run's own if the recipe asked for none by name."""
         if name is None:
             self._plain.append(data)
         return data

@@ -670,8 +670,9 @@ def test_few_large_data_sets_share_a_chunk(monkeypatch):
     assert max(map(len, chunks)) == 3
 
 
-def test_members_on_data_of_their_own_share_a_graph_and_change_no_bit(monkeypatch):
-    """Two variants, each seed with its own data, as if each had been trained alone."""
+@pytest.fixture
+def made(monkeypatch):
+    """The graphs that are made from here on, none having been made before."""
     made = []
 
     class Counted(graph_module.Graph):
@@ -681,6 +682,11 @@ def test_members_on_data_of_their_own_share_a_graph_and_change_no_bit(monkeypatc
 
     monkeypatch.setattr(population, "Graph", Counted)
     population._recent.clear()
+    return made
+
+
+def test_members_on_data_of_their_own_share_a_graph_and_change_no_bit(made):
+    """Two variants, each seed with its own data, as if each had been trained alone."""
     own = {seed: blobs(seed=10 + seed) for seed in range(3)}
     members = [
         member(functools.partial(everything, rate), seed, data=own[seed], watch=(0, 3))
@@ -742,16 +748,7 @@ def test_a_pause_changes_no_bit(optimizer):
         assert np.isnan(resumed[0].history[metric][:3]).all()
 
 
-def test_one_graph_serves_batch_after_batch(monkeypatch):
-    made = []
-
-    class Counted(graph_module.Graph):
-        def __init__(self, *arguments):
-            made.append(arguments)
-            super().__init__(*arguments)
-
-    monkeypatch.setattr(population, "Graph", Counted)
-    population._recent.clear()
+def test_one_graph_serves_batch_after_batch(made):
     members = [member(functools.partial(everything, rate), 0) for rate in (0.1, 0.2, 0.3, 0.4)]
     alone = [train([one])[0] for one in members]
     assert len(made) == 1
