@@ -541,25 +541,53 @@ def test_another_argument_can_be_tuned_but_only_one(lab, training):
 def test_trials_trained_by_fit_are_not_taken_for_those_of_another_search(lab, tmp_path):
     """Their store can't look into the model, so it goes by search, repetition, stage and trial."""
 
-    def tunable(momentum):
-        def build_tunable(hp, input_shape, num_classes):
-            layer = keras.layers.Dense(num_classes, activation="softmax")
-            model = keras.Sequential([keras.Input(input_shape), layer])
-            rate = hp.Float("learning_rate", 0.1, 0.2)
-            optimizer = keras.optimizers.SGD(rate, momentum, clipnorm=1e3)
-            model.compile(optimizer, "sparse_categorical_crossentropy")
-            return model
-
-        return build_tunable
+    def build_tunable(hp, input_shape, num_classes, momentum):
+        layer = keras.layers.Dense(num_classes, activation="softmax")
+        model = keras.Sequential([keras.Input(input_shape), layer])
+        rate = hp.Float("learning_rate", 0.1, 0.2)
+        optimizer = keras.optimizers.SGD(rate, momentum, clipnorm=1e3)
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+        return model
 
     lab = lab(seeds=2, store=Store(tmp_path))
     plan = {"trials": 1, "epochs": 2}
-    found = {m: lab.search(tunable(m), lab.data(), name=f"m {m}", **plan) for m in (0.0, 0.9)}
-    losses = [search.curves["loss"][0, 2] for of in found.values() for search in of]
+    variants = {("m", value): {"momentum": value} for value in (0.0, 0.9)}
+    lab.search(build_tunable, variants, lab.data(), **plan)
+    losses = [
+        stage.history(stage.trials()[0])["loss"][0, 2]
+        for repetitions in lab.searches.values()
+        for (stage,) in repetitions
+    ]
     assert len(set(losses)) == 4
     assert lab.repetitions == [[0, 1], [0, 1]]
-    with pytest.raises(ValueError, match=r"there already is a search 'm 0\.9'"):
-        lab.search(tunable(0.5), lab.data(), name="m 0.9", **plan)
+    with pytest.raises(ValueError, match=r"there already is a search 'm, momentum 0'"):
+        lab.search(build_tunable, variants, lab.data(), **plan)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # keras-tuner's
+def test_searches_have_variants_and_options_by_variant(lab, build_model):
+    def build_tunable(hp, input_shape, num_classes, *, high=0.2):
+        rate = hp.Float("learning_rate", 0.1, high)
+        return build_model(input_shape, num_classes, learning_rate=rate)
+
+    lab = lab(seeds=2)
+    searches = lab.search(
+        build_tunable,
+        {"as it is": {}, "higher": {"high": 2.0}, "few": {}},
+        lab.data(),
+        trials={"as it is": 4, "higher": 4, "few": 2},
+        epochs=1,
+    )
+    assert searches.keys == [("as it is",), ("higher",), ("few",)]
+    one, higher, few = (searches[key][1].values["learning_rate"] for key in searches.keys)
+    assert [len(one), len(few)] == [4, 2]
+    np.testing.assert_array_equal(one[:2], few)  # the same draws in the same order
+    np.testing.assert_allclose(higher - 0.1, 19 * (one - 0.1))
+    assert not np.array_equal(one, searches["as it is"][0].values["learning_rate"])
+    best = searches.best("val_accuracy")
+    assert best.unit == "%"
+    for key in searches.keys:
+        assert best[key].array().tolist() == [search.val_accuracy.max() for search in searches[key]]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # keras-tuner's
@@ -571,13 +599,13 @@ def test_a_repetition_of_a_search_has_a_split_of_its_own_and_trials_their_epochs
 
     lab = lab(seeds=2)
     data = lab.data()
-    found = lab.search(build_tunable, data, trials=6, epochs=3)
+    searches = lab.search(build_tunable, {"search": {}}, data, trials=6, epochs=3)
     for seed, (stage,) in enumerate(lab.searches["search"]):
         assert {m.data for t in stage.trials() for m in stage.members(t)} == {data.split(seed)}
-    for search in found:
+    for search in searches["search"]:
         epochs = search.values["epochs"]
         assert len(set(epochs)) > 1
-        curves = search.curves["val_accuracy"]
+        curves = search.val_curves
         assert curves.shape == (6, 1 + epochs.max())
         assert (~np.isnan(curves)).sum(axis=1).tolist() == (1 + epochs).tolist()
 

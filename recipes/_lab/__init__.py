@@ -20,6 +20,7 @@ output/summary             results -> the table of variants and the tuned values
 output/charts              results and measures -> figures
 output/tensorboard         results -> event files
 output/figures             numbers by seed -> lines with bands, dots, histograms
+tuning/searches            what repeated searches have found, by variant and repetition
 tuning/tuner               keras-tuner's tuner, whole batches of trials trained together
 tuning/halving             several searches at once; the worse half pruned, stages that zoom in
 tuning/oracles             keras-tuner's oracles, whose searches can be resumed

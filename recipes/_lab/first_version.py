@@ -141,6 +141,27 @@ class FirstLab(Lab):
             for name, arguments in variants.items()
         }
 
+    def search(
+        self,
+        build_tunable,
+        data,
+        *,
+        trials,
+        epochs,
+        name="search",
+        batch_size=100,
+        oracle="random",
+        stages=1,
+        discard=(),
+        batch=None,
+        repetitions=10,
+    ):
+        """Repeat one search and return a list of `Searched`, one a repetition."""
+        from recipes._lab.tuning import tuner
+
+        plan = (data, trials, epochs, batch_size, oracle, stages, discard, batch, repetitions)
+        return [tuner.Searched(of) for of in self._search(build_tunable, name, *plan)]
+
     def claim(self, text, source, differences, *, at_least=0, within=None, unit=""):
         """Judge arrays: one per seed, a `Difference`, `{setting: one per seed}`, a Judgement."""
         counts = {"unit": unit}

@@ -77,6 +77,7 @@ class Lab:
     panels = staticmethod(charts.panels)
     lines = staticmethod(charts.lines)
     dots = staticmethod(charts.dots)
+    trials = staticmethod(charts.trials)
 
     def __init__(self, options, store, log, progress):
         self.options, self.store = options, store
@@ -258,11 +259,11 @@ class Lab:
     def search(
         self,
         build_tunable,
+        variants,
         data,
         *,
         trials,
         epochs,
-        name="search",
         batch_size=100,
         oracle="random",
         stages=1,
@@ -270,14 +271,19 @@ class Lab:
         batch=None,
         repetitions=10,
     ):
-        """Repeat a whole search, each repetition with a seed and a split of its own, all together.
+        """Repeat a whole search of every variant, and return what was found as `Searches`.
+
+        Each repetition has a seed and a split of its own, which all variants share; so do those
+        that draw from the same ranges in the same way their trials. What follows `variants` may be
+        given by variant, as in `train`.
 
         Args:
-            build_tunable: `build_tunable(hp, input_shape, num_classes)` returns a compiled model.
+            build_tunable: `build_tunable(hp, input_shape, num_classes, **arguments)` returns a
+                compiled model.
+            variants: `{key: arguments}`, such as other ranges.
             data: as in `train`.
             trials: of each repetition. A quick run takes five.
             epochs: of a trial.
-            name: of this search, where a recipe makes several.
             batch_size: examples a step.
             oracle: "random", "bayesian", or a function `points(random)` that returns the trials
                 of a repetition, a list of `{name: value}`, from a `np.random.Generator`.
@@ -286,10 +292,48 @@ class Lab:
             batch: trials of a repetition that are asked for at once, before any of them is
                 trained, or None for the oracle's own number.
             repetitions: how many; the user's SEEDS wins, and a quick run takes two.
-
-        Returns:
-            A list of `Searched`, one a repetition.
         """
+        from recipes._lab.tuning.searches import Searches, read
+
+        variants = {as_key(key): arguments for key, arguments in variants.items()}
+        labels = self._labels(variants)
+        options = {
+            "data": data,
+            "trials": trials,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "oracle": oracle,
+            "stages": stages,
+            "discard": discard,
+            "batch": batch,
+        }
+        found = {}
+        for key, arguments in variants.items():
+            plan = {name: by_variant(option, key) for name, option in options.items()}
+            tunable = functools.partial(build_tunable, **arguments)
+            name = ", ".join(labels[key])
+            repeated = self._search(tunable, name, repetitions=repetitions, **plan)
+            found[key] = [
+                read(stages_of, plan["data"].split(seed).chance)
+                for seed, stages_of in zip(self.repetitions[-1], repeated, strict=True)
+            ]
+        return Searches(found, labels)
+
+    def _search(
+        self,
+        build_tunable,
+        name,
+        data,
+        trials,
+        epochs,
+        batch_size,
+        oracle,
+        stages,
+        discard,
+        batch,
+        repetitions,
+    ):
+        """Repeat one search and return the tuners of each repetition's stages."""
         # keras-tuner takes a moment, which only a search needs
         from recipes._lab.tuning import halving, tuner
 
@@ -299,6 +343,7 @@ class Lab:
         seeds = [self.options.first_seed + n for n in range(count)]
         if name in self.searches:
             raise ValueError(f"there already is a search {name!r}; give each a name of its own")
+        length = self.epochs(epochs)
 
         def build_model(hp):
             return build_tunable(hp, data.input_shape, data.num_classes)
@@ -308,7 +353,7 @@ class Lab:
                 given,
                 build_model,
                 data,
-                epochs=self.epochs(epochs),
+                epochs=length,
                 batch_size=batch_size,
                 seeds=[seeds[repetition]],
                 batch=batch,
@@ -322,7 +367,7 @@ class Lab:
         found, _ = halving.search_in_stages(make, oracle, trials, stages, seeds)
         self.searches[name] = found
         self.repetitions.append(seeds)
-        return [tuner.Searched(stages_of) for stages_of in found]
+        return found
 
     def measure(self, values, unit="", label=""):
         """Return a `Measure` of numbers that a recipe has computed.

@@ -110,7 +110,7 @@ class Measure:
 
     def __getitem__(self, part):
         part = as_key(part)
-        keys = {_without(key, part): key for key in matching(self.values, part)}
+        keys = {without(key, part): key for key in matching(self.values, part)}
         return self._with(
             {short: self.values[key] for short, key in keys.items()},
             runs={short: self.runs[key] for short, key in keys.items()},
@@ -374,7 +374,7 @@ def _single(comparisons):
     return comparisons[0] if len(comparisons) == 1 else comparisons
 
 
-def _without(key, part):
+def without(key, part):
     """Return a key without the elements of a part, each of them once."""
     rest, part = [], list(part)
     for element in key:

@@ -1,6 +1,7 @@
 """Which variants stand in which panel and on which line, and what is drawn of them."""
 
 import math
+import types
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy import stats
 
 from recipes._lab.measures import Measure
 from recipes._lab.output import charts
+from recipes._lab.tuning.searches import Searches
 
 PANELS, LINES = (0.1, 1.0), ("with", "without")
 
@@ -113,3 +115,30 @@ def test_a_row_of_dots_for_every_variant():
     ]
     split = charts.dots(measure, each=("a", "b"))
     assert [ax.get_title() for ax in visible(split)] == ["a", "b"]
+
+
+def test_trials_of_all_repetitions_over_their_hyperparameters():
+    def search(shift):
+        values = {"learning_rate": np.array([0.1, 0.2]) + shift, "units": np.array([3, 4])}
+        return types.SimpleNamespace(values=values, val_accuracy=np.array([50, 60]) + shift)
+
+    keys = [("wide", "random"), ("wide", "grid"), ("narrow", "grid")]
+    found = Searches({key: [search(n), search(n + 10)] for n, key in enumerate(keys)})
+    figure = charts.trials(found, "learning_rate", each=("wide", "narrow"))
+    wide, narrow = figure.axes
+    assert [ax.get_title() for ax in figure.axes] == ["wide", "narrow"]
+    assert [len(ax.lines) for ax in figure.axes] == [2, 1]
+    assert wide.lines[1].get_xdata() == pytest.approx([1.1, 1.2, 11.1, 11.2])
+    assert wide.lines[1].get_ydata() == pytest.approx([51, 61, 61, 71])
+    assert wide.lines[1].get_color() == narrow.lines[0].get_color()  # both a grid
+    assert (wide.get_xscale(), wide.get_xlabel()) == ("log", "learning rate")
+    assert narrow.get_xlim() == wide.get_xlim()
+    assert figure.get_supylabel() == "validation accuracy (%)"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["random", "grid"]
+    figure = charts.trials(found, "learning_rate", repetitions=1)
+    assert len(figure.axes[0].lines[0].get_xdata()) == 2
+    axes = {"learning_rate": "rate", "units": "units"}
+    figure = charts.trials(found, axes, logarithmic=False)
+    assert [ax.get_xlabel() for ax in figure.axes] == ["rate", "units"]
+    assert [ax.get_xscale() for ax in figure.axes] == ["linear", "linear"]
+    assert [len(ax.lines) for ax in figure.axes] == [3, 3]

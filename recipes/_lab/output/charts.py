@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from recipes._lab.measures import matching, without
 from recipes._lab.output import figures
 from recipes._lab.results import LABELS
 
@@ -100,6 +101,36 @@ def dots(measures, *, each=None, x_label=None, limits=None):
             for key, values in chosen.values.items():
                 rows.setdefault(_text(key), {})[name] = values
     return figures.dots(layout, x_label=x_label or _axis(first), limits=limits)
+
+
+def trials(searches, along, *, each=None, repetitions=None, logarithmic=True):
+    """Draw the validation accuracy of trials over their hyperparameters, a dot a trial.
+
+    Args:
+        searches: `Searches`.
+        along: name of the hyperparameter on the x axis; or `{name: label of the axis}` for several,
+            a panel each.
+        each: parts of the keys, a row of panels for each, or a panel if there is one
+            hyperparameter; None for one row. What is left of the keys is told apart by colour.
+        repetitions: whose trials are drawn, the first so many; None for all of them.
+        logarithmic: whether the x axes are.
+
+    Returns:
+        A matplotlib figure.
+    """
+    axes = along if isinstance(along, Mapping) else {along: along.replace("_", " ")}
+    layout = {}
+    for part in [None] if each is None else each:
+        keys = searches.keys if part is None else matching(searches.keys, part)
+        for name, label in axes.items():
+            layout[_text(part), label] = {
+                _text(without(key, _parts(part))): (
+                    np.concatenate([s.values[name] for s in searches[key][:repetitions]]),
+                    np.concatenate([s.val_accuracy for s in searches[key][:repetitions]]),
+                )
+                for key in keys
+            }
+    return figures.trials(layout, y_label="validation accuracy (%)", logarithmic=logarithmic)
 
 
 def _curve(results, metric, key):

@@ -200,6 +200,45 @@ def scatter(values, scores, *, y_label, logarithmic=()):
     return figure
 
 
+def trials(layout, *, y_label, logarithmic=True, limits=(0, 103)):
+    """Draw clouds of dots, a dot a trial, one panel a hyperparameter or setting.
+
+    Args:
+        layout: `{(panel title, x label): {label: (x, y)}}`, x and y (trials,) each.
+        y_label: of the y axis, with its unit.
+        logarithmic: whether the x axes are.
+        limits: of the y axis, in the unit.
+
+    Returns:
+        A matplotlib figure.
+    """
+    labels = list(dict.fromkeys(label for of in layout.values() for label in of))
+    columns = min(len(layout), 3 if len(layout) != 4 else 2)
+    rows = -(-len(layout) // columns)
+    figure = Figure(figsize=(3.5 * columns + 0.8, 2.7 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    drawn, first = {}, {}
+    for ax, ((title, x_label), of) in zip(axes.flat, layout.items(), strict=False):
+        if first.setdefault(x_label, ax) is not ax:
+            ax.sharex(first[x_label])
+        for label, (x, y) in of.items():
+            number = labels.index(label)
+            style = {"marker": MARKERS[number % len(MARKERS)], "color": COLOURS[number]}
+            (drawn[label],) = ax.plot(x, y, linestyle="", alpha=0.45, ms=4, mew=0, **style)
+        ax.set_title(title, fontsize=9)
+        ax.set(xlabel=x_label, ylim=limits, xscale="log" if logarithmic else "linear")
+        ax.grid(alpha=0.25)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes.flat[len(layout) :]:
+        ax.set_visible(False)
+    figure.supylabel(y_label, fontsize=10)
+    if len(labels) > 1:
+        figure.legend(
+            drawn.values(), drawn.keys(), loc="outside upper center", ncols=4, frameon=False
+        )
+    return figure
+
+
 def parallel(places, ends, scores, *, label):
     """Draw parallel coordinates: an axis a hyperparameter, a line a trial, its colour the score.
 

@@ -1,0 +1,89 @@
+"""What repeated searches have found, asked by variant and repetition."""
+
+import dataclasses
+
+import numpy as np
+
+from recipes._lab.measures import PERCENT, Measure, as_key
+from recipes._lab.results import LABELS
+from recipes._lab.tuning.tuner import Searched
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """One repetition of a search; accuracies in %, at chance where a trial diverged.
+
+    Attributes:
+        values: `{name: (trials,)}` of the hyperparameters, in the order of the trials.
+        val_accuracy: (trials,), after the last epoch.
+        test_accuracy: (trials,), likewise; to be asked of the trial that validation has chosen.
+        val_curves: (trials, epochs + 1), validation accuracy by epoch; NaN where a trial is over.
+        best: index of the trial that is best on validation.
+    """
+
+    values: dict[str, np.ndarray]
+    val_accuracy: np.ndarray
+    test_accuracy: np.ndarray
+    val_curves: np.ndarray
+    best: int
+
+
+class Searches:
+    """What searches have found, for every variant and repetition; `searches[key]` is a list.
+
+    Args:
+        found: `{key: [Search, ...]}`, one a repetition.
+        labels: for each variant, by its key, how the elements of the key are called.
+    """
+
+    def __init__(self, found, labels=None):
+        self._found = {as_key(key): list(searches) for key, searches in found.items()}
+        self.labels = labels or {key: tuple(map(str, key)) for key in self._found}
+
+    @property
+    def keys(self):
+        """Keys of the variants, in order."""
+        return list(self._found)
+
+    def __getitem__(self, key):
+        return self._found[as_key(key)]
+
+    def best(self, metric="test_accuracy"):
+        """Return an accuracy of each repetition's best trial on validation, as a `Measure`."""
+        return self.measure(
+            lambda search: getattr(search, metric)[search.best],
+            PERCENT,
+            f"{LABELS[metric]} of the best trial",
+        )
+
+    def measure(self, function, unit="", label=""):
+        """Return `function(search)` of every variant and repetition as a `Measure`.
+
+        Args:
+            function: of a `Search`, returns a number.
+            unit: of the numbers.
+            label: what they are, for an axis.
+        """
+        values = {key: [function(search) for search in of] for key, of in self._found.items()}
+        return Measure(values, unit, label)
+
+
+def read(stages, chance):
+    """Return what one repetition has found as a `Search`.
+
+    Args:
+        stages: its tuners, finished.
+        chance: accuracy of the most frequent class, 0 to 1.
+    """
+    found = Searched(stages)
+    finished = np.isin(np.arange(len(found.val_accuracy)), found.ranking)
+    curves = found.curves["val_accuracy"]
+    # A diverged trial counts at chance from where its loss is not finite.
+    diverged = ~np.isfinite(found.curves["loss"]) & ~np.isnan(curves)
+    return Search(
+        values=found.values,
+        val_accuracy=100 * np.where(finished, found.val_accuracy, chance),
+        test_accuracy=100 * np.where(finished, found.test_accuracy, chance),
+        val_curves=100 * np.where(diverged, chance, curves),
+        best=found.best,
+    )
