@@ -37,7 +37,6 @@ RECIPES = frozenset(
         "optimizer_paths",
         "optimizers",
         "output_bias_init",
-        "overfitting",
         "panda_vs_caviar",
         "preprocessing",
         "random_search",
