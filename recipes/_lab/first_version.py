@@ -24,7 +24,6 @@ RECIPES = frozenset(
         "bn_batch_size",
         "bn_covariate_shift",
         "bn_inference",
-        "bn_learning_rate",
         "bn_placement",
         "cnn_bn",
         "coarse_to_fine",
