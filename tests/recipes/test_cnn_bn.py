@@ -1,113 +1,96 @@
-"""The recipe cnn_bn: its two nets by value, the shuffled pixels, and the claims' signs."""
+"""The recipe cnn_bn: its nets by value, the shuffled pixels, its claims on planted effects."""
 
 import keras
 import numpy as np
 import pytest
 
-from recipes import cnn_bn
+from recipes import cnn_bn as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes._lab.lab import Lab, Options
 
-L = keras.layers
-
-
-def a_dataset(shape=(5, 4, 2), examples=6):
-    rng = np.random.default_rng(3)
-    x, y = rng.random((examples, *shape), np.float32), np.arange(examples, dtype=np.int32) % 3
-    return Dataset("made-up", ("a", "b", "c"), *(Split(x + part, y) for part in range(3)))
+PLACED, SHUFFLED = "pixels in place", "pixels shuffled"
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
-@pytest.mark.parametrize("convolution", [True, False])
-def test_the_layers_of_each_net(convolution, batch_norm):
-    model = cnn_bn.build_model(convolution=convolution, batch_norm=batch_norm)
-    one = [L.Conv2D if convolution else L.Dense, L.BatchNormalization, L.Activation]
-    one = [kind for kind in one if batch_norm or kind is not L.BatchNormalization]
-    body = [*one, L.MaxPooling2D] * 2 + [L.Flatten] if convolution else [L.Flatten, *one, *one]
-    assert [type(layer) for layer in model.layers] == [*body, L.Dropout, L.Dense]
-    for n in (1, 2):
-        name = f"conv{n}" if convolution else f"h{n}"
-        assert model.get_layer(name).use_bias is not batch_norm
-        if batch_norm:  # one mean a filter, not a position
-            means = model.get_layer(f"{name}_bn").moving_mean
-            assert means.shape == ((cnn_bn.FILTERS[n - 1],) if convolution else (20,))
+def test_the_layers_of_both_nets(batch_norm):
+    normalization = ["bn"] if batch_norm else []
+    for convolution, rest in ((True, ["act", "pool"]), (False, ["act"])):
+        model = recipe.build_model(convolution=convolution, batch_norm=batch_norm)
+        parts = [*normalization, *rest]
+        body = [name for n in (1, 2) for name in (f"h{n}", *[f"h{n}_{part}" for part in parts])]
+        body.insert(len(body) if convolution else 0, "flatten")
+        assert [layer.name for layer in model.layers] == [*body, "dropout", "softmax"]
+        kind = keras.layers.Conv2D if convolution else keras.layers.Dense
+        assert {type(model.get_layer(f"h{n}")) for n in (1, 2)} == {kind}
 
 
-@pytest.mark.parametrize(
-    ("shape", "classes", "units"),
-    # 8 x 8: 72 + 1152 + 640 weights, as 20² + 74 · 20 is next to; 28 x 28: 9064, 11² + 794 · 11.
-    [((8, 8, 1), 10, 20), ((28, 28, 1), 10, 11), ((3, 3, 1), 2, 30)],
-)
-def test_the_dense_net_has_about_as_many_weights(shape, classes, units):
-    assert cnn_bn.units_for(shape, classes) == units
-    conv, dense = (
-        sum(
-            np.prod(weight.shape)
-            for weight in cnn_bn.build_model(shape, classes, convolution=kind).trainable_weights
-            if weight.name == "kernel"
-        )
-        for kind in (True, False)
-    )
-    assert dense == pytest.approx(conv, rel=0.05)
+def test_the_nets_take_about_as_many_multiplications():
+    """A filter's weights count once for each position: 64 before the first pooling, then 16."""
+    costs = []
+    for convolution, positions in ((True, (64, 16, 1)), (False, (1, 1, 1))):
+        model = recipe.build_model(convolution=convolution)
+        kernels = [model.get_layer(name).kernel for name in ("h1", "h2", "softmax")]
+        costs.append(sum(n * np.prod(k.shape) for n, k in zip(positions, kernels, strict=True)))
+    assert costs == [9216 + 73728 + 1280, 16000 + 62500 + 2500]
+    assert costs[1] == pytest.approx(costs[0], rel=0.05)
 
 
 def test_pixels_move_together_and_channels_stay():
-    data = a_dataset()
-    shuffled = cnn_bn.shuffle(data)
-    assert shuffled.class_names == data.class_names
+    x = np.random.default_rng(3).random((6, 5, 4, 2), np.float32)
+    split = Split(x, np.arange(6, dtype=np.int32) % 3)
+    data = Dataset("made-up", ("a", "b", "c"), split, split, split)
+    shuffled = recipe.shuffle_pixels(data, np.random.default_rng(0))
     order = np.random.default_rng(0).permutation(20)
-    for part in ("train", "validation", "test"):
-        before, after = getattr(data, part), getattr(shuffled, part)
-        assert after.x.shape == before.x.shape
+    for part in shuffled.parts:
         for place, origin in enumerate(order):
-            moved = after.x[:, place // 4, place % 4]  # of 5 rows and 4 columns
-            np.testing.assert_array_equal(moved, before.x[:, origin // 4, origin % 4])
-        np.testing.assert_array_equal(after.y, before.y)
+            moved, before = part.x[:, place // 4, place % 4], x[:, origin // 4, origin % 4]
+            np.testing.assert_array_equal(moved, before)
+        np.testing.assert_array_equal(part.y, split.y)
 
 
-def test_a_dense_net_with_its_rows_reordered_is_the_same_net():
-    data = a_dataset()
-    shuffled = cnn_bn.shuffle(data)
-    model = cnn_bn.build_model((5, 4, 2), 3, convolution=False)
-    expected = model.predict(data.train.x, verbose=0)
-    kernel = model.get_layer("h1").kernel
-    rows = np.arange(40).reshape(20, 2)[np.random.default_rng(0).permutation(20)].ravel()
-    assert np.abs(model.predict(shuffled.train.x, verbose=0) - expected).max() > 1e-3
-    kernel.assign(kernel.numpy()[rows])
-    np.testing.assert_allclose(model.predict(shuffled.train.x, verbose=0), expected, atol=1e-6)
+@pytest.fixture
+def verdicts(made_up):
+    """`verdicts(ends)` runs the recipe on made-up final accuracies in %, in the variants' order."""
+
+    def run(ends):
+        rng = np.random.default_rng(0)
+        ends = dict(zip(recipe.VARIANTS, ends, strict=True))
+
+        class MadeUpLab(Lab):
+            def tune(self, build_model, variants, data, *, learning_rate, **plan):
+                images, shuffled = data[PLACED].test.x, data[SHUFFLED].test.x
+                assert images.shape == shuffled.shape
+                assert np.abs(images - shuffled).max() > 0.5
+                self.asked = data, plan
+                return variants
+
+            def train(self, build_model, variants, data, **plan):
+                assert (data, plan) == self.asked  # trained as it was tuned
+                noise = rng.normal(0, 0.001, 6)
+                runs = {
+                    key: [
+                        {"accuracy": [0.1, end / 100 + n]} for n in noise + rng.normal(0, 1e-4, 6)
+                    ]
+                    for key, end in ends.items()
+                }
+                self.results = made_up(runs, chance=0.1)
+                return self.results
+
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-pixels.png"]
+        return [claim.verdict for claim in lab.claims]
+
+    return run
 
 
-def test_the_claims_of_made_up_histories(hand_made):
-    """The mean over epochs and the last value of each variant are known, so is every claim."""
-    v = cnn_bn
-    ends = [(v.WITHOUT, 0.80), (v.WITH, 0.90), (v.WITHOUT_BEST, 0.93), (v.WITH_BEST, 0.97)]
-    ends += [(v.SHUFFLED, 0.91), (v.DENSE, 0.94), (v.DENSE_SHUFFLED, 0.935)]
-    histories = hand_made(
-        {name: [{"accuracy": [0.1, end - 0.2, end]}] * 5 for name, end in ends}, chance=0.1
-    )
-    data, asked = a_dataset(), {}
+def test_where_position_matters_and_bn_helps_every_claim_holds(verdicts):
+    assert verdicts([90, 96, 80, 92, 92]) == ["holds"] * 4
 
-    class MadeUpLab(Lab):
-        def data(self, **_):
-            return data
 
-        def tune(self, build_model, variants, data, **_):
-            return {name: given | {"learning_rate": 0.3} for name, given in variants.items()}
+def test_where_neither_does_none_holds(verdicts):
+    assert verdicts([96, 90, 91, 95, 85]) == ["does not hold"] * 4
 
-        def train(self, build_model, variants, data, **_):
-            asked.update(variants)
-            self.histories = histories
-            return histories
 
-    lab = MadeUpLab(Options(), None, None, None)
-    cnn_bn.run(lab)
-    estimates = [claim.judgement.estimate for claim in lab.claims]
-    assert estimates == pytest.approx([10, 4, 4, 3, 5.5, 2.5, 0.5])
-    assert set(asked) == set(v.VARIANTS)
-    rates = {name: given["learning_rate"] for name, given in asked.items()}
-    assert [rates.pop(name) for name in (v.WITHOUT, v.WITH)] == [v.RATE, v.RATE]
-    assert set(rates.values()) == {0.3}
-    for name, given in asked.items():
-        assert ("fit" in given) == (name in (v.SHUFFLED, v.DENSE_SHUFFLED))
-    assert list(lab.figures) == ["figure.png", "figure-pixels.png"]
+def test_equal_nets_make_no_difference(verdicts):
+    assert verdicts([90, 96, 80, 96, 96])[1] == "makes no difference"
