@@ -38,7 +38,6 @@ RECIPES = frozenset(
         "panda_vs_caviar",
         "preprocessing",
         "random_search",
-        "random_vs_grid",
         "rnn_normalization",
         "sanity_checks",
         "selection_bias",
