@@ -74,6 +74,7 @@ class Lab:
     colours, markers = figures.COLOURS, figures.MARKERS
     histograms = staticmethod(figures.histograms)
     scatter = staticmethod(figures.scatter)
+    pictures = staticmethod(figures.pictures)
     panels = staticmethod(charts.panels)
     lines = staticmethod(charts.lines)
     dots = staticmethod(charts.dots)

@@ -125,6 +125,27 @@ def test_splits_are_changed_by_seed_and_stacked(tmp_path):
 # --- what a Dataset is -------------------------------------------------------------------------
 
 
+def test_other_training_examples_are_given_for_the_seeds_of_the_run(tmp_path):
+    data = Splits(read(save_csv(tmp_path, table(rows=50))), [3, 5])
+    x, y = data.train.x[:, :4] + 1, data.train.y[:, :4]
+    changed = data.with_train(x, y)
+    np.testing.assert_array_equal(changed.train.x, x)
+    np.testing.assert_array_equal(changed.split(5).train.y, y[1])
+    np.testing.assert_array_equal(changed.test.x, data.test.x)
+    assert changed.class_names == data.class_names
+    with pytest.raises(KeyError):
+        changed.split(4)  # what they would be for another seed, nobody knows
+    with pytest.raises(ValueError, match="shorter"):
+        data.with_train(x, y[:1])
+
+
+def test_vectors_know_the_shape_of_the_pictures_that_they_were():
+    data = Splits(read("digits"), [0], [lambda dataset, random: dataset.flat()])
+    assert (data.input_shape, data.picture_shape) == ((64,), (8, 8, 1))
+    changed = data.map(lambda dataset, random: dataset.first(9))
+    assert changed.picture_shape == (8, 8, 1)
+
+
 def test_chance_follows_the_training_majority_even_where_test_has_another():
     def labels(*y):
         return Split(np.zeros((len(y), 1), np.float32), np.array(y, np.int32))

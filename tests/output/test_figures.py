@@ -399,6 +399,7 @@ def many_histograms():
 
 GAPS = np.array([[1e-3, 1, 2, math.nan], [1, 2, 3, 4], [5, 1, 1, 1]])
 LOG = {"x_scale": "log", "y_scale": "log"}
+IMAGES = np.linspace(0, 1, 9 * 20).reshape(9, 20)
 UNUSED = {"never": [None] * 3, "rate": [None] * 3}
 PLACES = {"rate": [0.0, 1.0, 0.5], "units": [0.2, 0.4, 0.6]}
 ENDS = {"rate": (1e-5, 0.1), "units": (10, 100)}
@@ -413,6 +414,10 @@ PICTURES = {
     "dots in panels": lambda: many_dots(4, 3),
     "histograms": many_histograms,
     "scatter": lambda: figures.scatter(TRIALS, SCORES, y_label="y", logarithmic=["rate"]),
+    "pictures": lambda: figures.pictures(IMAGES, ["a\nb $x_1$"] * 9, shape=(4, 5, 1)),
+    "pictures of vectors": lambda: figures.pictures(
+        IMAGES[:2] - 0.5, ["a", "b"], shape=(20,), marked=[False, True]
+    ),
     "scatter unused": lambda: figures.scatter(UNUSED, SCORES, y_label="y", logarithmic=["rate"]),
     "parallel": lambda: figures.parallel(PLACES, ENDS, SCORES, label="y"),
     "parallel alike": lambda: figures.parallel(PLACES, ENDS, [50.0] * 3, label="y"),

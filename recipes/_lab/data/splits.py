@@ -84,10 +84,28 @@ class Splits:
         """
         return Splits(self._source, self._seeds, (*self._changes, change))
 
+    def with_train(self, x: np.ndarray, y: np.ndarray) -> "Splits":
+        """Return the data with other training examples for each of the run's seeds.
+
+        Args:
+            x: inputs, (seeds, examples, ...), in the order of `train`.
+            y: labels, (seeds, examples).
+        """
+        changed = {
+            seed: self.split(seed).with_train(*of)
+            for seed, *of in zip(self._seeds, x, y, strict=True)
+        }
+        return Splits(_Changed(self, changed), self._seeds)
+
     @property
     def num_classes(self) -> int:
         """The number of classes C."""
         return len(self.class_names)
+
+    @property
+    def picture_shape(self) -> tuple[int, ...]:
+        """The shape of one example as the source has it: of images, before they became vectors."""
+        return self._source.split(self._seeds[0]).input_shape
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -112,6 +130,16 @@ class Splits:
     def _stacked(self, part):
         parts = [getattr(self.split(seed), part) for seed in self._seeds]
         return Split(np.stack([p.x for p in parts]), np.stack([p.y for p in parts]))
+
+
+class _Changed:
+    """Data that are known for the seeds of a run, and for no others."""
+
+    def __init__(self, data, by_seed):
+        self.name, self.class_names, self._by_seed = data.name, data.class_names, by_seed
+
+    def split(self, seed):
+        return self._by_seed[seed]
 
 
 def coded_labels(labels: list[str], where: str, parts: int) -> tuple[tuple[str, ...], np.ndarray]:

@@ -239,6 +239,44 @@ def trials(layout, *, y_label, logarithmic=True, limits=(0, 103)):
     return figure
 
 
+def pictures(x, titles, *, shape, marked=None):
+    """Draw examples in rows of eight: images, or the inputs of a vector as bars.
+
+    Args:
+        x: (examples, ...), 24 at the most.
+        titles: of each, of two short lines at the most.
+        shape: of one example, (height, width, channels) or (features,).
+        marked: which of them have a frame in a colour of its own, and a star; or None.
+
+    Returns:
+        A matplotlib figure.
+    """
+    rows = -(-len(x) // 8)
+    height = 1.65 * rows + 0.2
+    figure = Figure(figsize=(10, height))
+    axes = figure.subplots(rows, 8, squeeze=False)
+    figure.subplots_adjust(
+        left=0.01, right=0.99, bottom=0.1 / height, top=1 - 0.45 / height, wspace=0.1, hspace=0.45
+    )
+    marked = np.zeros(len(x), bool) if marked is None else marked
+    for ax, example, title, mark in zip(axes.flat, x, titles, marked, strict=False):
+        if len(shape) == 3:
+            image = np.reshape(example, shape)
+            ax.imshow(image.clip(0, 1), cmap="gray_r", vmin=0, vmax=1)
+        else:
+            ax.bar(range(np.size(example)), np.ravel(example), color="0.5")
+            ax.set_ylim(np.min(x), np.max(x))
+        colour = COLOURS[int(mark)]
+        text = title.replace("$", r"\$") + (" *" if mark else "")
+        ax.set_title(text, fontsize=8, color=colour)
+        ax.spines[:].set(color=colour, linewidth=2)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    for ax in axes.flat[len(x) :]:
+        ax.set_visible(False)
+    return figure
+
+
 def parallel(places, ends, scores, *, label):
     """Draw parallel coordinates: an axis a hyperparameter, a line a trial, its colour the score.
 
