@@ -122,6 +122,16 @@ def test_splits_are_changed_by_seed_and_stacked(tmp_path):
     np.testing.assert_array_equal(doubled.train.y, noisy.train.y)
 
 
+def test_labels_can_stand_for_other_classes(tmp_path):
+    data = Splits(read(save_csv(tmp_path, table(rows=50))), [3, 5])
+    first = data.class_names[0]
+    two = data.map(lambda dataset, random: dataset.map_labels(lambda y: y == 0, ("rest", first)))
+    assert (two.class_names, two.num_classes) == (("rest", first), 2)
+    for part in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(two, part).y, getattr(data, part).y == 0)
+    np.testing.assert_array_equal(two.train.x, data.train.x)
+
+
 # --- what a Dataset is -------------------------------------------------------------------------
 
 

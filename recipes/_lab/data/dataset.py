@@ -103,6 +103,11 @@ class Dataset:
         changed = (Split(np.asarray(function(p.x), np.float32), p.y) for p in self.parts)
         return Dataset(self.name, self.class_names, *changed)
 
+    def map_labels(self, function: Callable, class_names: tuple[str, ...]) -> "Dataset":
+        """Return the data with labels `function(y)` of each part, which stand for `class_names`."""
+        parts = (Split(part.x, np.asarray(function(part.y), np.int32)) for part in self.parts)
+        return Dataset(self.name, class_names, *parts)
+
     def flat(self) -> "Dataset":
         """Return the same examples as vectors: x of shape (examples, features)."""
         vectors = (Split(part.x.reshape(len(part), -1), part.y) for part in self.parts)

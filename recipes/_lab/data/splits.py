@@ -60,7 +60,7 @@ class Splits:
     """
 
     def __init__(self, source, seeds, changes=()):
-        self.name, self.class_names = source.name, source.class_names
+        self.name = source.name
         self._source, self._seeds, self._changes = source, tuple(seeds), tuple(changes)
         self._made = {}
 
@@ -96,6 +96,11 @@ class Splits:
             for seed, *of in zip(self._seeds, x, y, strict=True)
         }
         return Splits(_Changed(self, changed), self._seeds)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What label 0, 1, ... stands for."""
+        return self.split(self._seeds[0]).class_names
 
     @property
     def num_classes(self) -> int:
