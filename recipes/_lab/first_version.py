@@ -46,7 +46,6 @@ RECIPES = frozenset(
         "softmax_regression",
         "weight_decay",
         "weight_init",
-        "weight_init_activations",
     ]
 )
 
