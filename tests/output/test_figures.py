@@ -125,6 +125,11 @@ def test_one_seed_has_a_line_without_a_band():
     assert figure.legends[0].get_title().get_text() == "one seed"
 
 
+def test_a_single_line_without_a_name_needs_no_legend():
+    figure = figures.lines({"": {"": ([1, 2], np.ones((1, 2)))}}, x_label="x", y_label="y")
+    assert figure.legends == []
+
+
 def test_nan_leaves_a_gap_in_line_and_band():
     values = seeds_of(3, 6)
     values[1, 2] = math.nan

@@ -374,6 +374,8 @@ def _grid(layout, labels, x_label, y_label, *, columns=4, panel=(3.1, 2.0), left
 
 
 def _legend(figure, drawn, text, seeds):
+    if seeds == 1 and list(drawn) == [""]:  # a line that needs no name, and has no band
+        return
     figure.legend(
         drawn.values(),
         drawn.keys(),
