@@ -167,6 +167,12 @@ def test_what_is_trained_differently_is_given_by_variant(lab, build_model):
     assert test["long", 2].array().max() < 50  # its labels are turned round
 
 
+def test_early_stopping_watches_every_epoch(lab, build_model):
+    lab = lab(seeds=1)
+    with pytest.raises(ValueError, match="leave evaluate_every at 1"):
+        lab.train(build_model, {"a": {}}, lab.data(), epochs=4, patience=2, evaluate_every=2)
+
+
 def test_factors_of_classes_are_no_parts_of_keys(lab, build_model):
     lab = lab(seeds=1)
     one_class = {0: 0.0, 1: 1.0, 2: 0.0}

@@ -136,6 +136,7 @@ class Lab:
         patience=None,
         class_weight=None,
         copy=None,
+        evaluate_every=1,
         record=(),
         watch=None,
         start=None,
@@ -158,6 +159,8 @@ class Lab:
             class_weight: factor of each class's loss, `{class: factor}`, or None.
             copy: a number gives every seed other initial weights, batch orders and noise on the
                 same split: the same ones to variants of the same number.
+            evaluate_every: epochs from one evaluation to the next, for long trainings of short
+                epochs, where evaluation would take longer than training; the last always has one.
             record: epochs after which the weights are kept, of all members.
             watch: parts of the keys of variants whose first seed's weights, activations and
                 gradients are logged for TensorBoard, about ten times in a run; None for a few of
@@ -175,6 +178,7 @@ class Lab:
             "patience": patience,
             "class_weight": _weights_by_variant(class_weight),
             "copy": copy,
+            "evaluate_every": evaluate_every,
             "record": record,
             "pause": pause,
         }
@@ -239,6 +243,8 @@ class Lab:
                 key: {name: by_variant(option, key[:-1]) for name, option in options.items()}
                 for key in asked
             }
+            for plan in plans.values():
+                plan["evaluate_every"] = plan["epochs"]  # what counts is how it ends
             doing = f"tuning {argument}"
             return self._train(build_model, asked, names, plans, seeds, doing=doing)
 
@@ -472,6 +478,8 @@ class Lab:
             plan = dict(plans[key])
             data, asked = plan.pop("data"), plan.pop("epochs")
             copy, pause = plan.pop("copy", None), plan.pop("pause", None)
+            if plan.get("patience") is not None and plan.get("evaluate_every", 1) != 1:
+                raise ValueError("patience watches every epoch: leave evaluate_every at 1")
             plan |= {"epochs": count, "record": tuple(map(int, plan.get("record", ())))}
             plan["stop"] = pause and max(1, round(pause * count / asked))
             build = functools.partial(build_model, data.input_shape, data.num_classes, **arguments)

@@ -170,7 +170,7 @@ class Results:
         return max(keys, key=means.get)
 
     def curve(self, metric, key):
-        """Return a metric of a variant by epoch, (seeds, epochs + 1); NaN after early stopping."""
+        """Return a metric of a variant by epoch, (seeds, epochs + 1); NaN where not evaluated."""
         return np.array([run.curve(metric) for run in self._of(key).values()])
 
     def model(self, key, seed, epoch=None):
@@ -238,10 +238,10 @@ class _Run:
         return bool(self.final("train_accuracy") <= 100 * little)
 
     def curve(self, metric):
-        """Return a metric by epoch, (epochs + 1,)."""
+        """Return a metric by epoch, (epochs + 1,); NaN where it was not evaluated."""
         values = self.outcome.history[metric.removeprefix("train_")]
-        trained = ~np.isnan(self.outcome.history["accuracy"])
-        bad = self.diverged | trained & ~np.isfinite(values)
+        evaluated = ~np.isnan(self.outcome.history["accuracy"])
+        bad = self.diverged | evaluated & ~np.isfinite(values)
         return np.where(bad, self._chance(metric), _scale(metric) * values)
 
     def final(self, metric):

@@ -113,9 +113,10 @@ def _results_csv(results, recipe, data_name):
     names = results.names
     for (key, seed), outcome in results.outcomes.items():
         where = (recipe, data_name, names[key], seed)
+        (evaluated,) = np.nonzero(~np.isnan(outcome.history["accuracy"]))
         for metric, values in outcome.history.items():
-            for epoch, value in enumerate(values.tolist()):
-                rows.append((*where, epoch, metric, repr(value)))
+            for epoch in evaluated.tolist():
+                rows.append((*where, epoch, metric, repr(float(values[epoch]))))
         for metric, value in outcome.test.items():
             rows.append((*where, outcome.epoch, metric, repr(value)))
     return csv_text(rows)

@@ -377,6 +377,20 @@ def test_early_stopping_is_that_of_keras():
     assert len(set(stops)) > 2
 
 
+@pytest.mark.parametrize("engine", ["population", "keras"])
+def test_evaluations_may_be_few(engine):
+    """Every second epoch of five, and the last; nothing else of the training changes."""
+    plan = {"epochs": 5, "record": (1,)}
+    (always,) = train([member(everything, **plan)], engine=engine)
+    (seldom,) = train([member(everything, evaluate_every=2, **plan)], engine=engine)
+    for metric, values in seldom.history.items():
+        expected = always.history[metric].copy()
+        expected[[1, 3]] = np.nan
+        np.testing.assert_array_equal(values, expected)
+    assert seldom.test == always.test
+    np.testing.assert_equal(seldom.snapshots, always.snapshots)
+
+
 def test_who_has_stopped_is_not_looked_at_again():
     members = [member(dense, patience=patience, record=(4,)) for patience in (1, 2, None)]
     record = Record(members, 5)
@@ -907,6 +921,7 @@ def test_a_finished_chunk_is_loaded_bit_by_bit(monkeypatch):
         {"epochs": 2},
         {"batch_size": 8},
         {"patience": 2},
+        {"evaluate_every": 2},
         {"class_weight": {0: 2.0}},
         {"record": (1,)},
         {"data": blobs(seed=1)},

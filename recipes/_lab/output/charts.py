@@ -135,7 +135,8 @@ def trials(searches, along, *, each=None, repetitions=None, logarithmic=True):
 
 def _curve(results, metric, key):
     values = results.curve(metric, key)
-    return np.arange(values.shape[1]), values
+    (evaluated,) = np.nonzero(~np.isnan(values).all(axis=0))
+    return evaluated, values[:, evaluated]
 
 
 def _along(measure, along, panel, line):

@@ -8,6 +8,7 @@ import struct
 import time
 from urllib.parse import quote
 
+import numpy as np
 import tensorflow as tf
 
 from recipes._lab.errors import UserError
@@ -94,7 +95,8 @@ def _write_events(folder, wall_time, summaries):
 
 def _scalars(curves):
     """Yield (step, Summary) of `{tag: values by step}`."""
-    for step in range(len(next(iter(curves.values())))):
+    (evaluated,) = np.nonzero(~np.isnan(curves["epoch_accuracy"]))
+    for step in evaluated.tolist():
         summary = tf.compat.v1.Summary()
         for tag, values in curves.items():
             value = summary.value.add(tag=tag)

@@ -26,6 +26,7 @@ def key(members, fitted):
             member.batch_size,
             member.patience,
             member.class_weight,
+            member.evaluate_every,
             member.watch,
         )
         where = (member.place, member.label, member.seed, member.data.fingerprint)

@@ -69,9 +69,11 @@ def fit(members, progress):
     probe = member.watch and Probe(model, member.data.train.x[:PROBE], member.data.train.y[:PROBE])
 
     def watch(epoch):
-        metrics = measured(member.data.train, member.data.validation)
+        metrics = None
+        if member.is_evaluated(epoch):
+            metrics = measured(member.data.train, member.data.validation)[:, None]
         stacked = [tf.constant(variable.numpy()[None]) for variable in model.weights]
-        record.epoch(epoch, metrics[:, None], stacked)
+        record.epoch(epoch, metrics, stacked)
         if record.watched(epoch, 1):
             _, outputs, gradients = probe()
             values = {name: weight.numpy() for name, weight in probe.weights.items()}

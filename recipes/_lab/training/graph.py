@@ -245,7 +245,10 @@ class Graph:
         record = Record(chunk, epochs)
 
         def watch(epoch):
-            record.epoch(epoch, self._metrics(weights, hyperparameters, plan, data), weights)
+            metrics = None
+            if first_member.is_evaluated(epoch):
+                metrics = self._metrics(weights, hyperparameters, plan, data)
+            record.epoch(epoch, metrics, weights)
             watched = record.watched(epoch, len(members))
             if watched:
                 step = min(epoch * steps, len(table) - 1)

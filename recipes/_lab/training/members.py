@@ -42,6 +42,8 @@ class Member:
         patience: stop after so many epochs without a lower validation loss and restore the best
             weights; None to train to the end.
         class_weight: factor of each class's loss, `{class: factor}`, or None.
+        evaluate_every: epochs from one evaluation to the next; the last epoch always has one. With
+            `patience` it is 1.
         record: epochs after which the weights are kept (0 is before training).
         watch: epochs after which distributions are kept, for TensorBoard.
         start: where an earlier training of the same member paused, or None.
@@ -59,11 +61,16 @@ class Member:
     batch_size: int = 100
     patience: int | None = None
     class_weight: dict | None = None
+    evaluate_every: int = 1
     record: tuple[int, ...] = ()
     watch: tuple[int, ...] = ()
     start: Pause | None = None
     stop: int | None = None
     place: str = ""
+
+    def is_evaluated(self, epoch):
+        """Tell whether METRICS are asked for after an epoch."""
+        return epoch % self.evaluate_every == 0 or epoch == (self.stop or self.epochs)
 
     @property
     def span(self):
@@ -77,8 +84,8 @@ class Result:
 
     Attributes:
         history: each of METRICS by epoch, (epochs + 1,), in inference mode; epoch 0 is before
-            training, NaN follows early stopping. Losses leave out penalties, so that they can be
-            compared between members.
+            training. NaN where nothing was evaluated, and after early stopping. Losses leave out
+            penalties, so that they can be compared between members.
         test: `{"test_loss", "test_accuracy"}`, of the final or restored weights.
         epoch: after which `weights` were reached: the last, or the best with early stopping.
         weights: final or restored weights, in the order of `model.weights`.

@@ -62,8 +62,8 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
     for index, member in enumerate(members):
         if engine == "population" and member.spec is not None:
             start = member.start.epoch if member.start else 0
-            plan = (_shape(member.data), member.epochs, member.batch_size, start, member.stop)
-            populations[member.spec.signature, plan].append(index)
+            plan = (member.epochs, member.batch_size, member.evaluate_every, start, member.stop)
+            populations[member.spec.signature, _shape(member.data), plan].append(index)
         else:
             alone.append(index)
     results = [None] * len(members)

@@ -30,8 +30,15 @@ class Record:
         return [n for n, m in members if epoch in m.watch and not self.stopped[n]]
 
     def epoch(self, epoch, metrics, weights):
-        """Keep the METRICS, (4, members), and what is asked for of the weights after an epoch."""
-        self.history[:, epoch, ~self.stopped] = metrics[:, ~self.stopped]
+        """Keep what is asked for after an epoch.
+
+        Args:
+            epoch: which.
+            metrics: METRICS, (4, members), or None where nothing was evaluated.
+            weights: stacked weights, (members, ...) each.
+        """
+        if metrics is not None:
+            self.history[:, epoch, ~self.stopped] = metrics[:, ~self.stopped]
         for position, member in enumerate(self.chunk):
             if epoch in member.record and not self.stopped[position]:
                 self.snapshots[position][epoch] = [w[position].numpy() for w in weights]
