@@ -120,6 +120,11 @@ def test_splits_are_changed_by_seed_and_stacked(tmp_path):
     doubled = noisy.map(lambda dataset, random: dataset.map_inputs(lambda x: 2 * x))
     np.testing.assert_array_equal(doubled.validation.x, 2 * data.validation.x)
     np.testing.assert_array_equal(doubled.train.y, noisy.train.y)
+    swapped = noisy.map(
+        lambda dataset, random: dataset.map_examples(lambda x, y: (y[:, None], 1 - y))
+    )
+    np.testing.assert_array_equal(swapped.test.x[..., 0], noisy.test.y)
+    np.testing.assert_array_equal(swapped.train.y, 1 - noisy.train.y)
 
 
 def test_labels_can_stand_for_other_classes(tmp_path):

@@ -103,6 +103,12 @@ class Dataset:
         changed = (Split(np.asarray(function(p.x), np.float32), p.y) for p in self.parts)
         return Dataset(self.name, self.class_names, *changed)
 
+    def map_examples(self, function: Callable) -> "Dataset":
+        """Return the data with `x, y = function(x, y)` for each part: new inputs and labels."""
+        changed = (function(part.x, part.y) for part in self.parts)
+        parts = (Split(np.asarray(x, np.float32), np.asarray(y, np.int32)) for x, y in changed)
+        return Dataset(self.name, self.class_names, *parts)
+
     def map_labels(self, function: Callable, class_names: tuple[str, ...]) -> "Dataset":
         """Return the data with labels `function(y)` of each part, which stand for `class_names`."""
         parts = (Split(part.x, np.asarray(function(part.y), np.int32)) for part in self.parts)
