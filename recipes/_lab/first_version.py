@@ -34,7 +34,6 @@ RECIPES = frozenset(
         "log_sampling",
         "optimizer_paths",
         "optimizers",
-        "output_bias_init",
         "panda_vs_caviar",
         "preprocessing",
         "random_search",
