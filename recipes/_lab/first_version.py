@@ -44,7 +44,6 @@ RECIPES = frozenset(
         "softmax_logits",
         "softmax_regression",
         "weight_decay",
-        "weight_init",
     ]
 )
 

@@ -1,113 +1,93 @@
-"""The recipe weight_init: its models by value, and its claims from made-up histories."""
+"""The recipe weight_init: its initial weights by value, and its claims on planted effects."""
 
 import keras
 import numpy as np
 import pytest
 
 from recipes import weight_init as recipe
-from recipes._lab import data as data_module
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes._lab.lab import Lab, Options
 
-SPEED = {"std .01": 0.1, "Xavier": 0.5, "Glorot": 0.6, "He": 0.8, "std 1": 0.7}
+BOOKS, RELU, TANH, SIGMOID = "ReLU, lr .01", "ReLU", "tanh", "sigmoid"
+SMALL, XAVIER, HE = "std .01", "Xavier", "He"
 
 
 @pytest.mark.parametrize(
-    ("init", "deviation"),
+    ("key", "activation", "deviation"),
     [
-        ("std .01, lr 0.01", 0.01),
-        ("Xavier, lr 0.01", 1 / 20),
-        ("Glorot, lr 0.01", (2 / 500) ** 0.5),
-        ("He, lr 0.01", 2**0.5 / 20),
+        ((BOOKS, SMALL), "relu", 0.01),
+        ((BOOKS, XAVIER), "relu", 0.1),
+        ((BOOKS, HE), "relu", np.sqrt(2) / 10),
+        ((TANH, XAVIER), "tanh", 0.1),
+        ((SIGMOID, HE), "sigmoid", np.sqrt(2) / 10),
     ],
 )
-def test_the_initial_weights_have_the_scale_they_are_named_after(init, deviation):
-    variant = recipe.VARIANTS[f"relu, {init}"]
-    model = recipe.build_model((400,), 3, **variant)
-    assert model.get_layer("h1").kernel.numpy().std() == pytest.approx(deviation, rel=0.03)
-    assert [layer.name for layer in model.layers if "_bn" in layer.name] == []
-    assert model.get_layer("h4_act").activation is keras.activations.relu
+def test_the_initial_weights_of_each_variant(key, activation, deviation):
+    model = recipe.build_model((100,), 10, **recipe.VARIANTS[key])
+    kinds = [keras.layers.Dense, keras.layers.Activation] * 4
+    assert [type(layer) for layer in model.layers[:-2]] == kinds  # and no normalization
+    for n in range(1, 5):
+        kernel = model.get_layer(f"h{n}").kernel.numpy()
+        assert kernel.shape == (100, 100)
+        assert kernel.std() == pytest.approx(deviation, rel=0.03)
+        assert model.get_layer(f"h{n}_act").activation is keras.activations.get(activation)
     assert model.get_layer("dropout").rate == 0
-    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.01)
-    one = recipe.build_model((400,), 3, **recipe.VARIANTS["sigmoid, std 1, best lr"])
-    assert one.get_layer("h1").kernel.numpy().std() == pytest.approx(1, rel=0.03)
-    assert one.get_layer("h1_act").activation is keras.activations.sigmoid
+    if key[0] == BOOKS:
+        assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.01)
 
 
-def test_normalization_stands_before_each_activation_unless_switched_off():
-    names = [layer.name for layer in recipe.build_model().layers]
-    hidden = [f"h{n}{kind}" for n in range(1, 5) for kind in ("", "_bn", "_act")]
-    assert names == [*hidden, "dropout", "softmax"]
+def test_no_two_layers_start_from_the_same_weights():
+    model = recipe.build_model((100,), init=0.01)
+    first, second = (model.get_layer(name).kernel.numpy() for name in ("h1", "h2"))
+    assert not np.array_equal(first, second)
 
 
 @pytest.fixture
-def lab(hand_made):
-    """The lab after the recipe has judged made-up curves: steps of accuracy, at two epochs."""
-    data = data_module.load("digits")
-    chance = float(np.mean(data.test.y == np.bincount(data.train.y[:1000]).argmax()))
-    trained = []
+def verdicts(made_up):
+    """`verdicts(ends)` runs the recipe on made-up final training accuracies in %."""
 
-    class MadeUpLab(Lab):
-        def tune(self, build_model, variants, data, *, epochs, values):
-            assert epochs == 30
-            assert all(name.endswith("best lr") for name in variants)
-            return {name: of | {"learning_rate": 0.3} for name, of in variants.items()}
+    def run(ends):
+        rng = np.random.default_rng(0)
 
-        def train(self, build_model, variants, data, *, epochs, watch):
-            assert set(watch) <= set(variants)
-            trained.append((variants, epochs))
-            curves = {}
-            for name in variants:
-                function, init, rate = name.split(", ")
-                speed = SPEED[init] * (0.5 if rate == "best lr" else 1)
-                end = 0.96 if init != "std .01" else chance + 0.01
-                loss = 2.25 if function == "tanh" else 2.30
-                if init != "std .01":
-                    loss = {"relu": 0.5, "tanh": 1.0, "sigmoid": 2.0}[function]
-                run = {"accuracy": [0.1, speed, end], "loss": [2.4, 2.3, loss]}
-                run["test_accuracy"] = 0.9 + SPEED[init] / 10
-                curves[name] = [run] * 6
-            self.histories |= hand_made(curves, chance=chance, classes=10)
+        class MadeUpLab(Lab):
+            def tune(self, build_model, variants, data, *, epochs, learning_rate):
+                assert set(learning_rate) == {function for function, _ in variants}
+                self.epochs_tuned = epochs
+                return {key: of | {"learning_rate": 0.3} for key, of in variants.items()}
 
-    lab = MadeUpLab(Options(), None, None, None)
-    recipe.run(lab)
-    lab.trained = trained
-    return lab
+            def train(self, build_model, variants, data, *, epochs):
+                assert list(variants) == list(recipe.VARIANTS)
+                assert epochs == self.epochs_tuned
+                assert epochs[BOOKS] * data.train.x.shape[1] / 100 == 2000
+                runs = {
+                    key: [{"accuracy": [0.1, end / 100 + e]} for e in rng.normal(0, 0.002, 6)]
+                    for key, end in ends.items()
+                }
+                self.results = made_up(runs, chance=0.1)
+                return self.results
+
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-first-steps.png"]
+        return [claim.verdict for claim in lab.claims]
+
+    return run
 
 
-def test_each_rate_has_its_variants_and_epochs(lab):
-    (book, epochs), (best, fewer) = lab.trained
-    assert (epochs, fewer) == (100, 30)
-    assert set(book) | set(best) == set(recipe.VARIANTS)
-    assert {of["learning_rate"] for of in book.values()} == {0.01}
-    assert {of["learning_rate"] for of in best.values()} == {0.3}
-    assert list(lab.figures) == ["figure.png", "figure-best-rates.png"]
+def accuracies(books, relu, tanh, sigmoid):
+    """Name final accuracies: from std .01, Xavier's and He's weights, or from the latter two."""
+    return dict(zip(recipe.VARIANTS, [*books, *relu, *tanh, *sigmoid], strict=True))
 
 
-def test_the_claims_of_made_up_histories(lab):
-    estimates = [claim.judgement.estimate for claim in lab.claims]
-    verdicts = [claim.judgement.verdict for claim in lab.claims]
-    # The loss of guessing is ln 10, less a little as the classes are not quite equally frequent.
-    assert estimates[:3] == pytest.approx(
-        [100 * (loss / np.log(10) - 1) for loss in (2.3, 2.25, 2.3)], abs=0.02
-    )
-    assert estimates[3] == pytest.approx(1)
-    assert estimates[4:8] == pytest.approx(
-        [100 * (1 - loss / np.log(10)) for loss in (0.5, 0.5, 1, 2)], abs=0.02
-    )
-    # Accuracy of the first of two epochs differs; half of that in the mean over both.
-    slow = [15, 10, 7.5, -15, -7.5, -7.5, -5]
-    assert estimates[8:15] == pytest.approx(slow)
-    assert estimates[15] == pytest.approx(-1)
-    faster = ["holds"] * 3 + ["does not hold"] * 4
-    assert verdicts == [
-        "holds",
-        "does not hold",
-        "holds",
-        *["holds"] * 4,
-        "does not hold",
-        *faster,
-        "holds",
-    ]
-    assert lab.claims[0].text.startswith("relu, std .01, lr 0.01")
-    assert lab.claims[11].text == "Xavier learns faster than He, tanh, lr 0.01"
+def test_where_the_rules_are_right_every_claim_holds(verdicts):
+    ends = accuracies((10, 80, 95), (85, 95), (95, 92), (80, 60))
+    assert verdicts(ends) == ["holds"] * 5
+
+
+def test_where_they_are_wrong_none_does(verdicts):
+    ends = accuracies((50, 95, 80), (95, 85), (92, 95), (60, 80))
+    assert verdicts(ends) == ["does not hold"] * 5
+
+
+def test_equal_accuracies_make_no_difference(verdicts):
+    ends = accuracies((10, 95, 95), (95, 95), (95, 95), (80, 80))
+    assert verdicts(ends) == ["holds"] + ["makes no difference"] * 4
