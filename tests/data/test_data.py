@@ -793,3 +793,24 @@ def test_a_target_that_is_no_column(tmp_path):
 def test_a_csv_in_another_encoding(encoding, byte, tmp_path):
     path = save_csv(tmp_path, "a,é\n1,2\n", encoding)
     assert_has(message_of(path), ["given.csv'", "not UTF-8", byte, "save it as UTF-8"])
+
+
+def test_each_example_validates_in_one_fold_and_never_trains_there():
+    x = np.arange(23, dtype=np.float32)[:, np.newaxis]
+    y = np.arange(23, dtype=np.int32) % 2
+    data = Dataset("d", ("a", "b"), Split(x[:15], y[:15]), Split(x[15:20], y[15:20]), Split(x, y))
+    folds = [data.fold(number, 4) for number in range(4)]
+    assert sorted(np.concatenate([of.validation.x[:, 0] for of in folds])) == list(range(20))
+    for of in folds:
+        assert not set(of.validation.x[:, 0]) & set(of.train.x[:, 0])
+        assert (len(of.train), len(of.validation)) == (15, 5)
+        np.testing.assert_array_equal(of.train.y, of.train.x[:, 0] % 2)
+        assert of.test is data.test
+
+
+def test_breast_cancer_is_split_and_standardized():
+    data = load("breast_cancer")
+    assert [len(part) for part in data.parts] == [343, 113, 113]
+    assert (data.input_shape, data.num_classes) == ((30,), 2)
+    np.testing.assert_allclose(data.train.x.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(data.train.x.std(axis=0), 1, atol=1e-5)

@@ -47,3 +47,38 @@ def test_diverged_trials_are_scored_at_chance(monkeypatch):
     assert read.test_accuracy == pytest.approx([80, 25])
     np.testing.assert_allclose(read.val_curves, [[10, 90, np.nan], [30, 25, 25]])
     assert read.best == 0
+
+
+def random_searches(score, repetitions):
+    """Make up searches of 30 trials, whose accuracy follows from values between 0 and 1."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(repetitions):
+        values = {name: rng.random(30) for name in ("a", "b", "c")}
+        found.append(search(score(values), score(values), **values))
+    return Searches({("v", 1): found})
+
+
+def test_importances_tell_what_accuracy_depends_on():
+    searches = random_searches(lambda v: 20 + 30 * (v["a"] > 0.5) + 10 * (v["b"] > 0.5), 5)
+    found = searches.importances()
+    assert found.keys == [("v", 1, "a"), ("v", 1, "b"), ("v", 1, "c")]
+    # Of two equal halves, permuting moves half of the trials by 30 or 10: the squared error grows
+    # by 450 or 50, and the variance is 225 + 25.
+    means = [found["v", 1, name].array().mean() for name in "abc"]
+    assert means == pytest.approx([1.8, 0.2, 0.0], abs=0.2)
+
+
+def test_importances_are_widened_as_forests_share_trials(monkeypatch):
+    searches = random_searches(lambda v: v["a"], 5)
+    monkeypatch.setattr(module, "_growth", lambda searches, number: [1 + number, 0, 0])
+    # Five repetitions: 1 + 5 / 4 = 1.5 squared.
+    assert searches.importances()["a"].array() == pytest.approx([0, 1.5, 3, 4.5, 6])
+
+
+def test_a_forest_has_not_seen_the_trials_that_it_is_asked_about():
+    luck = np.random.default_rng(1)
+    found = random_searches(lambda v: luck.random(30), 3).importances()
+    assert all(values.mean() < 0.3 for values in found.values.values())  # .7 if it had
+    constant = random_searches(lambda v: np.ones(30), 1).importances()
+    assert all(values == 0 for values in constant.values.values())

@@ -98,6 +98,23 @@ class Dataset:
         y = self.train.y if y is None else np.asarray(y, np.int32)
         return replace(self, train=Split(x, y))
 
+    def fold(self, number: int, count: int) -> "Dataset":
+        """Return the data with another part of all but the test part for validation.
+
+        Inputs stay scaled by the statistics of the original training part.
+
+        Args:
+            number: of the fold, from 0.
+            count: of folds, into which training and validation part are divided together.
+        """
+        x, y = (
+            np.concatenate([getattr(part, name) for part in (self.train, self.validation)])
+            for name in "xy"
+        )
+        inside = np.arange(len(y)) % count == number
+        train, validation = Split(x[~inside], y[~inside]), Split(x[inside], y[inside])
+        return replace(self, train=train, validation=validation)
+
     def map_inputs(self, function: Callable[[np.ndarray], np.ndarray]) -> "Dataset":
         """Return the data with `function(x)` for the inputs of each part, (examples, ...)."""
         changed = (Split(np.asarray(function(p.x), np.float32), p.y) for p in self.parts)

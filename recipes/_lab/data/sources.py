@@ -43,7 +43,8 @@ def read(name: str = "digits", target: str | None = None) -> Source:
     """Return the source of this name, or the one in this file, which each seed splits anew.
 
     Args:
-        name: one of `NAMES`, of which only digits needs no download, or a path to a file:
+        name: one of `NAMES`, of which only digits needs no download, "breast_cancer", a table that
+            scikit-learn brings, or a path to a file:
             `.npz` with the arrays `x_train, y_train[, x_test, y_test]` or `x, y`. x has the shape
             (examples, features) or (examples, height, width[, channels]); y holds whole numbers or
             text, of shape (examples,) or (examples, 1), or is one-hot.
@@ -55,6 +56,11 @@ def read(name: str = "digits", target: str | None = None) -> Source:
     Raises:
         UserError: the name, the file or what is in it can't be used; the message says why.
     """
+    if name == "breast_cancer":  # for recipes that need a second domain without a download
+        from sklearn.datasets import load_breast_cancer
+
+        table = load_breast_cancer()
+        return from_arrays(name, repr(name), {"x": table.data, "y": table.target})
     path = Path(os.path.expanduser(name))
     ending = path.suffix.lower()
     if not name:

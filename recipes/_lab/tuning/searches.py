@@ -67,6 +67,46 @@ class Searches:
         values = {key: [function(search) for search in of] for key, of in self._found.items()}
         return Measure(values, unit, label)
 
+    def importances(self):
+        """Return how much each hyperparameter tells about validation accuracy, as a `Measure`.
+
+        A random forest (Breiman 2001) learns to predict the accuracy from the trials of all other
+        repetitions. Then the values of one hyperparameter are permuted among the trials of this
+        one: the importance is the growth of the squared error, as a share of the variance. Forests
+        of two repetitions share most of their trials, so deviations from the mean are widened
+        accordingly (Nadeau and Bengio 2003, Machine Learning 52:239).
+
+        Its keys are those of the variants, followed by the name of the hyperparameter.
+        """
+        values = {}
+        for key, searches in self._found.items():
+            growth = np.transpose([_growth(searches, n) for n in range(len(searches))])
+            wider = np.sqrt(1 + len(searches) / max(1, len(searches) - 1))
+            for name, of in zip(searches[0].values, growth, strict=True):
+                values[(*key, name)] = of.mean() + wider * (of - of.mean())
+        return Measure(values, "of the variance", "growth of the squared error")
+
+
+def _growth(searches, number):
+    """Return by how much the squared error grows for each hyperparameter, in one repetition."""
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.inspection import permutation_importance
+
+    tried = [np.stack(list(search.values.values()), axis=1) for search in searches]
+    accuracy = [search.val_accuracy for search in searches]
+    others = [n for n in range(len(searches)) if n != number] or [number]
+    forest = RandomForestRegressor(random_state=0)
+    forest.fit(*(np.concatenate([of[n] for n in others]) for of in (tried, accuracy)))
+    permuted = permutation_importance(
+        forest,
+        tried[number],
+        accuracy[number],
+        scoring="neg_mean_squared_error",
+        n_repeats=5,
+        random_state=0,
+    )
+    return permuted.importances_mean / (np.var(accuracy[number]) or 1.0)
+
 
 def read(stages, chance):
     """Return what one repetition has found as a `Search`.
