@@ -74,32 +74,29 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 BOOK, PAPER = "Deep Learning from Scratch, 6.2", "Glorot and Bengio 2010, 4.2.1"
 SIGMOID, TANH, RELU = "sigmoid", "tanh", "ReLU"
 FUNCTIONS = (SIGMOID, TANH, RELU)
-ONE, SMALL, XAVIER, GLOROT, HE = "std 1", "std .01", "Xavier", "Glorot", "He"
+ONE, SMALL, XAVIER, GLOROT, HE, ZEROS = "std 1", "std .01", "Xavier", "Glorot", "He", "zeros"
+SCALES = (ONE, SMALL, XAVIER, GLOROT, HE)
 INITS = {
     ONE: 1.0,
     SMALL: 0.01,
     XAVIER: "lecun_normal",  # the book's Xavier, 1 / sqrt(inputs), is what Keras calls LeCun's
     GLOROT: "glorot_normal",
     HE: "he_normal",
+    ZEROS: "zeros",
 }
 BARE = {"batch_norm": False, "dropout": 0.0}  # as in the book
-SCALED = {
+VARIANTS = {
     (function, name): BARE | {"activation": function.lower(), "init": init}
     for function in FUNCTIONS
     for name, init in INITS.items()
 }
-ZEROS = {
-    (function, "zeros"): BARE | {"activation": function.lower(), "init": "zeros"}
-    for function in FUNCTIONS
-}
-VARIANTS = SCALED | ZEROS
 LAYERS = range(1, 6)
 TWOFOLD = 0.3  # a factor of 2, in powers of ten
 
 
 def saturated(outputs, function):
     """Return in % how many outputs of each model have a slope below a tenth of the steepest."""
-    slopes = {SIGMOID: 4 * outputs * (1 - outputs), TANH: 1 - outputs**2}
+    slopes = {SIGMOID: 4 * outputs * (1 - outputs), TANH: 1 - outputs**2, RELU: outputs > 0}
     return 100 * (slopes[function] < 0.1).mean(axis=(1, 2))
 
 
@@ -113,21 +110,21 @@ def run(lab):
     data = lab.data(examples=1000)
     results = lab.train(build_model, VARIANTS, data, epochs=5, record=[0])
     shares, forward, backward = {}, {}, {}
-    for function, name in SCALED:
-        untrained = results.models((function, name), epoch=0)
-        outputs, gradients = untrained.outputs(data.train.x), untrained.gradients(data.train)
-        for n in LAYERS:
-            forward[function, name, n] = spread(outputs[f"h{n}_act"])
-            backward[function, name, n] = spread(gradients[f"h{n}/kernel"])
-        if function in (SIGMOID, TANH):
+    for function in FUNCTIONS:
+        for name in SCALES:
+            untrained = results.models((function, name), epoch=0)
+            outputs, gradients = untrained.outputs(data.train.x), untrained.gradients(data.train)
             shares[function, name] = saturated(outputs["h5_act"], function)
+            for n in LAYERS:
+                forward[function, name, n] = spread(outputs[f"h{n}_act"])
+                backward[function, name, n] = spread(gradients[f"h{n}/kernel"])
     share = lab.measure(shares, unit="%")
     output = lab.measure(forward, unit="powers of ten", label="std of the outputs")
     gradient = lab.measure(backward, unit="powers of ten", label="std of the gradients")
     forth, back = output[5] - output[1], gradient[2] - gradient[5]
     differences = []  # of the units of a layer, after training from zeros
-    for key in ZEROS:
-        kernels = results.models(key).weights
+    for function in FUNCTIONS:
+        kernels = results.models((function, ZEROS)).weights
         differences += [np.ptp(kernels[f"h{n}/kernel"], axis=-1).max() for n in LAYERS]
 
     lab.claim(
@@ -158,7 +155,7 @@ def run(lab):
         that=lab.exact(differences, 1e-6),
         any_data=True,
     )
-    layers = {"along": LAYERS, "x_label": "hidden layer", "each": FUNCTIONS, "lines": INITS}
+    layers = {"along": LAYERS, "x_label": "hidden layer", "each": FUNCTIONS, "lines": SCALES}
     lab.figure(lab.lines(output, **layers))
     lab.figure(lab.lines(gradient, **layers, limits=(-12, 4)), name="gradients")
 
