@@ -1,140 +1,111 @@
-"""The recipe preprocessing: its models and treatments by value, its claims on made-up histories."""
+"""The recipe preprocessing: its treatments by value, and its claims where the effect is planted."""
 
 import numpy as np
 import pytest
 
 from recipes import preprocessing as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes._lab.lab import Lab, Options
+
+RANDOM = np.random.default_rng(0)
 
 
-def dataset(x, validation=None, test=None):
-    parts = [Split(np.float32(p), np.zeros(len(p), int)) for p in (x, validation or x, test or x)]
+def dataset(train, test):
+    parts = [Split(np.float32(x), np.zeros(len(x), int)) for x in (train, test, test)]
     return Dataset("made up", ("a", "b"), *parts)
 
 
-@pytest.mark.parametrize("name", recipe.TREATMENTS)
-def test_models_differ_in_rate_and_in_what_stands_on_the_inputs(name):
-    first = "input_bn" if name == recipe.NORMALIZED else "h1"
-    for rate in recipe.RATES:
-        arguments = recipe.VARIANTS[recipe.at(name, rate)]
-        normalize = "inputs" if name == recipe.NORMALIZED else None
-        assert arguments == {"normalize": normalize, "dropout": 0.0, "learning_rate": rate}
-    layers = recipe.build_model((3,), 2, **arguments).layers
-    hidden = ["h1", "h1_act", "h2", "h2_act", "dropout", "softmax"]
-    assert [layer.name for layer in layers] == [first, *hidden][first == "h1" :]
-
-
-def test_hidden_layers_are_normalized_by_default():
-    names = [layer.name for layer in recipe.build_model().layers]
-    assert names[:3] == ["h1", "h1_bn", "h1_act"]
-    assert "input_bn" not in names
-
-
-def test_raw_inputs_are_pixels_or_columns_with_a_scale_and_an_offset():
-    raw, pixels = recipe.unscaled(dataset([[0, 0.5], [1, 1]]))
-    assert pixels
-    assert raw.test.x.tolist() == [[0, 127.5], [255, 255]]
-    table = dataset([[-1, 0, -1], [1, 1, 2]])
-    raw, pixels = recipe.unscaled(table)
-    assert not pixels
-    assert raw.train.x[:, 1].tolist() == [0, 1]  # a category
-    scale = np.diff(raw.train.x, axis=0)[0] / [2, 1, 3]
-    offset = raw.train.x[0] / scale + [1, 0, 1]
-    for n in (0, 2):
-        assert 0.1 <= scale[n] <= 100
-        assert 0 <= offset[n] <= 5
-    assert scale[0] != pytest.approx(scale[2])
-    assert recipe.unscaled(table)[0].fingerprint == raw.fingerprint
-
-
-X = [[0.0, 10.0, 7.0], [4.0, 20.0, 7.0]]  # the last column is constant
-NEW = [[2.0, 40.0, 8.0]]
+TRAIN, TEST = [[0.0, 10.0, 7.0], [4.0, 20.0, 7.0]], [[2.0, 40.0, 8.0]]  # the last is constant
 
 
 @pytest.mark.parametrize(
-    ("treatment", "pixels", "train", "new"),
+    ("treatment", "train", "test"),
     [
-        (recipe.RAW, True, X, NEW),
-        (recipe.NORMALIZED, True, X, NEW),
-        (recipe.CENTRED, True, [[-2, -5, 0], [2, 5, 0]], [[0, 25, 1]]),
-        (recipe.SCALED, True, [[0, 0.5, 0.35], [0.2, 1, 0.35]], [[0.1, 2, 0.4]]),
-        (recipe.SCALED, False, [[0, 0.5, 1], [1, 1, 1]], [[0.5, 2, 8 / 7]]),
-        (recipe.BOTH, False, [[-0.5, -0.25, 0], [0.5, 0.25, 0]], [[0, 1.25, 1 / 7]]),
-        (recipe.STANDARD, False, [[-1, -1, 0], [1, 1, 0]], [[0, 5, 1 / 7]]),
+        (recipe.as_stored, 255 * np.array(TRAIN), 255 * np.array(TEST)),
+        (recipe.scaled_and_centred, [[-0.1, -0.25, 0], [0.1, 0.25, 0]], [[0, 1.25, 0.05]]),
+        (recipe.standardized, [[-1, -1, 0], [1, 1, 0]], [[0, 5, 0]]),
+        (recipe.reduced, [[0], [4]], [[2]]),
     ],
 )
-def test_treatments_by_the_statistics_of_training(treatment, pixels, train, new):
-    done = recipe.treated(dataset(X, test=NEW), pixels, treatment)
-    np.testing.assert_allclose(done.train.x, train, atol=1e-6)
-    np.testing.assert_allclose(done.test.x, new, rtol=1e-6, atol=1e-6)
+def test_treatments_by_the_training_part(treatment, train, test):
+    treated = treatment(dataset(TRAIN, TEST), RANDOM)
+    np.testing.assert_allclose(treated.train.x, train, atol=1e-6)
+    np.testing.assert_allclose(treated.test.x, test, atol=1e-6)
 
 
-@pytest.mark.parametrize("pixels", [True, False])
-@pytest.mark.parametrize("treatment", recipe.TREATMENTS)
-def test_inputs_that_are_always_zero_stay_zero(treatment, pixels):
-    done = recipe.treated(dataset([[0, 1], [0, 3]]), pixels, treatment)
-    assert np.isfinite(done.train.x).all()
-    assert (done.train.x == 0).all(axis=0).sum() == (
-        treatment not in (recipe.REDUCED, recipe.WHITE)
-    )
+def test_components_are_uncorrelated_in_order_and_whitened_to_a_variance_of_1():
+    x = RANDOM.normal(size=(200, 3)) @ [[1, 2, 0], [0, 1, 0], [1, 0, 0]]
+    components = recipe.rotated(dataset(x - x.mean(axis=0), x[:5] - x.mean(axis=0)), RANDOM)
+    covariance = np.cov(components.train.x.T, bias=True)
+    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-4)
+    assert covariance[0, 0] > covariance[1, 1] > covariance[2, 2]
+    lengths = np.linalg.norm(components.test.x, axis=1)  # a rotation keeps them
+    np.testing.assert_allclose(lengths, np.linalg.norm(x[:5] - x.mean(axis=0), axis=1), rtol=1e-5)
+    white = recipe.whitened(components, RANDOM).train.x.var(axis=0)
+    np.testing.assert_allclose(white[:2], [1, 1], atol=1e-3)
+    np.testing.assert_allclose(white[2], covariance[2, 2] / (covariance[2, 2] + 1e-5), atol=1e-3)
 
 
-def test_all_data_leak_into_the_statistics_where_that_is_asked_for():
-    done = recipe.treated(dataset(X, test=NEW), False, recipe.LEAK)
-    every = np.concatenate([part.x for part in (done.train, done.validation, done.test)])
-    np.testing.assert_allclose(every.mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(every.std(axis=0), 1, rtol=1e-6)
+def test_units_are_those_of_a_column_in_all_parts():
+    changed = recipe.in_other_units(dataset(TRAIN, TEST), RANDOM)
+    scale = changed.train.x[1] / TRAIN[1]
+    assert ((scale >= 0.1) & (scale <= 100)).all()
+    assert len(set(scale)) == 3
+    np.testing.assert_allclose(changed.test.x, scale * TEST, rtol=1e-6)
 
 
-def test_principal_components():
-    random = np.random.default_rng(0)
-    x = random.normal(size=(200, 4)) * [50, 30, 2, 0]
-    reduced = recipe.treated(dataset(x), True, recipe.REDUCED).train.x
-    assert reduced.shape == (200, 2)
-    assert reduced.std(axis=0)[0] > 1.3 * reduced.std(axis=0)[1]
-    white = recipe.treated(dataset(x), True, recipe.WHITE).train.x
-    np.testing.assert_allclose(np.cov(white.T), np.eye(3), atol=1e-5)  # none for the constant
+@pytest.fixture
+def judged(made_up):
+    """`judged(ends)` runs the recipe on made-up (mean training, test) accuracies in %."""
+
+    def run(ends):
+        class MadeUpLab(Lab):
+            def tune(self, build_model, variants, data, *, epochs, learning_rate):
+                assert list(variants) == list(learning_rate) == list(data)
+                assert data[recipe.REDUCED].input_shape == (16,)
+                np.testing.assert_allclose(data[recipe.RAW].train.x.max(), 255)
+                return variants
+
+            def train(self, build_model, variants, data, *, epochs):
+                noise = np.random.default_rng(0).normal(0, 0.001, 6)
+                runs = {
+                    key: [
+                        {"accuracy": [0.1, speed / 100 + n], "test_accuracy": test / 100 + n * k}
+                        for n in noise
+                    ]
+                    for k, (key, (speed, test)) in enumerate(ends.items())
+                }
+                self.results = made_up(runs, chance=0.1)
+                return self.results
+
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-test.png"]
+        return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
+
+    return run
 
 
-def test_keras_divides_a_constant_input_by_its_epsilon():
-    assert recipe.normalized_by_keras() == pytest.approx(1e7)
+RAW, SCALED, STANDARD = recipe.RAW, recipe.SCALED, recipe.STANDARD
+UNITS, REDUCED, WHITE = recipe.UNITS, recipe.REDUCED, recipe.WHITE
 
 
-def test_the_claims_of_made_up_histories(hand_made):
-    """Test accuracy by treatment; every rate but those named is 30 points below the best."""
-    test = dict.fromkeys(recipe.TREATMENTS, 0.9) | {recipe.LEAK: 0.93, recipe.RAW: 0.8}
-    test |= {recipe.SCALED: 0.85, recipe.WHITE: 0.95, recipe.REDUCED: 0.88}
-    good = {recipe.RAW: (2, 3), recipe.BOTH: (5, 6, 7, 8)}
+def test_where_the_notes_are_right_every_claim_holds(judged):
+    found = judged(
+        {
+            RAW: (70, 80), SCALED: (90, 95), STANDARD: (90, 95), UNITS: (80, 85),
+            REDUCED: (90, 95), WHITE: (90, 91),
+        }
+    )  # fmt: skip
+    assert found == [("holds", 20), ("holds", 10), ("holds", 0), ("holds", 0), ("holds", 4)]
 
-    class MadeUpLab(Lab):
-        def data(self, examples):
-            return dataset([[0, 0.5], [1, 0], [0.5, 1]])
 
-        def train(self, build_model, variants, data, *, epochs, watch):
-            made = {}
-            for name, arguments in variants.items():
-                treatment, n = (
-                    name.partition(", lr")[0],
-                    recipe.RATES.index(arguments["learning_rate"]),
-                )
-                assert treatment == recipe.LEAK or set(watch) < set(variants)
-                near = n in good.get(treatment, (6,))
-                run = {"accuracy": [0.5, 0.6 + 0.3 * near], "test_accuracy": test[treatment]}
-                # Diverged runs score at chance, which is high here, and are of no use.
-                lost = {"loss": [1, np.nan]} if n == 11 else {}
-                made[name] = [run | lost] * 6
-            if recipe.LEAK in variants:
-                assert variants[recipe.LEAK]["learning_rate"] == recipe.RATES[6]
-            self.histories |= hand_made(made, chance=0.88, classes=2)
-            return self.histories
-
-    lab = MadeUpLab(Options(), None, None, None)
-    recipe.run(lab)
-    found = [(claim.judgement.verdict, claim.judgement.estimate) for claim in lab.claims]
-    yes, no = "holds", "does not hold"
-    expected = [(yes, 10), (yes, 10), (yes, 5), (yes, 0), (no, -2), (no, -5), (yes, 0), (no, 3)]
-    expected += [(yes, 2.5), (yes, 2), (yes, 0)]
-    assert found == [(verdict, pytest.approx(number)) for verdict, number in expected]
-    assert list(lab.figures) == ["figure.png"]
+def test_where_they_are_wrong_none_does(judged):
+    found = judged(
+        {
+            RAW: (90, 95), SCALED: (80, 95), STANDARD: (90, 90), UNITS: (80, 93),
+            REDUCED: (90, 92), WHITE: (90, 98),
+        }
+    )  # fmt: skip
+    assert [verdict for verdict, _ in found] == ["does not hold"] * 5
+    assert [estimate for _, estimate in found] == [-10, -3, -5, -3, -3]
