@@ -42,7 +42,6 @@ RECIPES = frozenset(
         "settings_transfer",
         "softmax_logits",
         "softmax_regression",
-        "weight_decay",
     ]
 )
 
