@@ -35,7 +35,6 @@ RECIPES = frozenset(
         "optimizer_paths",
         "optimizers",
         "panda_vs_caviar",
-        "random_search",
         "rnn_normalization",
         "sanity_checks",
         "selection_bias",
