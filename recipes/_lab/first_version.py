@@ -31,7 +31,6 @@ RECIPES = frozenset(
         "gradient_check",
         "hyperparameter_importance",
         "learning_rate_decay",
-        "log_sampling",
         "optimizer_paths",
         "optimizers",
         "panda_vs_caviar",
