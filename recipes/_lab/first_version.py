@@ -25,7 +25,6 @@ RECIPES = frozenset(
         "bn_covariate_shift",
         "bn_inference",
         "bn_placement",
-        "coarse_to_fine",
         "data_inspection",
         "ensembles",
         "gradient_check",
