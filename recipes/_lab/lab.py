@@ -75,6 +75,7 @@ class Lab:
     histograms = staticmethod(figures.histograms)
     scatter = staticmethod(figures.scatter)
     pictures = staticmethod(figures.pictures)
+    paths = staticmethod(figures.paths)
     panels = staticmethod(charts.panels)
     lines = staticmethod(charts.lines)
     dots = staticmethod(charts.dots)

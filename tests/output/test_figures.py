@@ -379,6 +379,27 @@ def test_importances_are_ordered_with_their_intervals():
     ]
 
 
+# Paths
+
+
+PATHS = {"one": np.array([[-4.0, 2.0], [1.0, -1.0]]), "other": np.array([[0.0, 1.0], [0.0, 0.0]])}
+
+
+def test_a_path_is_drawn_from_its_start_on_contours_around_the_lowest_point():
+    figure = figures.paths(PATHS, lambda points: np.square(points).sum(axis=-1))
+    first, second = figure.axes
+    assert [ax.get_title() for ax in (first, second)] == ["one", "other"]
+    path, start = first.lines
+    np.testing.assert_array_equal(path.get_xydata(), PATHS["one"])
+    np.testing.assert_array_equal(start.get_xydata(), PATHS["one"][:1])
+    assert first.get_xlim() == second.get_xlim()
+    assert first.get_xlim()[0] <= -4 < 1 <= first.get_xlim()[1]
+    (contours,) = first.collections
+    radii = [np.linalg.norm(line.vertices, axis=1) for line in contours.get_paths()[:3]]
+    assert all(np.ptp(radius) < 0.1 for radius in radii)  # circles
+    assert radii[0].mean() < radii[1].mean() < radii[2].mean()
+
+
 # As pictures
 
 
@@ -423,6 +444,7 @@ PICTURES = {
     "pictures of vectors": lambda: figures.pictures(
         IMAGES[:2] - 0.5, ["a", "b"], shape=(20,), marked=[False, True]
     ),
+    "paths": lambda: figures.paths(PATHS, lambda points: np.square(points).sum(axis=-1)),
     "scatter unused": lambda: figures.scatter(UNUSED, SCORES, y_label="y", logarithmic=["rate"]),
     "parallel": lambda: figures.parallel(PLACES, ENDS, SCORES, label="y"),
     "parallel alike": lambda: figures.parallel(PLACES, ENDS, [50.0] * 3, label="y"),

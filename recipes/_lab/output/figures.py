@@ -277,6 +277,34 @@ def pictures(x, titles, *, shape, marked=None):
     return figure
 
 
+def paths(layout, surface):
+    """Draw paths in a plane on the contours of a surface, one panel each.
+
+    Args:
+        layout: `{panel title: path}`, a path being its points in order, (points, 2).
+        surface: `surface(points)` returns the height of points (..., 2); 0 is the lowest.
+
+    Returns:
+        A matplotlib figure.
+    """
+    points = np.concatenate(list(layout.values()))
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.08 * (high - low)
+    grid = np.linspace(low - margin, high + margin, 120)
+    plane = np.stack(np.meshgrid(*grid.T), axis=-1)
+    heights = surface(plane)
+    levels = heights.max() * np.linspace(0, 1, 10)[1:] ** 2
+    figure, axes = _grid(layout, 0, "x", "y", columns=2, panel=(3.8, 1.9))
+    for ax, path in zip(axes.flat, layout.values(), strict=False):
+        ax.grid(visible=False)
+        ax.contour(*grid.T, heights, levels=levels, colors="0.8", linewidths=0.8)
+        ax.plot(*path.T, ".-", color=COLOURS[0], linewidth=1, ms=5)
+        ax.plot(*path[0], MARKERS[0], color=COLOURS[1], ms=6)
+    label = f"{len(points) // len(layout) - 1} steps from the orange dot; contours: equal height"
+    figure.suptitle(label, fontsize=9, y=1 - 0.12 / figure.get_figheight(), va="top")
+    return figure
+
+
 def parallel(places, ends, scores, *, label):
     """Draw parallel coordinates: an axis a hyperparameter, a line a trial, its colour the score.
 
