@@ -30,7 +30,6 @@ RECIPES = frozenset(
         "gradient_check",
         "hyperparameter_importance",
         "learning_rate_decay",
-        "optimizer_paths",
         "optimizers",
         "panda_vs_caviar",
         "rnn_normalization",

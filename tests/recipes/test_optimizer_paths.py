@@ -1,106 +1,96 @@
-"""The recipe optimizer_paths: Keras's steps by hand, and its claims from made-up paths."""
+"""The recipe optimizer_paths: its steps by hand, and its claims on planted paths."""
 
 import keras
 import numpy as np
 import pytest
 
 from recipes import optimizer_paths as recipe
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes._lab.lab import Lab, Options
+
+STARTS = [(-7.0, 2.0), (-6.0, -1.0)]
 
 
-def test_the_first_steps_are_those_of_the_rules_by_hand():
-    starts = [recipe.START, (-6.0, -1.0)]
+@pytest.mark.parametrize("walk", [recipe.keras_path, recipe.numpy_path])
+def test_the_first_steps_by_hand(walk):
+    steps = {n: np.diff(walk(STARTS, **of)[0], axis=0) for n, of in recipe.VARIANTS.items()}
     n = np.arange(31)
-    for name, x, y in (("SGD", 0.905, -0.9), (recipe.HALF, 0.9525, 0.05)):
-        paths = recipe.walk(starts, **recipe.VARIANTS[name])
-        for path, start in zip(paths, starts, strict=True):
-            by_hand = np.transpose([start[0] * x**n, start[1] * y**n])
-            np.testing.assert_allclose(path, by_hand, rtol=1e-3, atol=1e-5)
-    first, second = recipe.walk(starts, **recipe.VARIANTS["Momentum"])[0, 1:3]
-    np.testing.assert_allclose(first, [-7 + 0.07, 2 - 0.4], rtol=1e-6)
+    by_hand = np.transpose([-7 * 0.905**n, 2 * (-0.9) ** n])
+    np.testing.assert_allclose(steps["SGD"], np.diff(by_hand, axis=0), atol=1e-5)
+    np.testing.assert_allclose(steps["Momentum"][0], [0.07, -0.4], rtol=1e-5)
     velocity = [0.9 * 0.07 + 0.1 * 0.693, 0.9 * -0.4 - 0.1 * 3.2]
-    np.testing.assert_allclose(second - first, velocity, rtol=1e-5)
-    first, second = recipe.walk(starts, **recipe.VARIANTS["AdaGrad"])[0, 1:3]
-    np.testing.assert_allclose(first, [-7 + 1.5, 2 - 1.5], rtol=1e-6)
-    move = 1.5 * np.array([0.55, -1]) / np.sqrt([0.49 + 0.3025, 16 + 1])
-    np.testing.assert_allclose(second - first, move, rtol=1e-5)
-    first = recipe.walk(starts, **recipe.VARIANTS["RMSprop"])[1, 1]
-    np.testing.assert_allclose(first, [-6 + 0.1**0.5, -1 + 0.1**0.5], rtol=1e-5)
-    first = recipe.walk(starts, **recipe.VARIANTS["Adam"])[1, 1]
-    np.testing.assert_allclose(first, [-6 + 0.3, -1 + 0.3], rtol=1e-5)
+    np.testing.assert_allclose(steps["Momentum"][1], velocity, rtol=1e-5)
+    np.testing.assert_allclose(steps["AdaGrad"][0], [1.5, -1.5], rtol=1e-5)
+    second = 1.5 * np.array([0.55, -1]) / np.sqrt([0.49 + 0.3025, 16 + 1])
+    np.testing.assert_allclose(steps["AdaGrad"][1], second, rtol=1e-5)
+    np.testing.assert_allclose(steps["Adam"][0], [0.3, -0.3], rtol=1e-4)
+    mean = np.array([0.09 * -0.7 + 0.1 * -0.67, 0.09 * 4 + 0.1 * 3.4]) / 0.19
+    square = np.array([0.999 * 0.49 + 0.67**2, 0.999 * 16 + 3.4**2]) * 0.001 / (1 - 0.999**2)
+    np.testing.assert_allclose(steps["Adam"][1], -0.3 * mean / np.sqrt(square), rtol=1e-4)
 
 
 def test_heights_lengths_and_crossings_by_hand():
-    path = np.array([[-2.0, 3.0], [1.0, -1.0], [1.0, 4.0], [0.0, 4.0]])
-    np.testing.assert_allclose(recipe.f(path), [9.2, 1.05, 16.05, 16])
-    np.testing.assert_allclose(recipe.lengths(path), [5, 5, 1])
-    assert recipe.crossings(path) == 2
-    assert recipe.crossings(path[None, 1:]).tolist() == [1]
+    path = np.array([[[-2.0, 3.0], [1.0, -1.0], [1.0, 4.0], [0.0, 4.0]]])
+    np.testing.assert_allclose(recipe.height(path), [[9.2, 1.05, 16.05, 16]])
+    np.testing.assert_allclose(recipe.slope(path)[0, 0], [-0.2, 6])
+    np.testing.assert_allclose(recipe.step_lengths(path), [[5, 5, 1]])
+    assert recipe.crossings(path).tolist() == [2]
 
 
-def test_the_model_has_the_optimizer_that_is_asked_for():
-    kinds = {"SGD": "SGD", "Momentum": "SGD", "AdaGrad": "Adagrad", "RMSprop": "RMSprop"}
-    for name in ("SGD", "Momentum", "AdaGrad", "RMSprop", "Adam"):
-        model = recipe.build_model((5,), 3, optimizer=name, learning_rate=0.25)
-        assert type(model.optimizer) is getattr(keras.optimizers, kinds.get(name, name))
-        assert float(model.optimizer.learning_rate.numpy()) == 0.25
-        assert getattr(model.optimizer, "momentum", 0) == (0.9 if name == "Momentum" else 0)
-        assert getattr(model.optimizer, "initial_accumulator_value", 0) == 0
-    hidden = [f"h{n}{kind}" for n in (1, 2) for kind in ("", "_bn", "_act")]
-    assert [layer.name for layer in model.layers] == [*hidden, "dropout", "softmax"]
+@pytest.mark.parametrize("name", recipe.VARIANTS)
+def test_the_model_has_the_optimizer_that_is_asked_for(name):
+    optimizer = recipe.build_model(**recipe.VARIANTS[name]).optimizer
+    kinds = {"Momentum": "SGD", "AdaGrad": "Adagrad"}
+    assert type(optimizer) is getattr(keras.optimizers, kinds.get(name, name))
+    assert getattr(optimizer, "momentum", 0) == (0.9 if name == "Momentum" else 0)
+    assert getattr(optimizer, "initial_accumulator_value", 0) == 0
 
 
-def path_of(corners):
-    """A made-up path that goes from corner to corner and then rests at the last one."""
+def path_of(*corners):
+    """Make up a path that goes from corner to corner and then rests at the last one."""
     rest = [corners[-1]] * (recipe.STEPS + 1 - len(corners))
     return np.array([*corners, *rest], float)
 
 
-def test_the_claims_of_made_up_paths(hand_made, monkeypatch):
-    """Each path is short enough to reckon with; networks end lower with two rules, higher with one.
+@pytest.fixture
+def verdicts(monkeypatch):
+    """`verdicts(paths, error)` runs the recipe on made-up paths, and NumPy's so far beside them."""
 
-    AdaGrad's last step is 1/16 of the first and, x being -8 then -2, 1/4 of it per slope.
-    """
-    shrinking = np.array([[-8.0, 0.0], *[[-4.0, 0.0]] * 28, [-2.0, 0.0], [-1.75, 0.0]])
-    paths = {
-        ("SGD", 0.95): path_of([(0, 3), (0, -3), (0, 3), (0, 1)]),  # 2 changes, length 14
-        ("SGD", 0.475): path_of([(0, 3), (0, 2)]),
-        ("Momentum", 0.1): path_of([(-4, 0), (0, 4), (0, -1)]),  # 1 change, sways 9
-        ("AdaGrad", 1.5): shrinking,
-        ("RMSprop", 0.1): np.transpose([np.r_[np.arange(30.0), 29.25], np.zeros(31)]),
-        ("Adam", 0.3): path_of([(-4, 2), (-1, 6), (-1, 6)]),  # length 5, sways 4, ends high
-    }
-    starts = []
+    def run(paths, error):
+        starts = []
 
-    def walk(points, optimizer, learning_rate):
-        starts.append(np.array(points))
-        path = paths[optimizer, learning_rate]
-        return np.stack([2 * path] + [path] * (len(points) - 1))  # the book's start is not judged
+        def walk(points, optimizer, learning_rate):
+            starts.append(np.array(points))
+            return np.stack([paths[optimizer]] * len(points))
 
-    class MadeUpLab(Lab):
-        def tune(self, build_model, variants, data, *, epochs, batch_size):
-            assert (epochs, batch_size) == (30, 1000)
-            assert all(of == {"optimizer": n, "dropout": 0} for n, of in variants.items())
-            return variants
+        def beside(points, optimizer, learning_rate):
+            return walk(points, optimizer, learning_rate) + error
 
-        def train(self, build_model, variants, data, **_):
-            loss = dict(zip(variants, [0.5, 0.4, 0.3, 0.9, 0.6], strict=True))
-            runs = {
-                n: [{"accuracy": [0.1, 0.9], "loss": [2.3, end]}] * 7 for n, end in loss.items()
-            }
-            return hand_made(runs)
+        monkeypatch.setattr(recipe, "keras_path", walk)
+        monkeypatch.setattr(recipe, "numpy_path", beside)
+        lab = Lab(Options(seeds=8), None, None, None)  # six could not refute all three
+        recipe.run(lab)
+        near = starts[0] - recipe.START
+        assert near.shape == (9, 2)  # the book's point, and eight near it
+        assert not near[0].any()
+        assert 0 < abs(near[1:]).max() < 1
+        assert all(claim.any_data for claim in lab.claims)
+        return [claim.verdict for claim in lab.claims]
 
-    monkeypatch.setattr(recipe, "walk", walk)
-    # One worse of 3 rules refutes "all" from 7 seeds on.
-    lab = MadeUpLab(Options(seeds=7), None, None, None)
-    recipe.run(lab)
-    assert all(points[0].tolist() == [-7, 2] for points in starts)
-    near = starts[0][1:] - starts[0][0]
-    assert near.shape == (7, 2)
-    assert 0 < abs(near).min() < abs(near).max() < 1
-    found = [claim.judgement.estimate for claim in lab.claims]
-    expected = [2 - 1, 3, 9 - 4, 10 - 6.25, 25 - 10, 10 - 25, 1 - 36.05, 4 - 1, 2]
-    assert found == pytest.approx(expected)
-    fails = [n for n, of in enumerate(lab.claims) if of.judgement.verdict == "does not hold"]
-    assert fails == [5, 6, 8]
+    return run
+
+
+ZIGZAG = path_of((0, 3), (0, -3), (0, 3), (0, 1))
+SLOWER = np.stack([np.append(np.arange(30.0), 29.05), np.zeros(31)], axis=1) / 30  # last step .05
+
+
+def test_where_sgd_zigzags_and_adagrad_slows_down_every_claim_holds(verdicts):
+    short = path_of((0, 1), (0, 0.5))
+    paths = {"SGD": ZIGZAG, "Momentum": short, "AdaGrad": SLOWER, "Adam": short}
+    assert verdicts(paths, error=1e-5) == ["holds"] * 5
+
+
+def test_where_they_do_not_no_claim_holds(verdicts):
+    even = np.stack([np.arange(31.0), (-1.0) ** np.arange(31)], axis=1)
+    calm = path_of((0, 1), (0, 0.5))
+    paths = {"SGD": calm, "Momentum": ZIGZAG, "AdaGrad": even, "Adam": ZIGZAG}
+    assert verdicts(paths, error=1e-3) == ["does not hold"] * 5
