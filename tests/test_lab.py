@@ -597,6 +597,21 @@ def test_searches_have_variants_and_options_by_variant(lab, build_model):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # keras-tuner's
+def test_the_users_epochs_scale_all_searches_in_proportion(lab, build_model):
+    def build_tunable(hp, input_shape, num_classes):
+        rate = hp.Float("learning_rate", 0.1, 0.2)
+        return build_model(input_shape, num_classes, learning_rate=rate)
+
+    lab = lab(seeds=1, epochs=4)
+    epochs = {"short": 10, "long": 40}
+    searches = lab.search(
+        build_tunable, {key: {} for key in epochs}, lab.data(), trials=1, epochs=epochs
+    )
+    lengths = {key: searches[key][0].val_curves.shape[1] - 1 for key in epochs}
+    assert lengths == {"short": 1, "long": 4}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # keras-tuner's
 def test_a_repetition_of_a_search_has_a_split_of_its_own_and_trials_their_epochs(lab, build_model):
     def build_tunable(hp, input_shape, num_classes):
         hp.Int("epochs", 1, 4)

@@ -146,7 +146,17 @@ class FirstLab(Lab):
         """Repeat one search and return a list of `Searched`, one a repetition."""
         from recipes._lab.tuning import tuner
 
-        plan = (data, trials, epochs, batch_size, oracle, stages, discard, batch, repetitions)
+        plan = (
+            data,
+            trials,
+            self.epochs(epochs),
+            batch_size,
+            oracle,
+            stages,
+            discard,
+            batch,
+            repetitions,
+        )
         return [tuner.Searched(of) for of in self._search(build_tunable, name, *plan)]
 
     def claim(self, text, source, differences, *, at_least=0, within=None, unit=""):

@@ -316,8 +316,10 @@ class Lab:
             "batch": batch,
         }
         found = {}
-        for key, arguments in variants.items():
-            plan = {name: by_variant(option, key) for name, option in options.items()}
+        plans = {key: {o: by_variant(v, key) for o, v in options.items()} for key in variants}
+        lengths = self._epochs([plan["epochs"] for plan in plans.values()])
+        for (key, arguments), length in zip(variants.items(), lengths, strict=True):
+            plan = plans[key] | {"epochs": length}
             tunable = functools.partial(build_tunable, **arguments)
             name = ", ".join(labels[key])
             repeated = self._search(tunable, name, repetitions=repetitions, **plan)
@@ -351,7 +353,6 @@ class Lab:
         seeds = [self.options.first_seed + n for n in range(count)]
         if name in self.searches:
             raise ValueError(f"there already is a search {name!r}; give each a name of its own")
-        length = self.epochs(epochs)
 
         def build_model(hp):
             return build_tunable(hp, data.input_shape, data.num_classes)
@@ -361,7 +362,7 @@ class Lab:
                 given,
                 build_model,
                 data,
-                epochs=length,
+                epochs=epochs,
                 batch_size=batch_size,
                 seeds=[seeds[repetition]],
                 batch=batch,
