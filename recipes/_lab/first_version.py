@@ -19,7 +19,6 @@ RECIPES = frozenset(
         "activation_functions",
         "batch_size",
         "bayesian_search",
-        "binary_classifier",
         "bn_and_dropout",
         "bn_batch_size",
         "bn_covariate_shift",
