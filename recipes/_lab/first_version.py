@@ -33,7 +33,6 @@ RECIPES = frozenset(
         "panda_vs_caviar",
         "rnn_normalization",
         "sanity_checks",
-        "selection_bias",
         "settings_transfer",
         "softmax_logits",
         "softmax_regression",

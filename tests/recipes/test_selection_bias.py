@@ -1,100 +1,112 @@
-"""The recipe selection_bias: what picks, how often, on which folds, and the signs of its claims."""
+"""The recipe selection_bias: who picks what by hand, its claims where the effect is planted."""
 
-import itertools
-import types
-
-import keras
 import numpy as np
 import pytest
 
 from recipes import selection_bias as recipe
-from recipes._lab.data import Dataset, Split
-
-RNG = np.random.default_rng(0)
+from recipes._lab.lab import Lab, Options
 
 
-def test_the_arguments_reach_the_model():
-    model = recipe.build_model((7,), 3, dropout=0.4, weight_decay=0.02, learning_rate=0.3)
-    kinds = [type(layer).__name__ for layer in model.layers]
-    hidden = ["Dense", "BatchNormalization", "Activation"]
-    assert kinds == [*hidden, *hidden, "Dropout", "Dense"]
-    assert model.get_layer("dropout").rate == 0.4
-    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.3)
-    squares = sum(
-        float(np.square(layer.kernel).sum())
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Dense)
-    )
-    assert float(sum(model.losses)) == pytest.approx(0.01 * squares, rel=1e-5)
+def test_four_folds_of_ten_settings_cost_as_much_as_one_fold_of_forty():
+    settings = {
+        fold: [key[1] for key in recipe.VARIANTS if key[0] == fold] for fold in recipe.FOLDS
+    }
+    sizes = [len(of) for of in settings.values()]
+    assert sizes == [40, 10, 10, 10]
+    for names in settings.values():
+        assert names[:10] == settings["fold 1"][:10]
+        assert all(40 % count == 0 for count in recipe.COUNTS)
+    drawn = [recipe.VARIANTS["fold 1", name] for name in settings["fold 1"]]
+    assert recipe.VARIANTS["fold 3", "setting 9"] == drawn[9]
+    rates = np.log10([setting["learning_rate"] for setting in drawn])
+    assert (-3 < rates.min() < -2.5) & (-0.5 < rates.max() < 0)
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 6])
-def test_picked_is_the_mean_over_all_draws(count):
-    chooser, other = RNG.permutation(6) / 6, RNG.uniform(size=6)
-    draws = [list(draw) for draw in itertools.combinations(range(6), count)]
-    best = [draw[int(chooser[draw].argmax())] for draw in draws]
-    expected = [chooser[best].mean(), other[best].mean()]
-    np.testing.assert_allclose(recipe.picked(chooser, other, count), expected)
+def column(*values):
+    """Return accuracies of settings with a single seed, (settings, 1)."""
+    return np.array(values, float)[:, np.newaxis]
 
 
-def test_each_half_picks_and_judges():
-    validation, test = np.array([0.5, 0.9, 0.4]), np.array([0.6, 0.5, 0.8])
-    # Validation picks .9, worth .5 on test; test picks .8, worth .4 on validation.
-    np.testing.assert_allclose(recipe.in_turn(validation, test, 3), [0.85, 0.45])
-    there, elsewhere = recipe.in_turn(validation + 0.05, validation, 1)  # one half is easier
-    assert there == pytest.approx(elsewhere)
+def test_the_best_of_each_group_is_picked():
+    chooser, judge = column(1, 3, 4, 2), column(50, 60, 70, 80)
+    assert recipe.pick(chooser, judge, 4) == ([4], [70])
+    assert recipe.pick(chooser, judge, 2) == ([3.5], [65])  # 3 of the first two, 4 of the others
+    assert recipe.pick(chooser, judge, 1) == ([2.5], [65])
+    two_seeds = np.hstack([chooser, chooser[::-1]])
+    there, elsewhere = recipe.pick(two_seeds, np.hstack([judge, judge]), 4)
+    assert (there.tolist(), elsewhere.tolist()) == ([4, 4], [70, 60])
 
 
-def test_one_fold_picks_alone_and_five_by_their_mean():
-    validation = np.full((5, 3), 0.5)
-    validation[:, 1] = 0.6
-    validation[0, 2] = 0.8  # one fold picks trial 2, the others and the mean trial 1
-    test = np.array([0.1, 0.7, 0.2])
-    alone, together = (recipe.picked_by(count, validation, test) for count in (1, 5))
-    np.testing.assert_allclose(alone, [(0.8 + 4 * 0.6) / 5, (0.2 + 4 * 0.7) / 5])
-    np.testing.assert_allclose(together, [0.6, 0.7])
+def test_each_data_set_picks_and_judges():
+    validation, test = column(50, 90, 40), column(60, 50, 80)
+    # Validation picks 90, worth 50 on test; test picks 80, worth 40 on validation.
+    assert recipe.optimism(validation, test, 3) == [40]
+    assert recipe.optimism(validation + 5, validation, 1) == [0]  # one of them is easier
 
 
-def test_each_example_validates_once_and_never_trains_then():
-    x = np.arange(23, dtype=np.float32)[:, np.newaxis]
-    y = np.arange(23, dtype=np.int32) % 2
-    data = Dataset("d", ("a", "b"), Split(x[:15], y[:15]), Split(x[15:20], y[15:20]), Split(x, y))
-    folds = list(recipe.folds_of(data))
-    assert sorted(np.concatenate([of.validation.x[:, 0] for of in folds])) == list(range(20))
-    for of in folds:
-        assert not set(of.validation.x[:, 0]) & set(of.train.x[:, 0])
-        assert (len(of.train), len(of.validation)) == (16, 4)
-        np.testing.assert_array_equal(of.train.y, of.train.x[:, 0] % 2)
-        assert of.test is data.test
+def test_one_fold_picks_alone_and_all_by_their_mean():
+    validation = np.full((4, 3, 1), 50.0)
+    validation[:, 1] = 60
+    validation[0, 2] = 100  # one fold picks setting 2, and so does the mean; the others pick 1
+    test = np.broadcast_to(column(10, 70, 20), (4, 3, 1))
+    alone, together = recipe.pick_by_folds(validation, test)
+    assert (alone.tolist(), together.tolist()) == ([(20 + 3 * 70) / 4], [20])
 
 
-def test_the_claims_have_the_signs_of_their_words():
-    """Each half favours one lucky trial; fold 1 is lucky with a trial that is bad on test."""
+@pytest.fixture
+def verdicts(made_up):
+    """`verdicts(validation, test)` runs the recipe on accuracies, {(fold, setting): share}."""
 
-    def split(count):
-        return Split(np.zeros((count, 4), np.float32), np.arange(count, dtype=np.int32) % 2)
+    def run(accuracy):
+        rng = np.random.default_rng(0)
 
-    def search(build_tunable, data, *, trials, name, **plan):
-        validation, test = np.full(trials, 0.5), np.full(trials, 0.5)
-        if name == "halves":
-            validation[-1] = test[-2] = 0.7
-        else:
-            validation[2] = test[2] = 0.6
-            if name == "fold 1":
-                validation[3] = 0.9
-        return [types.SimpleNamespace(val_accuracy=validation, test_accuracy=test)]
+        class MadeUpLab(Lab):
+            def train(self, build_model, variants, data, *, epochs, **plan):
+                assert list(data) == list(recipe.FOLDS)
+                validation = [part.split(0).validation for part in data.values()]
+                assert sum(len(part) for part in validation) == 1438  # all but the test part
+                assert {len(part.split(0).train) for part in data.values()} == {400}
+                runs = {}
+                for fold, name in variants:
+                    pairs = [accuracy(fold, name, rng) for _ in range(6)]
+                    runs[fold, name] = [
+                        {"accuracy": [0.1, v], "val_accuracy": [0.1, v], "test_accuracy": t}
+                        for v, t in pairs
+                    ]
+                self.results = made_up(runs, chance=0.1)
+                return self.results
 
-    said, data = [], Dataset("d", ("a", "b"), split(60), split(20), split(30))
-    recipe.run(
-        types.SimpleNamespace(
-            data=lambda: data,
-            search=search,
-            claim=lambda text, source, differences, **bounds: said.append((differences, bounds)),
-            lines=lambda *layout, **labels: None,
-            figure=lambda *figure: None,
-        )
-    )
-    # The best of 100 has .7 there and .5 elsewhere; a tenth of the draws of 10 contain it.
-    expected = [20, 18, -2, 8, 0]
-    np.testing.assert_allclose([float(d[0]) for d, _ in said], expected, atol=1e-9)
-    assert [bounds.get("within") for _, bounds in said] == [None, None, 1, None, None]
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-test.png"]
+        return [claim.verdict for claim in lab.claims]
+
+    return run
+
+
+def test_where_accuracies_are_luck_the_pick_looks_too_good(verdicts):
+    def luck(fold, name, rng):
+        return rng.normal(0.7, 0.05, 2)
+
+    assert verdicts(luck)[:2] == ["holds", "holds"]
+
+
+def test_where_there_is_no_luck_nothing_looks_too_good(verdicts):
+    def none(fold, name, rng):
+        return [0.5 + int(name.split()[1]) / 100 + rng.normal(0, 1e-5)] * 2
+
+    # The best of 40 settings is the last: folds pick among the first ten.
+    found = verdicts(none)
+    assert found[0] in ("makes no difference", "not detected")
+    assert found[2:] == ["holds", "does not hold"]
+
+
+def test_where_single_folds_mislead_all_of_them_pick_better(verdicts):
+    def misleading(fold, name, rng):
+        """Only the first ten differ: each is good and looks so but in one fold."""
+        number = int(name.split()[1])
+        good = number < 5
+        unlucky = fold == recipe.FOLDS[0] and number >= 5
+        return (0.95 if unlucky else 0.7 + 0.1 * good) + rng.normal(0, 1e-4), 0.6 + 0.3 * good
+
+    assert verdicts(misleading)[2:] == ["does not hold", "holds"]
