@@ -35,7 +35,6 @@ RECIPES = frozenset(
         "sanity_checks",
         "settings_transfer",
         "softmax_logits",
-        "softmax_regression",
     ]
 )
 
