@@ -27,7 +27,6 @@ RECIPES = frozenset(
         "data_inspection",
         "ensembles",
         "gradient_check",
-        "hyperparameter_importance",
         "learning_rate_decay",
         "optimizers",
         "panda_vs_caviar",
