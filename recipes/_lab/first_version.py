@@ -18,7 +18,6 @@ RECIPES = frozenset(
     [
         "activation_functions",
         "batch_size",
-        "bayesian_search",
         "bn_and_dropout",
         "bn_batch_size",
         "bn_covariate_shift",

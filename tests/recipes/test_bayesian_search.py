@@ -1,126 +1,95 @@
-"""The recipe bayesian_search: its model and ranges by value, its helpers, signs of its claims."""
-
-import types
+"""The recipe bayesian_search: its ranges and first trials, its claims on planted effects."""
 
 import keras_tuner
 import numpy as np
 import pytest
 
 from recipes import bayesian_search as recipe
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
-from recipes._lab.tuning import halving, tuner
+from recipes._lab.lab import Lab, Options
+from recipes._lab.tuning import tuner
 from recipes._lab.tuning.oracles import make_oracle
+from recipes._lab.tuning.searches import Search, Searches
 
-WIDE, CHOSEN = recipe.RANGES
-RANDOM, BAYESIAN = recipe.ORACLES
-
-
-def lab_of(kind=Lab):
-    return kind(Options(), None, None, None)
-
-
-def test_the_layers_and_numbers():
-    model = recipe.build_model((5,), 3, dropout=0.4, momentum=0.7, learning_rate=0.2)
-    names = ["h1", "h1_bn", "h1_act", "h2", "h2_bn", "h2_act", "dropout", "softmax"]
-    assert [layer.name for layer in model.layers] == names
-    assert model.get_layer("dropout").rate == 0.4
-    assert model.optimizer.momentum == 0.7
-    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.2)
+RANDOM, BAYESIAN, WIDE, CHOSEN = recipe.RANDOM, recipe.BAYESIAN, recipe.WIDE, recipe.CHOSEN
 
 
 @pytest.mark.parametrize(
-    ("ranges", "dropout", "distance", "rate"),
-    [(WIDE, 0.9, (1e-3, 0.1), (1e-6, 10.0)), (CHOSEN, 0.5, (1e-2, 0.1), (1e-3, 1.0))],
+    ("ranges", "distance", "rate"),
+    [(WIDE, (1e-3, 0.1), (1e-6, 10.0)), (CHOSEN, (1e-2, 0.1), (1e-3, 1.0))],
 )
-def test_the_ranges(ranges, dropout, distance, rate):
-    hp = keras_tuner.HyperParameters()
-    hp.Fixed("one_minus_momentum", 0.02)
-    model = recipe.build_tunable(hp, (5,), 3, **recipe.RANGES[ranges])
-    assert model.optimizer.momentum == pytest.approx(0.98)
+def test_the_ranges(ranges, distance, rate):
     hp = keras_tuner.HyperParameters()
     recipe.build_tunable(hp, (5,), 3, **recipe.RANGES[ranges])
-    found = {p.name: (p.min_value, p.max_value, p.sampling) for p in hp.space}
-    assert found == {
-        "dropout": (0.0, dropout, "linear"),
-        "one_minus_momentum": (*map(pytest.approx, distance), "log"),
+    assert {p.name: (p.min_value, p.max_value, p.sampling) for p in hp.space} == {
+        "one_minus_momentum": (*distance, "log"),
         "learning_rate": (*rate, "log"),
     }
 
 
-def test_helpers_by_hand():
-    search = types.SimpleNamespace(val_accuracy=np.array([0.5, 0.3, 0.7, 0.6]))
-    assert recipe.best_so_far(search) == pytest.approx([50, 50, 70, 70])
-    goals = {40: 1, 50: 1, 60: 3, 71: 4}  # never: all of them
-    assert {goal: recipe.trials_to(search, goal) for goal in goals} == goals
-
-
 @pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")
-def test_both_kinds_begin_with_the_same_nine_trials_and_then_part():
+def test_both_kinds_begin_with_the_same_six_trials_and_then_part():
     hp = keras_tuner.HyperParameters()
     recipe.build_tunable(hp, (5,), 3)
     drawn = {}
     for kind in ("random", "bayesian"):
-        made = tuner.PopulationTuner(
-            make_oracle(kind, 10, seed=3, space=hp),
-            recipe.build_tunable,
-            None,
-            epochs=1,
-            batch=1,
-        )
+        oracle = make_oracle(kind, 7, seed=3, space=hp)
+        made = tuner.PopulationTuner(oracle, recipe.build_tunable, None, epochs=1, batch=1)
         drawn[kind] = []
-        for score in np.linspace(0.3, 0.9, 10):
+        for score in np.linspace(0.3, 0.9, 7):
             (trial,) = made.ask()
             drawn[kind].append(trial.hyperparameters.values)
             made.oracle.update_trial(trial.trial_id, {"val_accuracy": score})
             trial.status = "COMPLETED"
             made.oracle.end_trial(trial)
     same = [a == b for a, b in zip(drawn["random"], drawn["bayesian"], strict=True)]
-    assert same == [True] * 9 + [False]
+    assert same == [True] * 6 + [False]
 
 
-def test_the_claims_of_made_up_searches():
-    """The last trial of each wins; in wide ranges Bayesian searches reach .8 a trial earlier."""
-    rng = np.random.default_rng(0)
-    scores = {  # in 5 trials, on validation
-        (RANDOM, WIDE): [0.0, 0.2, 0.4, 0.7, 0.8],
-        (BAYESIAN, WIDE): [0.0, 0.5, 0.6, 0.8, 0.9],
-        (RANDOM, CHOSEN): [0.8, 0.8, 0.8, 0.8, 0.95],
-        (BAYESIAN, CHOSEN): [0.8, 0.8, 0.8, 0.8, 0.97],
-    }
-    asked = {}
-
-    class MadeUpLab(Lab):
-        def search(self, build_tunable, data, *, name, **plan):
-            asked[name] = plan, build_tunable.keywords
-            val = np.array(scores[recipe.VARIANTS[name]])
-            test = val - 0.1 + rng.normal(0, 1e-6, 5)
-            found = types.SimpleNamespace(val_accuracy=val, test_accuracy=test, best=4)
-            return [found] * 10
-
-    lab = lab_of(MadeUpLab)
-    recipe.run(lab)
-    same = {"trials": 25, "epochs": 10, "repetitions": 10}
-    kinds = {RANDOM: {"oracle": "random"}, BAYESIAN: {"oracle": "bayesian", "batch": 1}}
-    assert asked == {
-        f"{kind}, {ranges}": (same | kinds[kind], recipe.RANGES[ranges])
-        for kind, ranges in recipe.VARIANTS.values()
-    }
-    estimates = [claim.judgement.estimate for claim in lab.claims]
-    assert estimates == pytest.approx([10, 1, 20, -2, 5], abs=1e-3)
-    verdicts = [claim.judgement.verdict for claim in lab.claims]
-    assert verdicts == ["holds"] * 3 + ["does not hold", "holds"]
-    assert [claim.primary for claim in lab.claims] == [True] + [False] * 4
-    assert list(lab.figures) == ["figure.png", "figure-each.png"]
+def searched(accuracy):
+    """Make up a search of these accuracies in %, on validation and on test."""
+    accuracy = np.array(accuracy, float)
+    return Search({"learning_rate": np.ones(4)}, accuracy, accuracy, None, int(accuracy.argmax()))
 
 
-def test_the_lab_passes_on_how_many_trials_are_asked_for_at_once(monkeypatch):
-    asked = []
-    monkeypatch.setattr(tuner, "PopulationTuner", lambda *_, batch, **__: asked.append(batch))
-    monkeypatch.setattr(halving, "search_in_stages", lambda make, *_: ([make(None, 0, 0)], None))
-    monkeypatch.setattr(tuner, "Searched", lambda stages: stages)
-    lab = lab_of()
-    for options in ({"batch": 1, "name": "one by one"}, {}):
-        lab.search(recipe.build_tunable, lab.data(), trials=5, epochs=1, **options)
-    assert asked == [1, None]
+def test_the_median_of_later_trials():
+    assert recipe.median_of_later(searched([5, 3, 8, 6])) == 7
+    assert recipe.median_of_later(searched([5, 3, 8, 6, 2])) == 6
+
+
+@pytest.fixture
+def verdicts():
+    """`verdicts(accuracies)` runs the recipe on searches of four trials each."""
+
+    def run(accuracies):
+        rng = np.random.default_rng(0)
+
+        class MadeUpLab(Lab):
+            def search(self, build_tunable, variants, data, *, trials, batch, **plan):
+                assert (trials, batch[BAYESIAN]) == (12, 1)
+                assert list(variants) == list(recipe.VARIANTS)
+                return Searches(
+                    {
+                        key: [searched(of + rng.normal(0, 0.1, 4)) for _ in range(6)]
+                        for key, of in accuracies.items()
+                    }
+                )
+
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-trials.png"]
+        return [claim.verdict for claim in lab.claims]
+
+    return run
+
+
+def test_where_bayesian_search_is_better_and_ranges_decide_every_claim_holds(verdicts):
+    accuracies = {(RANDOM, WIDE): [10, 20, 30, 80], (BAYESIAN, WIDE): [10, 20, 80, 85]}
+    accuracies |= {(RANDOM, CHOSEN): [80, 80, 90, 80], (BAYESIAN, CHOSEN): [80, 80, 90, 93]}
+    assert verdicts(accuracies) == ["holds"] * 4
+
+
+def test_where_random_search_is_better_and_ranges_do_harm_none_does(verdicts):
+    accuracies = {(RANDOM, WIDE): [10, 20, 80, 99], (BAYESIAN, WIDE): [10, 20, 30, 85]}
+    accuracies |= {(RANDOM, CHOSEN): [50, 50, 50, 82], (BAYESIAN, CHOSEN): [50, 50, 50, 70]}
+    assert verdicts(accuracies) == ["does not hold"] * 4
