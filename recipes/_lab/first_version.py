@@ -23,7 +23,6 @@ RECIPES = frozenset(
         "bn_covariate_shift",
         "bn_inference",
         "bn_placement",
-        "data_inspection",
         "ensembles",
         "gradient_check",
         "learning_rate_decay",
