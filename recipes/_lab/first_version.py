@@ -28,7 +28,6 @@ RECIPES = frozenset(
         "learning_rate_decay",
         "optimizers",
         "panda_vs_caviar",
-        "rnn_normalization",
         "sanity_checks",
         "settings_transfer",
         "softmax_logits",

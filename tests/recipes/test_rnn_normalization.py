@@ -1,4 +1,6 @@
-"""The recipe rnn_normalization: its layers, how sequences are cut, and the signs of its claims."""
+"""The recipe rnn_normalization: its layer by value, how images end, claims on planted effects."""
+
+import types
 
 import keras
 import numpy as np
@@ -6,112 +8,130 @@ import pytest
 
 from recipes import rnn_normalization as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes._lab.lab import Lab, Options
 
-L = keras.layers
-
-
-def a_dataset(rows=8, examples=400):
-    x = np.ones((examples, rows, 2, 1), np.float32)
-    return Dataset("made-up", ("a", "b"), *[Split(x, np.zeros(examples, np.int32))] * 3)
+NONE, BATCH, LAYER, GRU = "no normalization", "BN", "LayerNorm", "GRU"
+RNG = np.random.default_rng(1)
 
 
-@pytest.mark.parametrize(
-    ("arm", "kind"),
-    [("NONE", None), ("BATCH", L.BatchNormalization), ("LAYER", L.LayerNormalization)],
-)
-def test_the_layers_of_each_arm(arm, kind):
-    model = recipe.build_model((5, 4, 3), 7, **recipe.VARIANTS[getattr(recipe, arm)])
-    one = [L.SimpleRNN, kind] if kind else [L.SimpleRNN]
-    assert [type(layer) for layer in model.layers] == [L.Reshape, *one, *one, L.Dropout, L.Dense]
-    assert model.get_layer("rows").output.shape == (None, 5, 12)
-    assert model.get_layer("rnn1").output.shape == (None, 5, 32)  # every step
-    assert model.get_layer("rnn2").output.shape == (None, 32)  # the last one
+def by_hand(x, mask, weights, normalize):
+    """Return the last state of a simple recurrent layer, step by step; `normalize(sum, step)`."""
+    kernel, bias, recurrent, recurrent_bias = weights
+    state = np.zeros((len(x), recurrent.shape[1]))
+    for step in range(x.shape[1]):
+        total = x[:, step] @ kernel + bias + state @ recurrent + recurrent_bias
+        new = np.tanh(normalize(total, step))
+        state = np.where(mask[:, step, None], new, state)
+    return state
 
 
-def test_batch_normalization_shares_statistics_between_the_steps():
-    model = recipe.build_model((5, 4, 1), 3)
-    x = np.random.default_rng(0).normal(size=(20, 5, 4, 1)).astype(np.float32)
-    ends = [model.get_layer("rnn1").output, model.get_layer("rnn1_bn").output]
-    before, after = keras.Model(model.inputs[0], ends)(x, training=True)
-    mean, variance = (f(before.numpy(), axis=(0, 1)) for f in (np.mean, np.var))
-    np.testing.assert_allclose(after, (before - mean) / np.sqrt(variance + 1e-5), atol=1e-4)
+@pytest.mark.parametrize("normalization", [None, "batch", "layer"])
+def test_the_layer_step_by_step(normalization):
+    x, mask = RNG.normal(size=(6, 3, 4)).astype(np.float32), np.ones((6, 3), bool)
+    mask[:2, 1:] = mask[2, 2] = False
+    layer = recipe.NormalizedRNN(5, normalization)
+    result = layer(x, training=True, mask=keras.ops.convert_to_tensor(mask))
+    dense = [*layer.from_input.get_weights(), *layer.from_state.get_weights()]
+
+    def normalize(total, step):
+        if normalization == "batch":  # over the examples that have not ended
+            active = total[mask[:, step]]
+            return 0.1 * (total - active.mean(axis=0)) / np.sqrt(active.var(axis=0) + 1e-5)
+        if normalization == "layer":  # over the units
+            spread = np.sqrt(total.var(axis=1, keepdims=True) + 1e-5)
+            return (total - total.mean(axis=1, keepdims=True)) / spread
+        return total
+
+    np.testing.assert_allclose(result, by_hand(x, mask, dense, normalize), atol=1e-4)
 
 
-def test_each_row_is_a_step():
-    model = recipe.build_model((5, 4, 1), 3, normalization=None)
-    steps = keras.Model(model.inputs[0], model.get_layer("rnn1").output)
-    x = np.ones((1, 5, 4, 1), np.float32)
-    changed = x.copy()
-    changed[:, 1] = 0
-    differ = np.abs(steps(x).numpy() - steps(changed).numpy()).max(axis=-1)[0] > 1e-6
-    assert differ.tolist() == [False, True, True, True, True]
+def test_each_step_has_moving_averages_of_its_own():
+    layer = recipe.NormalizedRNN(5, "batch")
+    x = RNG.normal(size=(6, 3, 4)).astype(np.float32)
+    layer(x, training=True, mask=np.array([[True, True, False]] * 6))
+    moved = [float(np.abs(norm.moving_mean).max()) for norm in layer.norms]
+    assert moved[0] > 0
+    assert moved[1] > 0
+    assert moved[0] != moved[1]
+    assert moved[2] == 0  # no example has come so far
 
 
-def test_what_is_cut_is_blank_and_the_rest_stays():
-    split = recipe.cut(a_dataset().train, 3)
-    assert split.x.dtype == np.float32
-    np.testing.assert_array_equal(split.x[5, :, :, 0], [[1, 1]] * 3 + [[0, 0]] * 5)
-    lengths = np.array([1, 8] * 200)
-    np.testing.assert_array_equal(recipe.cut(split, lengths).x.sum(axis=(1, 2, 3)), [2, 6] * 200)
+def test_the_layer_is_made_again_from_its_configuration():
+    layer = recipe.NormalizedRNN(5, "batch", name="rnn")
+    again = recipe.NormalizedRNN.from_config(layer.get_config())
+    assert (again.units, again.normalization, again.name) == (5, "batch", "rnn")
 
 
-def test_lengths_vary_from_a_quarter_of_the_rows_to_all():
-    data = recipe.vary(a_dataset(rows=10))
-    for part in (data.train, data.validation, data.test):
-        lengths = part.x[:, :, 0, 0].sum(axis=1)
-        np.testing.assert_array_equal(np.unique(lengths), np.arange(3, 11))
-        np.testing.assert_array_equal(part.x[lengths == 4][0, :, 1, 0], [1] * 4 + [0] * 6)
+@pytest.mark.parametrize("variant", recipe.VARIANTS)
+def test_what_follows_the_end_of_an_image_is_not_read(variant):
+    model = recipe.build_model((5, 4, 1), 3, **recipe.VARIANTS[variant])
+    x = RNG.random((2, 5, 4, 1), np.float32) + 0.1
+    ended = recipe.cut(x, 3)
+    rnn = model.get_layer("rnn")
+    states = keras.Model(model.inputs[0], rnn.output)
+    assert states(x).shape == (2, 64)
+    short = np.concatenate([x[:, :3], 0 * x[:, :2]], axis=1)
+    np.testing.assert_array_equal(states(ended), states(short))
+    assert np.abs(states(x).numpy() - states(ended).numpy()).max() > 1e-3
+
+
+def test_images_end_after_a_random_number_of_rows():
+    x = np.ones((400, 8, 2, 1), np.float32)
+    np.testing.assert_array_equal(recipe.cut(x, 3)[7, :, 1, 0], [1] * 3 + [0] * 5)
+    split = Split(x, np.zeros(400, np.int32))
+    data = recipe.shorten(Dataset("made-up", ("a", "b"), split, split, split), RNG)
+    for part in data.parts:
+        assert np.unique(part.x.sum(axis=(1, 2, 3)) / 2).tolist() == [2, 3, 4, 5, 6]
     assert not np.array_equal(data.train.x, data.test.x)
 
 
-def test_the_claims_of_made_up_results(hand_made):
-    r, data, asked = recipe, a_dataset(), {}
-    ends = {r.NONE: 0.90, r.BATCH: 0.94, r.LAYER: 0.97}
-    lost = {r.ALL: 0, r.VARYING: 0.2}
-    curves = {}
-    for lengths, less in lost.items():
-        for arm, end in ends.items():
-            for rate in r.RATES:  # the second is the best on validation, the third on test data
-                end_here = end - less * (1 + (arm == r.BATCH))
-                best, most = rate == r.RATES[1], rate == r.RATES[2]
-                run = {"accuracy": [0.1, end_here - 0.1, end_here], "test_accuracy": end_here}
-                run["val_accuracy"] = [0.1, 0.2, 0.9 if best else 0.3]
-                curves[r.at(lengths, arm, rate)] = [run | ({"test_accuracy": 1} if most else {})]
-    histories = hand_made({name: runs * 6 for name, runs in curves.items()})
+def test_accuracy_by_the_rows_that_are_read():
+    """A model that needs more than six of eight rows, and then says class 1."""
 
-    class Trained:
-        """Right on one in ten for each row; on shorter images the arms differ."""
+    def model(x):
+        return np.eye(2)[(x.sum(axis=(1, 2, 3)) > 6).astype(int)]
 
-        def __init__(self, variant):
-            self.extra = 0.1 * variant.startswith(r.LAYER) - 0.2 * variant.startswith(r.NONE)
+    results = types.SimpleNamespace(seeds=lambda _: [0, 1], model=lambda variant, seed: model)
+    test = Split(np.ones((2, 4, 8, 1, 1)), np.array([[0, 1, 1, 1], [0, 0, 1, 1]]))
+    found = recipe.accuracies(results, test)
+    assert list(found) == [(v, n) for v in recipe.VARIANTS for n in (2, 4, 6, 7, 8)]
+    assert (found[BATCH, 6], found[BATCH, 7]) == ([25, 50], [75, 50])
 
-        def accuracy(self, split):
-            rows = split.x[0, :, 0, 0].sum()
-            return np.full(6, rows / 10 + (rows < 8) * self.extra)
 
-    class MadeUpLab(Lab):
-        def data(self, *, images, examples):
-            assert images
-            return data
+@pytest.fixture
+def verdicts(made_up, monkeypatch):
+    """`verdicts(ends, beyond)` runs the recipe on made-up accuracies in % of each variant."""
 
-        def train(self, build_model, variants, data, **_):
-            asked.update(variants)
-            self.histories = histories
-            return histories
+    def run(ends, beyond):
+        noise = RNG.normal(0, 0.1, (4, 6))
+        read = {
+            (variant, n): noise[k] + (beyond[k] if n > recipe.LONGEST else ends[k])
+            for k, variant in enumerate(recipe.VARIANTS)
+            for n in recipe.EIGHTHS
+        }
+        monkeypatch.setattr(recipe, "accuracies", lambda results, test: read)
 
-    histories.models = Trained
-    lab = MadeUpLab(Options(), None, None, None)
-    r.run(lab)
-    estimates = [claim.judgement.estimate for claim in lab.claims]
-    assert estimates == pytest.approx([3, 7, -4, 7, 23, 7, 16, 7, 10, 30])
-    for claim, verdict in ((lab.claims[2], "does not hold"), (lab.claims[6], "holds")):
-        assert claim.judgement.verdict == verdict
-        assert "more than -1 asked" in claim.judgement.finding
-    assert list(asked) == list(curves)
-    assert {given["learning_rate"] for given in asked.values()} == {0.002, 0.006, 0.02}
-    for name, arguments in asked.items():
-        assert (arguments["fit"]["data"] is data) == (r.ALL in name)
-    assert list(lab.rows) == [f"{arm}, {at}" for at in lost for arm in ends]
-    assert list(lab.figures) == ["figure.png", "figure-lengths.png"]
+        class MadeUpLab(Lab):
+            def train(self, build_model, variants, data, *, epochs):
+                assert data.test.x[:, :, 6:].max() == 0
+                runs = {
+                    variant: [{"accuracy": [0.1, (end + n) / 100]} for n in noise[k]]
+                    for k, (variant, end) in enumerate(zip(variants, ends, strict=True))
+                }
+                self.results = made_up(runs, chance=0.1)
+                return self.results
+
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-rows.png"]
+        return [claim.verdict for claim in lab.claims]
+
+    return run
+
+
+def test_where_layer_normalization_suits_better_every_claim_holds(verdicts):
+    assert verdicts([60, 65, 70, 80], [40, 35, 50, 50]) == ["holds"] * 4
+
+
+def test_where_it_does_harm_none_does(verdicts):
+    assert verdicts([75, 80, 70, 60], [40, 55, 50, 50]) == ["does not hold"] * 4
