@@ -29,7 +29,6 @@ RECIPES = frozenset(
         "optimizers",
         "panda_vs_caviar",
         "sanity_checks",
-        "settings_transfer",
         "softmax_logits",
     ]
 )

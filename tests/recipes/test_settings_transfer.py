@@ -1,108 +1,97 @@
-"""The recipe settings_transfer: its data sets, its correlations and the signs of its claims."""
-
-import types
+"""The recipe settings_transfer: drift and costs by value, its claims on planted effects."""
 
 import numpy as np
 import pytest
 
 from recipes import settings_transfer as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.tuning.oracles import make_oracle
+from recipes._lab.lab import Lab, Options
 
-RNG = np.random.default_rng(1)
-
-
-def made(train=400, held_out=60):
-    def split(count):
-        x = RNG.normal(3, 2, (count, 20)).astype(np.float32)
-        return Split(x, np.arange(count, dtype=np.int32) % 2)
-
-    return Dataset("d", ("a", "b"), split(train), split(held_out), split(held_out))
+OLD, SAMPLE, DRIFTING, CANCER = recipe.OLD, recipe.SAMPLE, recipe.DRIFTING, recipe.CANCER
 
 
-def test_the_arguments_reach_the_model():
-    model = recipe.build_model((7,), 3, dropout=0.4, momentum=0.7, learning_rate=0.3)
-    names = ["h1", "h1_bn", "h1_act", "h2", "h2_bn", "h2_act", "dropout", "softmax"]
-    assert [layer.name for layer in model.layers] == names
-    assert model.get_layer("dropout").rate == 0.4
-    assert model.optimizer.momentum == 0.7
-    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.3)
+def test_inputs_drift_from_what_they_were_to_a_mean_with_another_one():
+    x = np.array([[1, 10], [2, 20], [3, 30]], np.float32)
+    part = Split(x, np.array([0, 1, 0], np.int32))
+
+    class Swapped:
+        def permutation(self, count):
+            assert count == 2
+            return np.array([1, 0])
+
+    drifted = recipe.drift(Dataset("d", ("a", "b"), part, part, part), Swapped())
+    np.testing.assert_allclose(drifted.train.x, [[1, 10], [2 + 4.5, 20 - 4.5], [16.5, 16.5]])
+    for held_out in (drifted.validation, drifted.test):
+        np.testing.assert_allclose(held_out.x, [[5.5, 5.5], [11, 11], [16.5, 16.5]])
+        np.testing.assert_array_equal(held_out.y, part.y)
 
 
-def test_the_same_repetition_draws_the_same_trials_for_all_data():
-    def draws(seed, classes):
-        oracle = make_oracle("random", 3, seed)
-        recipe.build_tunable(oracle.get_space(), (4,), classes)
-        space = oracle.get_space()
-        recipe.build_tunable(space, (4,), classes)
-        oracle.update_space(space)
-        return [oracle.populate_space(f"{n}")["values"] for n in range(3)]
-
-    assert draws(0, 2) == draws(0, 10)
-    assert draws(0, 2) != draws(1, 2)
+def test_the_cost_of_another_winner():
+    validation = np.array([[0.5, 0.1], [0.2, 0.9]])  # losses of two settings, two seeds
+    test = np.array([[60, 70], [85, 40]])
+    elsewhere = np.array([[0.1, 0.1], [2, 2]])
+    assert recipe.cost(validation, test, elsewhere).tolist() == [25, 0]
 
 
-def test_noise_has_its_strength_and_leaves_scale_and_labels():
-    data = made()
-    noisy = recipe.drifted(data, 2.0)
-    signal = data.train.x / np.sqrt(5)
-    assert (noisy.train.x - signal).std() / signal.std() == pytest.approx(2, rel=0.05)
-    assert noisy.train.x.std() == pytest.approx(data.train.x.std(), rel=0.05)
-    assert noisy.train.x.dtype == np.float32
-    assert not np.array_equal(noisy.validation.x - data.validation.x / np.sqrt(5), signal[:60])
-    for part in ("train", "validation", "test"):
-        np.testing.assert_array_equal(getattr(noisy, part).y, getattr(data, part).y)
-    np.testing.assert_allclose(recipe.drifted(data, 0.0).test.x, data.test.x)
+@pytest.fixture
+def verdicts(made_up):
+    """`verdicts(orders)` runs the recipe where each kind of data has an order of the settings."""
+
+    def run(orders):
+        rng = np.random.default_rng(0)
+
+        class MadeUpLab(Lab):
+            def train(self, build_model, variants, data, *, epochs, **plan):
+                assert list(data) == [OLD, SAMPLE, DRIFTING, CANCER]
+                old, sample, drifting, cancer = (kind.split(0) for kind in data.values())
+                assert {len(kind.train) for kind in (old, sample, drifting)} == {400}
+                both = [{row.tobytes() for row in kind.train.x} for kind in (old, sample)]
+                assert len(both[0] & both[1]) < 5  # but for equal images
+                assert not np.array_equal(sample.test.x, drifting.test.x)
+                assert cancer.num_classes == 2
+                ranks = {name: rank for rank, name in enumerate(recipe.SETTINGS)}
+                runs = {}
+                for kind, name in variants:
+                    accuracy = 0.5 + 0.02 * orders[kind](ranks[name])
+                    runs[kind, name] = [
+                        {"accuracy": [0.1, accuracy + noise], "val_loss": [1, 1 - accuracy]}
+                        for noise in rng.normal(0, 0.001, 6)
+                    ]
+                self.results = made_up(runs, chance=0.1)
+                return self.results
+
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-order.png"]
+        return [claim.verdict for claim in lab.claims]
+
+    return run
 
 
-def test_breast_cancer_is_split_and_standardized():
-    data = recipe.breast_cancer()
-    sizes = [len(part) for part in (data.train, data.validation, data.test)]
-    assert sum(sizes) == 569
-    assert sizes[1] == sizes[2] == 113
-    assert (data.input_shape, data.num_classes) == ((30,), 2)
-    np.testing.assert_allclose(data.train.x.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(data.train.x.std(axis=0), 1, atol=1e-5)
+def same(rank):
+    return rank
 
 
-def test_rank_correlation():
-    assert recipe.rank_correlation(np.array([1, 2, 3]), np.array([1, 10, 100])) == pytest.approx(1)
-    assert recipe.rank_correlation(np.array([1, 2, 3]), np.array([2, 1, 0])) == pytest.approx(-1)
-    assert recipe.rank_correlation(np.array([1, 2, 3]), np.ones(3)) == 0
+def turned(rank):
+    return 19 - rank
 
 
-def test_the_claims_have_the_signs_of_their_words():
-    """Old data and new agree; breast cancer and noise each have an order of their own."""
-    order = {
-        recipe.OLD: [1, 2, 3, 4],
-        recipe.NEW: [1, 2, 3, 4],
-        recipe.CANCER: [2, 1, 4, 3],
-        recipe.NOISIEST: [4, 3, 2, 1],
-        recipe.NOISY_OLD: [4, 3, 2, 1],
-    }
-    trained, said = {}, {}
+def last_but_one(rank):
+    """Exchange the two best settings."""
+    return {18: 19, 19: 18}.get(rank, rank)
 
-    def search(build_tunable, data, *, name, **plan):
-        trained[name] = data
-        of = np.array(order.get(name, [1, 2, 3, 4])) / 10
-        best = int(of.argmax())
-        return [types.SimpleNamespace(val_accuracy=of, test_accuracy=of, best=best)] * 2
 
-    data = made(401, 61)
-    recipe.run(
-        types.SimpleNamespace(
-            data=lambda examples: data,
-            search=search,
-            claim=lambda text, source, d, **more: said.setdefault(text, np.array(d)),
-            lines=lambda *layout, **labels: None,
-            figure=lambda *figure: None,
-        )
-    )
-    # Rank correlations: .6 with breast cancer and -1 in the better half, -1 with noise.
-    expected = [-0.1, 0.4, 1.5, 10, 10, 2, 2, 30]
-    np.testing.assert_allclose([of[0] for of in said.values()], expected, atol=1e-9)
-    assert all(of.shape == (2,) for of in said.values())
-    assert list(trained) == list(recipe.VARIANTS)
-    assert [len(trained[name].train) for name in (recipe.OLD, recipe.NEW)] == [201, 200]
-    np.testing.assert_array_equal(trained[recipe.OLD].test.x, data.test.x[::2])
-    assert [len(trained[name].test) for name in (recipe.NOISY_OLD, recipe.NOISIEST)] == [31, 30]
+def test_where_orders_are_similar_and_winners_differ_every_claim_holds(verdicts):
+    orders = {OLD: same, SAMPLE: same, DRIFTING: turned, CANCER: last_but_one}
+    assert verdicts(orders) == ["holds"] * 4
+
+
+def test_where_the_winner_is_always_the_same_nothing_is_lost(verdicts):
+    orders = dict.fromkeys((OLD, SAMPLE, DRIFTING, CANCER), same)
+    assert verdicts(orders)[0] == "holds"
+    assert "holds" not in verdicts(orders)[1:]
+
+
+def test_where_another_sample_has_another_order_drift_is_not_to_blame(verdicts):
+    orders = {OLD: same, SAMPLE: turned, DRIFTING: last_but_one, CANCER: turned}
+    assert verdicts(orders) == ["does not hold", "holds", "holds", "does not hold"]
