@@ -1,30 +1,23 @@
 """Does batch normalization belong before the activation, and does it need bias, gamma and beta?
 
-Claim: before the activation is the usual place and the better default; it makes the bias of the
-layer before it redundant; and without gamma and beta a sigmoid stays in its linear part, which
-makes the network worse (Deep Learning Specialization, course 2 week 3).
-
-Look for: in the figure, which placement falls faster at a small rate, and which one still learns
-at a large one (losses above the frame are cut); in the second, how little a missing part changes;
-in TensorBoard, under weights, h1/bias of "before" beside "after", and how far h3_bn/gamma goes.
-
-A bias shifts all examples alike, and a normalization that follows takes the shift out again: the
-bias has no gradient but rounding. After an activation that is not so. Gamma and beta start at 1 and
-0, where a sigmoid is almost straight; gamma must grow by more than half until a line explains less
-than 95 % of its variance. Where the rate and the steps don't take it there, little can be lost
-without it; at large rates, after long training or in tasks that need the bend, more.
-
+Claim: before the activation is the usual place and the default to try; it makes the bias of the
+layer before it redundant; without gamma and beta a sigmoid stays in its linear part, and the
+network makes little use of its layers (Deep Learning Specialization, course 2 week 3).
+Look for: in the figure, at which learning rates each place does well; in figure-gamma, how far the
+network without gamma and beta stays below the other; in TensorBoard, under weights, how wide
+h1_bn/gamma becomes in "sigmoid, gamma and beta".
+Why: a bias shifts a unit's output for all examples alike, and a normalization that follows takes
+the shift out again, so that the bias has no gradient. After an activation that is not so. A sigmoid
+is almost straight where normalized inputs lie, between -2 and 2. Gamma stretches them and beta
+moves them, so that each unit uses as much of the bend as it needs. Small bends add up from layer to
+layer, while straight layers together are a linear model.
 Use: Dense(use_bias=False), BatchNormalization, Activation, in this order, with gamma and beta.
-Symptoms: training is slow
+Symptoms: training is slow; a deep net is no better than a linear model
 Topic: Batch normalization
 """
 
 import keras
 import numpy as np
-
-HIDDEN_LAYERS = 5
-UNITS = 100
-NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-5}  # Keras's .99 needs hundreds of steps
 
 
 def build_model(
@@ -33,38 +26,40 @@ def build_model(
     *,
     activation="relu",
     placement="before",
-    bias=True,
-    gamma_beta=True,
+    use_bias=False,
+    gamma_and_beta=True,
     dropout=0.1,
-    learning_rate=0.1,
+    learning_rate=0.3,
 ):
     """Return a compiled classifier of vectors: five hidden layers and a softmax.
 
     Args:
-        input_shape: of one example, (features,).
-        num_classes: units of the softmax; labels are integers from 0.
-        activation: of the hidden layers, "relu" (He's initial values) or another (Glorot's).
-        placement: of the normalizations, "before" or "after" the activations; "none" of them.
-        bias: whether the hidden layers have one.
-        gamma_beta: whether the normalizations learn a factor and a shift for each unit.
-        dropout: share of the last hidden layer's units that training drops.
-        learning_rate: of plain gradient descent.
+        input_shape: shape of one example, (features,).
+        num_classes: number of classes; labels are integers from 0.
+        activation: activation of the hidden layers, such as "relu".
+        placement: whether to normalize "before" or "after" each activation.
+        use_bias: whether the hidden layers have a bias.
+        gamma_and_beta: whether normalization learns a factor and a shift for each unit.
+        dropout: rate of Dropout after the last hidden layer.
+        learning_rate: learning rate of SGD.
     """
-    init = "he_normal" if activation == "relu" else "glorot_normal"
-    layers = [keras.Input(input_shape)]
-    for n in range(1, HIDDEN_LAYERS + 1):
-        dense = keras.layers.Dense(UNITS, use_bias=bias, kernel_initializer=init, name=f"h{n}")
-        act = keras.layers.Activation(activation, name=f"h{n}_act")
-        bn = keras.layers.BatchNormalization(
-            scale=gamma_beta, center=gamma_beta, name=f"h{n}_bn", **NORMALIZATION
+    model = keras.Sequential([keras.Input(input_shape)])
+    for n in range(1, 6):
+        model.add(
+            keras.layers.Dense(100, use_bias=use_bias, kernel_initializer="he_normal", name=f"h{n}")
         )
-        order = {"none": [dense, act], "before": [dense, bn, act], "after": [dense, act, bn]}
-        layers += order[placement]
-    layers += [
-        keras.layers.Dropout(dropout, name="dropout"),
-        keras.layers.Dense(num_classes, activation="softmax", name="softmax"),
-    ]
-    model = keras.Sequential(layers)
+        norm = keras.layers.BatchNormalization(
+            scale=gamma_and_beta,
+            center=gamma_and_beta,
+            momentum=0.9,
+            epsilon=1e-5,
+            name=f"h{n}_bn",
+        )
+        act = keras.layers.Activation(activation, name=f"h{n}_act")
+        for layer in (norm, act) if placement == "before" else (act, norm):
+            model.add(layer)
+    model.add(keras.layers.Dropout(dropout, name="dropout"))
+    model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate),
         loss="sparse_categorical_crossentropy",
@@ -74,128 +69,115 @@ def build_model(
 
 
 def build_tunable(hp, input_shape=(64,), num_classes=10):
-    """The same model for keras-tuner: the learning rate on a logarithmic scale."""
+    """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
     dropout = hp.Float("dropout", 0.0, 0.5)
     learning_rate = hp.Float("learning_rate", 1e-2, 10.0, sampling="log")
     return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
 
 
-NONE, BEFORE, AFTER = "no BN", "before", "after"
-NO_BIAS, NO_GAMMA = "before, no bias", "before, no gamma, beta"
-PARTS = {NONE: {"placement": "none"}, BEFORE: {}, AFTER: {"placement": "after"}}
-PARTS |= {NO_BIAS: {"bias": False}, NO_GAMMA: {"gamma_beta": False}}
-ACTIVATIONS = "relu", "sigmoid"
-RATES = 0.03, 0.1, 0.3, 1.0, 3.0
-BIAS_TOLERANCE = 1e-6  # rounding of 32-bit sums stays below, what a bias learns is far above
-
-
-def at(activation, part, rate):
-    """Name the variant of one activation, placement or missing part, and learning rate."""
-    return f"{activation}, {part}, lr {rate:g}"
-
-
+COURSE = "Deep Learning Specialization, course 2 week 3"
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates
+RELU, SIGMOID = "ReLU", "sigmoid"
+BEFORE, AFTER = "before", "after"
+LEARNED, NEITHER = "gamma and beta", "neither"
+ARMS = {
+    (RELU, BEFORE): {"activation": "relu"},
+    (RELU, AFTER): {"activation": "relu", "placement": "after"},
+    (SIGMOID, LEARNED): {"activation": "sigmoid"},
+    (SIGMOID, NEITHER): {"activation": "sigmoid", "gamma_and_beta": False},
+}
 VARIANTS = {
-    at(activation, part, rate): PARTS[part] | {"activation": activation, "learning_rate": rate}
-    for activation in ACTIVATIONS
-    for part in PARTS
+    (*arm, rate): arguments | {"use_bias": True, "dropout": 0.0, "learning_rate": rate}
+    for arm, arguments in ARMS.items()
     for rate in RATES
 }
 
 
-def largest_bias(models):
-    """Return the largest size of any hidden bias, (models,); a diverged one is NaN."""
-    biases = [models.weights[f"h{n}/bias"] for n in range(1, HIDDEN_LAYERS + 1)]
-    return np.abs(biases).max(axis=(0, 2))
+def spirals(y, random):
+    """Return points of a plane and their labels: three arms of a spiral, as in CS231n's notes.
 
-
-def straightness(outputs):
-    """Return what share of the hidden outputs' variance lines explain, (models,), in per cent.
-
-    Each unit has its own line, from BN to activation; `outputs` are those of `Models.outputs`.
+    Args:
+        y: labels, (examples,); modulo 3 they say which arm a point lies on.
+        random: a NumPy Generator.
     """
-    explained = total = 0
-    for n in range(1, HIDDEN_LAYERS + 1):
-        x, y = outputs[f"h{n}_bn"], outputs[f"h{n}_act"]  # (models, examples, units)
-        x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-        explained += ((x * y).sum(axis=1) ** 2 / (x**2).sum(axis=1).clip(1e-30)).sum(axis=1)
-        total += (y**2).sum(axis=(1, 2))
-    return 100 * explained / total.clip(1e-30)
+    radius = random.uniform(0, 1, len(y))
+    angle = 2 * np.pi * y / 3 + 4 * radius + random.normal(0, 0.2, len(y))
+    return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1), y % 3
+
+
+def largest_bias(models):
+    """Return how far any bias of the hidden layers is from its initial 0, (models,)."""
+    biases = [models.weights[f"h{n}/bias"] for n in range(1, 6)]
+    return np.nan_to_num(np.abs(biases).max(axis=(0, 2)), nan=1)  # 1 where training diverged
+
+
+def straightness(models, x):
+    """Return how much of the variance of the activations lines explain, (models,), in %.
+
+    Args:
+        models: from `results.models`.
+        x: inputs, (models, examples, features). Each unit has its own line from input to output.
+    """
+    outputs, shares = models.outputs(x), []
+    for n in range(1, 6):
+        z, a = outputs[f"h{n}_bn"], outputs[f"h{n}_act"]
+        covariance = np.mean(z * a, axis=1) - np.mean(z, axis=1) * np.mean(a, axis=1)
+        variances = np.var(z, axis=1) * np.var(a, axis=1)
+        shares.append(covariance**2 / np.maximum(variances, 1e-12))
+    return np.nan_to_num(100 * np.mean(shares, axis=(0, 2)))
 
 
 def run(lab):
-    """Train 50 variants, compare placements and parts, look at the biases and the sigmoids."""
-    from recipes._lab import evidence
-
-    course, own = "Deep Learning Specialization, course 2 week 3", "this recipe"
+    """Train four arms at six learning rates: ReLU on the data, sigmoid on spirals."""
     data = lab.data(examples=1000)
-    watch = [at(name, part, 0.1) for name in ACTIVATIONS for part in (BEFORE, AFTER, NO_GAMMA)]
-    histories = lab.train(build_model, VARIANTS, data, epochs=15, watch=watch)
+    plane = data.map(lambda dataset, random: dataset.map_examples(lambda x, y: spirals(y, random)))
+    results = lab.train(
+        build_model,
+        VARIANTS,
+        {RELU: data, SIGMOID: plane},
+        epochs={RELU: 15, SIGMOID: 40},
+        evaluate_every=5,
+        watch=[(LEARNED, 1.0)],
+    )
+    accuracy = results.final("test_accuracy")
+    best = {arm: results.best(*arm) for arm in ARMS}
+    before, after, learned, neither = (best[arm] for arm in ARMS)
+    straight = results.measure(
+        {key: straightness(results.models(key), plane.test.x) for key in (learned, neither)}, "%"
+    )
 
-    def best(name, part):
-        return histories.best([at(name, part, rate) for rate in RATES])
-
-    def gain(first, second):
-        return histories.difference("test_accuracy", first, second, scale=100)
-
-    def speed(name, part, rate):
-        return 100 * histories.mean_over_epochs("accuracy", at(name, part, rate))
-
-    def faster(name, than):
-        """Compare BN before: the mean training accuracy over all epochs, rate by rate."""
-        return {f"lr {r:g}": speed(name, BEFORE, r) - speed(name, than, r) for r in RATES}
-
-    def biases(part):
-        return np.max([largest_bias(histories.models(best(a, part))) for a in ACTIVATIONS], axis=0)
-
-    def straight(part):
-        return straightness(histories.models(best("sigmoid", part)).outputs(data.validation.x))
-
-    for name in ACTIVATIONS:
-        before, after, no_gamma = (best(name, part) for part in (BEFORE, AFTER, NO_GAMMA))
-        text = f"{name}: BN before is at most 1 point less accurate than after, each at its best lr"
-        lab.claim(text, course, gain(before, after), at_least=-1, unit="points")
-        text, by_rate = f"{name}: BN before learns faster than after", faster(name, AFTER)
-        lab.claim(f"{text} at 3 of 5 rates", own, by_rate, at_least=3, unit="rates")
-        lab.claim(f"{text} at the largest rate, lr 3", own, by_rate["lr 3"], unit="points")
-        rate = VARIANTS[before]["learning_rate"]  # one for both, which should be one network
-        text = f"{name}: BN before is as accurate without bias, within 1 point, lr {rate:g}"
-        lab.claim(text, course, gain(at(name, NO_BIAS, rate), before), within=1, unit="points")
-        text = f"{name}: without gamma, beta it is less accurate, each at its best lr"
-        source = course if name == "sigmoid" else own
-        lab.claim(text, source, gain(before, no_gamma), unit="points")
-    # Diverged runs, whose numbers are NaN, count against each of the next four claims.
-    exact = evidence.judge_exact(np.nan_to_num(biases(BEFORE), nan=1, posinf=1), BIAS_TOLERANCE)
-    lab.claim("with BN before, no hidden bias goes beyond 1e-6, at the best lr", course, exact)
-    beyond = np.nan_to_num(biases(AFTER), nan=0, posinf=0).clip(1e-9) / BIAS_TOLERANCE
-    text = "with BN after, some hidden bias goes beyond 1e-6, at the best lr"
-    lab.claim(text, own, np.log10(beyond), unit="factors of ten")
-    share = np.nan_to_num(straight(NO_GAMMA))
-    text = "sigmoid without gamma, beta: lines explain 95 % of its outputs' variance, best lr"
-    lab.claim(text, course, share, at_least=95, unit="%")
-    rest = np.nan_to_num(100 - straight(BEFORE))
-    text = "sigmoid with gamma, beta: lines leave 5 % of its outputs' variance, best lr"
-    lab.claim(text, course, rest, at_least=5, unit="%")
-    text, by_rate = "sigmoid: without gamma, beta it learns slower", faster("sigmoid", NO_GAMMA)
-    lab.claim(f"{text} at 3 of 5 rates", course, by_rate, at_least=3, unit="rates")
-    lab.table([best(name, part) for name in ACTIVATIONS for part in PARTS])
-    most = 1.3 * np.log(data.num_classes)  # a network that knows nothing has ln C
-
-    def loss(variant):
-        curve = histories.curve("loss", variant).clip(max=most)
-        return range(curve.shape[1]), curve
-
-    layout = {
-        f"{name}, lr {rate:g}": {part: loss(at(name, part, rate)) for part in (NONE, BEFORE, AFTER)}
-        for name in ACTIVATIONS
-        for rate in (0.1, 3.0)
-    }
-    labels = {"x_label": "epoch (0 = before training)", "y_label": "training loss (nats)"}
-    lab.figure(lab.lines(layout, limits=(0, most), **labels))
-    layout = {
-        name: {p: 100 * histories.final("test_accuracy", best(name, p)) for p in list(PARTS)[1:]}
-        for name in ACTIVATIONS
-    }
-    lab.figure(lab.dots(layout, x_label="test accuracy at the best learning rate (%)"), "parts")
+    lab.claim(
+        "ReLU: BN before is at most 1 percentage point less accurate than after, at the best rates",
+        source=COURSE,
+        that=accuracy[before] - accuracy[after] > -1,
+    )
+    lab.claim(
+        "ReLU: with BN before, every bias of a hidden layer stays at its initial 0, up to 1e-6",
+        source=COURSE,
+        that=lab.exact(largest_bias(results.models(before)), 1e-6),
+    )
+    lab.claim(
+        "on spirals, without gamma and beta, lines explain over 95 % of the sigmoids' variance",
+        source=COURSE,
+        that=straight[neither] > 95,
+        any_data=True,
+    )
+    lab.claim(
+        "on spirals, with gamma and beta, lines explain under 95 % of the sigmoids' variance",
+        source=COURSE,
+        that=straight[learned] < 95,
+        any_data=True,
+    )
+    lab.claim(
+        "on spirals, sigmoid, without gamma and beta test accuracy is lower, at the best rates",
+        source=COURSE,
+        that=accuracy[neither] < accuracy[learned],
+        any_data=True,
+    )
+    lab.table({", ".join(arm): key for arm, key in best.items()})
+    along = {"along": RATES, "x_label": "learning rate", "x_scale": "log", "limits": (0, 103)}
+    lab.figure(lab.lines(accuracy[RELU], lines=(BEFORE, AFTER), **along))
+    lab.figure(lab.lines(accuracy[SIGMOID], lines=(LEARNED, NEITHER), **along), name="gamma")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ RECIPES = frozenset(
         "bn_batch_size",
         "bn_covariate_shift",
         "bn_inference",
-        "bn_placement",
         "ensembles",
         "gradient_check",
         "learning_rate_decay",

@@ -1,4 +1,4 @@
-"""The recipe bn_placement: its models by value, its measures, its claims on made-up histories."""
+"""The recipe bn_placement: its networks and measures by value, its claims on planted effects."""
 
 import types
 
@@ -7,99 +7,103 @@ import numpy as np
 import pytest
 
 from recipes import bn_placement as recipe
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes._lab.lab import Lab, Options
 
-RATES = 0.03, 0.1, 0.3, 1.0, 3.0
 ORDER = {
-    "no BN": ["", "_act"],
-    "before": ["", "_bn", "_act"],
-    "after": ["", "_act", "_bn"],
-    "before, no bias": ["", "_bn", "_act"],
-    "before, no gamma, beta": ["", "_bn", "_act"],
+    ("ReLU", "before"): ["", "_bn", "_act"],
+    ("ReLU", "after"): ["", "_act", "_bn"],
+    ("sigmoid", "gamma and beta"): ["", "_bn", "_act"],
+    ("sigmoid", "neither"): ["", "_bn", "_act"],
 }
 
 
-@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
-@pytest.mark.parametrize("part", ORDER)
-def test_the_layers_of_each_variant(activation, part):
-    model = recipe.build_model((64,), 10, **recipe.VARIANTS[f"{activation}, {part}, lr 0.3"])
-    names = [f"h{n}{layer}" for n in range(1, 6) for layer in ORDER[part]]
+@pytest.mark.parametrize("network", ORDER)
+def test_the_layers_of_each_network(network):
+    model = recipe.build_model((64,), 10, **recipe.VARIANTS[*network, 0.3])
+    names = [f"h{n}{part}" for n in range(1, 6) for part in ORDER[network]]
     assert [layer.name for layer in model.layers] == [*names, "dropout", "softmax"]
-    initializer = {"relu": keras.initializers.HeNormal, "sigmoid": keras.initializers.GlorotNormal}
-    for layer in model.layers[:-2]:
-        if layer.name.endswith("_bn"):
-            learns = part != "before, no gamma, beta"
-            assert (layer.center, layer.scale) == (learns, learns)
-            assert (layer.momentum, layer.epsilon) == (0.9, 1e-5)
-        elif layer.name.endswith("_act"):
-            assert layer.activation is getattr(keras.activations, activation)
-        else:
-            assert layer.use_bias == (part != "before, no bias")
-            assert type(layer.kernel_initializer) is initializer[activation]
-    assert model.layers[-1].use_bias
+    activation = {"ReLU": "relu", "sigmoid": "sigmoid"}[network[0]]
+    learns = network[1] != "neither"
+    for n in range(1, 6):
+        norm = model.get_layer(f"h{n}_bn")
+        assert (norm.center, norm.scale, norm.momentum) == (learns, learns, 0.9)
+        assert model.get_layer(f"h{n}_act").activation is getattr(keras.activations, activation)
+        assert model.get_layer(f"h{n}").use_bias  # whose redundancy is tested
     assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.3)
 
 
-def test_fifty_variants():
-    names = [f"{a}, {p}, lr {r:g}" for a in ("relu", "sigmoid") for p in ORDER for r in RATES]
-    assert list(recipe.VARIANTS) == names
+def test_what_is_pasted_has_no_bias_that_does_nothing():
+    assert not any(recipe.build_model().get_layer(f"h{n}").use_bias for n in range(1, 6))
 
 
-def test_largest_bias_leaves_out_the_softmax():
-    weights = {f"h{n}/bias": np.full((2, 3), 0.1 * n) for n in range(1, 6)}
-    weights["h2/bias"][1, 2] = -4
-    weights["softmax/bias"] = np.full((2, 3), 9.0)
-    assert recipe.largest_bias(types.SimpleNamespace(weights=weights)).tolist() == [0.5, 4]
+def test_the_arms_of_the_spiral():
+    """Without noise an arm starts at its own angle and turns by 4 radians up to radius 1."""
+    radii = np.array([0.25, 0.5, 1.0, 0.5])
+    random = types.SimpleNamespace(uniform=lambda *_: radii, normal=lambda *_: np.zeros(4))
+    x, y = recipe.spirals(np.array([0, 1, 5, 9]), random)
+    assert y.tolist() == [0, 1, 2, 0]
+    np.testing.assert_allclose(np.hypot(*x.T), radii)
+    angles = np.arctan2(x[:, 0], x[:, 1])
+    expected = np.array([0, 1, 5, 9]) * 2 * np.pi / 3 + 4 * radii
+    np.testing.assert_allclose(np.exp(1j * angles), np.exp(1j * expected))
+
+
+def test_largest_bias_is_that_of_hidden_layers_and_1_where_training_diverged():
+    weights = {f"h{n}/bias": np.full((3, 2), 0.1 * n) for n in range(1, 6)}
+    weights["h2/bias"][1, 1] = -4
+    weights["h5/bias"][2, 0] = np.nan
+    weights["softmax/bias"] = np.full((3, 2), 9.0)
+    assert recipe.largest_bias(types.SimpleNamespace(weights=weights)).tolist() == [0.5, 4, 1]
 
 
 def test_straightness():
-    x = np.array([-1.0, 0, 1])[None, :, None] * np.ones((1, 1, 2))
-    # Unit 1 is a line. Unit 2 is |x|: its variance, a sum of squares of 2/3, no line explains.
-    y = np.concatenate([3 * x[..., :1] + 1, np.abs(x[..., 1:])], axis=2)
-    outputs = {f"h{n}_{of}": v for n in range(1, 6) for of, v in (("bn", x), ("act", y))}
-    assert recipe.straightness(outputs) == pytest.approx([100 * 18 / (18 + 2 / 3)])
-    constant = {name: np.ones((1, 3, 2)) for name in outputs}
-    assert recipe.straightness(constant) == [0]
+    x = np.array([-1.0, 0, 1])[None, :, None] * np.ones((2, 1, 2))
+    y = np.concatenate([3 * x[..., :1] + 1, np.abs(x[..., 1:])], axis=2)  # a line, and none
+    y[1] = 1  # constant, as units that are saturated
+    outputs = {f"h{n}_{name}": of for n in range(1, 6) for name, of in (("bn", x), ("act", y))}
+    models = types.SimpleNamespace(outputs=lambda x: outputs)
+    np.testing.assert_allclose(recipe.straightness(models, None), [50, 0], atol=1e-9)
 
 
-def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
-    level = {"no BN": 0.1, "before": 0.8, "after": 0.77}
-    level |= {"before, no bias": 0.805, "before, no gamma, beta": 0.76}
-    variants = {}
-    for name in recipe.VARIANTS:
-        activation, part = name.split(", ", 1)
-        part, rate = part.rsplit(", lr ", 1)
-        high = level[part] + (0.05 if activation == "sigmoid" and part == "after" else 0)
-        high -= {"1": 0, "3": 0.5 if part == "after" else 0.1}.get(rate, 0.02)
-        # Training and test differ, so that one can't be taken for the other.
-        variants[name] = [{"accuracy": [0.1] + [high] * 3, "test_accuracy": 0.5 * high}] * 10
-    histories = hand_made(variants, chance=0.1, classes=10)
+@pytest.fixture
+def judged(made_up, monkeypatch):
+    """`judged(planted)` runs the recipe on (best accuracy, largest bias, straightness)."""
 
-    class MadeUpLab(Lab):
-        def train(self, build_model, variants, data, *, epochs, watch):
-            assert variants is recipe.VARIANTS
-            assert set(watch) < set(variants)
-            self.histories = histories
-            return histories
+    def run(planted):
+        def runs(activation, arm, rate):
+            high = planted[activation, arm][0] / 100 if rate == 1.0 else 0.3
+            noise = np.random.default_rng(0).normal(0, 1e-3, 6)
+            return [{"accuracy": [0.1, high], "test_accuracy": high / 2 + n} for n in noise]
 
-    asked = lambda name: types.SimpleNamespace(name=name, outputs=lambda x: name)  # noqa: E731
-    monkeypatch.setattr(histories, "models", asked, raising=False)
-    bias = {"before": [0, 0, 0, 2e-7, np.nan] * 2, "after": [0.1, 0.1, 0.1, 0.1, np.nan] * 2}
-    part_of = lambda name: name.split(", ", 1)[1].rsplit(", lr", 1)[0]  # noqa: E731
-    monkeypatch.setattr(recipe, "largest_bias", lambda models: np.array(bias[part_of(models.name)]))
-    lines = {"before": [98.0, 98, 98, 98, np.nan] * 2, "before, no gamma, beta": [99.0] * 10}
-    monkeypatch.setattr(recipe, "straightness", lambda outputs: np.array(lines[part_of(outputs)]))
-    lab = MadeUpLab(Options(), None, None, None)
-    recipe.run(lab)
-    # Of each activation: test before - after; rates won; points at lr 3; test without - with bias;
-    # test with - without gamma. A diverged seed's bias counts as 1, or as 1e-9; its share as 0.
-    relu, sigmoid = [1.5, 5, 43, 0.25, 2], [-1, 1, 38, 0.25, 2]
-    others = [1, (4 * 5 - 3) / 5, 99, 2 * 4 / 5, 5]
-    estimates = [claim.judgement.estimate for claim in lab.claims]
-    assert estimates == pytest.approx([*relu, *sigmoid, *others], abs=1e-5)
-    verdicts = {n: lab.claims[n].judgement.verdict for n in (0, 5, 6, 10, 12)}
-    fails = "does not hold"  # and at the bound of -1 the claim about the sigmoid just holds
-    assert verdicts == {0: "holds", 5: "holds", 6: fails, 10: fails, 12: "holds"}
-    assert [claim.primary for claim in lab.claims] == [True] + [False] * 14
-    assert list(lab.figures) == ["figure.png", "figure-parts.png"]
+        class MadeUpLab(Lab):
+            def data(self, examples):
+                plane = types.SimpleNamespace(test=types.SimpleNamespace(x=None))
+                return types.SimpleNamespace(map=lambda change: plane)
+
+            def train(self, build_model, variants, data, *, epochs, evaluate_every, watch):
+                assert (build_model, variants) == (recipe.build_model, recipe.VARIANTS)
+                assert data.keys() == epochs.keys() == {"ReLU", "sigmoid"}
+                self.results = made_up({key: runs(*key) for key in variants}, chance=0.1)
+                self.results.models = lambda key: types.SimpleNamespace(key=key[:-1])
+                return self.results
+
+        monkeypatch.setattr(recipe, "largest_bias", lambda models: [planted[models.key][1]] * 6)
+        monkeypatch.setattr(recipe, "straightness", lambda models, x: [planted[models.key][2]] * 6)
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-gamma.png"]
+        return [(claim.verdict, round(claim.judgement.estimate, 2)) for claim in lab.claims]
+
+    return run
+
+
+def test_where_everything_is_as_the_course_says_every_claim_holds(judged):
+    planted = [(94, 1e-7, 0), (95, 1, 0), (98, 0, 80), (60, 0, 99)]
+    found = judged(dict(zip(ORDER, planted, strict=True)))
+    assert found == [("holds", n) for n in (-0.5, 0, 4, 15, 19)]
+
+
+def test_where_it_is_not_none_does(judged):
+    planted = [(90, 1e-3, 0), (98, 1, 0), (60, 0, 99), (98, 0, 80)]
+    found = judged(dict(zip(ORDER, planted, strict=True)))
+    assert found == [("does not hold", n) for n in (-4, 0, -15, -4, -19)]
