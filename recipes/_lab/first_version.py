@@ -21,7 +21,6 @@ RECIPES = frozenset(
         "bn_and_dropout",
         "bn_batch_size",
         "bn_covariate_shift",
-        "bn_inference",
         "ensembles",
         "gradient_check",
         "learning_rate_decay",
