@@ -1,23 +1,19 @@
 """What happens to batch normalization with small batches, and does layer normalization care?
 
-Claim: batch normalization works badly with small batches; layer normalization doesn't depend on
-them; the noise of a batch's statistics regularizes a little, and less with larger batches (Deep
-Learning Specialization, course 2 week 3; Ba, Kiros and Hinton 2016).
-
-Look for: in the figure, below which batch size BN falls off, and how its noise falls (more of it
-than 1 / √batch, since layers add theirs up); in the second one, at which learning rates this noise
-lowers the test loss; in TensorBoard, under epoch_loss, BN beside LayerNorm at batch 2.
-
-Why two are too few: one of two values is as far above their mean as the other is below. So every
-unit becomes 1 or -1, whatever the values, and inference, which normalizes by moving averages, meets
-values that training never saw.
-
-A smaller batch also means more steps. So noise is judged with ghost batches (Hoffer et al. 2017):
-each update follows the mean gradient of 128 examples, which come in batches of fewer. Plain Keras
-does this with gradient_accumulation_steps. They are compared at one small rate, where nothing but
-the noise differs, and each at its best rate, as one would use it: large steps make more of noise.
-
-Use: batches of 16 or more with BatchNormalization, LayerNormalization below that.
+Claim: batch normalization works badly with batches of 2 (Wu and He 2018, 4.1); layer normalization
+is robust to their size (Ba et al. 2016, 6.6). The noise of a batch's statistics regularizes, more
+with smaller batches (Deep Learning Specialization, course 2 week 3), which generalize better in
+ghost batches (Hoffer et al. 2017).
+Look for: in the figure, how far BN stays below LayerNorm at each batch size, whatever the learning
+rate; in figure-ghost, at which rates the noise of small batches lowers the test loss; in
+TensorBoard, under activations, h2_bn beside h2_ln for batches of 2.
+Why: of two values one is as far above their mean as the other is below it. Training sees each unit
+at 1 or -1, whatever the values; inference normalizes by moving averages, and meets values that
+training never saw. Layer normalization looks at one example at a time. A smaller batch also means
+more steps, so the noise is judged with ghost batches: each step follows the mean gradient of 128
+examples, which are normalized in batches of 8 or all together.
+Use: LayerNormalization where a batch can't hold more than a few examples, BatchNormalization from
+16 on. Don't make batches smaller for the sake of their noise.
 Symptoms: batches have to be small; training learns, validation stays at chance
 Topic: Batch normalization
 """
@@ -25,51 +21,43 @@ Topic: Batch normalization
 import keras
 import numpy as np
 
-HIDDEN_LAYERS = 2
-UNITS = 100
-
 
 def build_model(
     input_shape=(64,),
     num_classes=10,
     *,
     normalization="batch",
-    momentum=0.9,
-    epsilon=1e-5,
+    bn_momentum=0.9,
     dropout=0.1,
-    batches_per_update=1,
+    batches_per_step=1,
     learning_rate=0.1,
 ):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 
     Args:
-        input_shape: of one example, (features,).
-        num_classes: units of the softmax; labels are integers from 0.
-        normalization: before each activation: "batch", "layer" or None.
-        momentum: of the moving averages that inference uses.
-        epsilon: added to each variance.
-        dropout: share of the last hidden layer's units that training drops.
-        batches_per_update: whose mean gradient is followed at once.
-        learning_rate: of plain gradient descent.
+        input_shape: shape of one example, (features,).
+        num_classes: number of classes; labels are integers from 0.
+        normalization: what normalizes before each activation, "batch" or "layer".
+        bn_momentum: momentum of the moving averages that inference uses.
+        dropout: rate of Dropout after the last hidden layer.
+        batches_per_step: number of batches whose mean gradient a step follows.
+        learning_rate: learning rate of SGD.
     """
-    layers = [keras.Input(input_shape)]
-    for n in range(1, HIDDEN_LAYERS + 1):
-        layers.append(keras.layers.Dense(UNITS, kernel_initializer="he_normal", name=f"h{n}"))
+    model = keras.Sequential([keras.Input(input_shape)])
+    for n in range(1, 3):
+        model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
         if normalization == "batch":
-            layers.append(
-                keras.layers.BatchNormalization(momentum=momentum, epsilon=epsilon, name=f"h{n}_bn")
+            model.add(
+                keras.layers.BatchNormalization(momentum=bn_momentum, epsilon=1e-5, name=f"h{n}_bn")
             )
-        elif normalization == "layer":
-            layers.append(keras.layers.LayerNormalization(epsilon=epsilon, name=f"h{n}_ln"))
-        layers.append(keras.layers.Activation("relu", name=f"h{n}_act"))
-    layers += [
-        keras.layers.Dropout(dropout, name="dropout"),
-        keras.layers.Dense(num_classes, activation="softmax", name="softmax"),
-    ]
-    model = keras.Sequential(layers)
-    steps = batches_per_update if batches_per_update > 1 else None
+        else:
+            model.add(keras.layers.LayerNormalization(epsilon=1e-5, name=f"h{n}_ln"))
+        model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
+    model.add(keras.layers.Dropout(dropout, name="dropout"))
+    model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
+    accumulated = batches_per_step if batches_per_step > 1 else None
     model.compile(
-        optimizer=keras.optimizers.SGD(learning_rate, gradient_accumulation_steps=steps),
+        optimizer=keras.optimizers.SGD(learning_rate, gradient_accumulation_steps=accumulated),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -77,122 +65,96 @@ def build_model(
 
 
 def build_tunable(hp, input_shape=(64,), num_classes=10):
-    """The same model for keras-tuner: random search, 1 - momentum on a logarithmic scale."""
+    """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
+    normalization = hp.Choice("normalization", ["batch", "layer"])
+    dropout = hp.Float("dropout", 0.0, 0.5)
+    rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
     return build_model(
-        input_shape,
-        num_classes,
-        momentum=1 - hp.Float("one_minus_momentum", 1e-3, 0.3, sampling="log"),
-        dropout=hp.Float("dropout", 0.0, 0.5),
-        learning_rate=hp.Float("learning_rate", 1e-3, 1.0, sampling="log"),
+        input_shape, num_classes, normalization=normalization, dropout=dropout, learning_rate=rate
     )
 
 
-EXAMPLES = 512  # which every batch size divides
-SIZES = FEW, *_, MANY = (2, 4, 8, 32)
-ARMS = NONE, BN, LN = "no normalization", "BN", "LayerNorm"
-GHOSTS = NOISY, _, UPDATE = (8, 32, 128)  # the last is all of an update
-GHOST_RATES = (0.1, 0.3, 1.0)
-NOISE_SIZES = (4, 8, 16, 32, 64, 128)
-
-
-def arguments(size, epochs, **others):
-    """Return those of a variant, without Dropout, whose noise would hide that of BN."""
-    # The moving averages reach back over as many examples whatever the batch: over one epoch.
-    fit = {"batch_size": size, "epochs": epochs}
-    return {"dropout": 0.0, "momentum": 1 - size / EXAMPLES, "fit": fit} | others
-
-
+WU_HE, BA, HOFFER = "Wu and He 2018, 4.1", "Ba et al. 2016, 6.6", "Hoffer et al. 2017"
+COURSE = "Deep Learning Specialization, course 2 week 3"
+EXAMPLES = 512
+TWO, SIXTEEN, MANY = "batches of 2", "batches of 16", "batches of 128"
+SIZES = {TWO: 2, SIXTEEN: 16, MANY: 128}
+EPOCHS = {TWO: 6, SIXTEEN: 15, MANY: 40}  # larger batches make fewer steps of an epoch
+BN, LN = "BN", "LayerNorm"
+RATES = np.logspace(-2.5, 0.5, 7)  # learning rates
+# The moving averages reach back over as many examples whatever the batch: over one epoch.
 VARIANTS = {
-    f"{arm}, batch {size}": arguments(size, 10, normalization=kind)
-    for arm, kind in zip(ARMS, (None, "batch", "layer"), strict=True)
-    for size in SIZES
+    (kind, name, rate): {
+        "normalization": "batch" if kind == BN else "layer",
+        "bn_momentum": 1 - size / EXAMPLES,
+        "dropout": 0.0,
+        "learning_rate": rate,
+    }
+    for kind in (BN, LN)
+    for name, size in SIZES.items()
+    for rate in RATES
 }
-GHOST_VARIANTS = {
-    f"ghost {n}, lr {rate:g}": arguments(n, 40, batches_per_update=UPDATE // n, learning_rate=rate)
-    for n in GHOSTS
+NOISY, QUIET = "ghost batches of 8", "ghost batches of 128"
+GHOST_SIZES = {NOISY: 8, QUIET: 128}
+GHOST_RATES = (0.1, 0.3, 1.0, 3.0)
+GHOSTS = {
+    (name, rate): {
+        "bn_momentum": 1 - size / EXAMPLES,
+        "dropout": 0.0,
+        "batches_per_step": 128 // size,
+        "learning_rate": rate,
+    }
+    for name, size in GHOST_SIZES.items()
     for rate in GHOST_RATES
 }
 
 
-def noise_of(models, x, sizes, draws=50):
-    """Return by how much an example's normalized units depend on its batch, (seeds, sizes).
-
-    That is the standard deviation over random batches, in standard deviations over examples (root
-    mean squares over examples and units of the last normalization).
-    """
-    random, layer = np.random.default_rng(0), f"h{HIDDEN_LAYERS}_bn"
-    spread = models.outputs(x, training=True)[layer].var(axis=1).mean(axis=-1)
-    seeds, noise = len(spread), []
-    # As many copies of each model as draws compute side by side.
-    models.weights = {name: np.repeat(w, draws, axis=0) for name, w in models.weights.items()}
-    for size in sizes:
-        rows = random.integers(len(x), size=(2, draws, size))
-        rows[1, :, 0] = rows[0, :, 0]  # the same example in two batches
-        batches = [np.tile(x[of], (seeds, 1, 1)) for of in rows]
-        one, other = (models.outputs(b, training=True)[layer][:, 0] for b in batches)
-        noise.append(np.square(one - other).reshape(seeds, -1).mean(axis=1) / 2 / spread)
-    return np.sqrt(noise).T
-
-
 def run(lab):
-    """Tune and train each normalization at each batch size, and BN with ghost batches."""
-    from recipes._lab import evidence
-
-    source = "Deep Learning Specialization, course 2 week 3"
+    """Train both normalizations with three batch sizes, and BN with ghost batches."""
     data = lab.data(examples=EXAMPLES)
-    rates = {"values": (0.01, 0.03, 0.1, 0.3, 1.0), "extend": False}
-    tuned = lab.tune(build_model, VARIANTS, data, epochs=10, **rates)
-    watch = [f"{arm}, batch {size}" for arm in (BN, LN) for size in (FEW, MANY)]
-    histories = lab.train(build_model, tuned | GHOST_VARIANTS, data, epochs=10, watch=watch)
-    ghosts = {n: [f"ghost {n}, lr {rate:g}" for rate in GHOST_RATES] for n in GHOSTS}
-    best = {n: histories.best(names) for n, names in ghosts.items()}
-    lab.table([*VARIANTS, *best.values()])
+    results = lab.train(
+        build_model, VARIANTS, data, epochs=EPOCHS, batch_size=SIZES, evaluate_every=10
+    )
+    ghosts = lab.train(
+        build_model, GHOSTS, data, epochs=40, batch_size=GHOST_SIZES, evaluate_every=10
+    )
+    accuracy = results.final("test_accuracy")
+    bn = {size: accuracy[results.best(BN, size)] for size in SIZES}
+    ln = {size: accuracy[results.best(LN, size)] for size in SIZES}
+    noisy, quiet = ghosts.best(NOISY), ghosts.best(QUIET)
+    ghost_accuracy, ghost_loss = ghosts.final("test_accuracy"), ghosts.final("test_loss")
+    gap = ghost_loss - ghosts.final("train_loss")
 
-    def compare(text, first, second, metric="test_accuracy", **bound):
-        scale, unit = (100, "points") if metric == "test_accuracy" else (1, "nats")
-        difference = histories.difference(metric, first, second, scale)
-        lab.claim(text, source, difference, unit=unit, **bound)
-
-    at_best = "each at its best lr"
-    text = f"at batch {FEW} test accuracy is higher without BN than with it, {at_best}"
-    compare(text, f"{NONE}, batch {FEW}", f"{BN}, batch {FEW}")
-    text = f"with BN test accuracy is higher at batch {MANY} than at {FEW}, {at_best}"
-    compare(text, f"{BN}, batch {MANY}", f"{BN}, batch {FEW}")
-    text = f"with LayerNorm test accuracy at batch {FEW} is within 2 points of {MANY}, {at_best}"
-    compare(text, f"{LN}, batch {FEW}", f"{LN}, batch {MANY}", within=2)
-    models, x = histories.models(f"{LN}, batch {MANY}"), data.train.x
-    alone, among = (models.predict(x[:size], training=True)[:, 0] for size in (1, MANY))
-    text = "with LayerNorm an example's output is the same in any batch, up to 1e-5"
-    lab.claim(text, source, evidence.judge_exact(abs(alone - among).max(axis=1), 1e-5))
-    noise = noise_of(histories.models(ghosts[UPDATE][0]), x, NOISE_SIZES)
-    exponent = np.polyfit(np.log(NOISE_SIZES), np.log(noise.T), 1)[0]
-    text = "BN's noise falls like 1 / √batch: its exponent is within .1 of -.5"
-    lab.claim(text, source, exponent + 0.5, within=0.1)
-    text = f"in updates of {UPDATE}, batches of {NOISY} instead of one of {UPDATE}"
-    rate = f"lr {GHOST_RATES[0]:g}"
-    compare(f"{text} lower the test loss, {rate}", ghosts[UPDATE][0], ghosts[NOISY][0], "test_loss")
-    compare(f"{text} lower the test loss, {at_best}", best[UPDATE], best[NOISY], "test_loss")
-    compare(f"{text} raise test accuracy, {at_best}", best[NOISY], best[UPDATE])
-
-    accuracy, changes, axis = {}, {}, {"x_label": "examples in a batch", "x_scale": "log"}
-    for arm in ARMS:
-        final = [histories.final("test_accuracy", f"{arm}, batch {n}") for n in SIZES]
-        accuracy[arm] = (SIZES, 100 * np.transpose(final))
-    for k, rate in enumerate(GHOST_RATES):
-        loss = 100 * np.transpose([histories.final("test_loss", ghosts[n][k]) for n in GHOSTS])
-        changes[f"lr {rate:g}"] = (GHOSTS, loss - loss[:, -1:])
-    theory = 100 / np.sqrt([NOISE_SIZES])
-    noises = {"noise": (NOISE_SIZES, 100 * noise), "1 / √batch": (NOISE_SIZES, theory)}
-    layout = {"test accuracy": accuracy, "noise of BN (of a standard deviation)": noises}
-    main = lab.lines(layout, **axis, y_label="%", limits=(0, 103))
-    label = f"test loss minus that at {UPDATE} (nats / 100)"
-    second = lab.lines({f"BN, updates of {UPDATE}": changes}, **axis, y_label=label)
-    for figure, sizes in ((main, (2, *NOISE_SIZES)), (second, GHOSTS)):
-        for axes in figure.axes:
-            axes.set_xticks(sizes, sizes)
-            axes.minorticks_off()
-    lab.figure(main)
-    lab.figure(second, "ghost")
+    lab.claim(
+        f"with BN test accuracy is lower in {TWO} than of 128, each at its best rate",
+        source=WU_HE,
+        that=bn[TWO] < bn[MANY],
+    )
+    lab.claim(
+        f"with LayerNorm test accuracy in {TWO} is within 1 percentage point of 128, at best rates",
+        source=BA,
+        that=ln[TWO].within(1, of=ln[MANY]),
+    )
+    lab.claim(
+        f"with BN test accuracy in {SIXTEEN} is within 1 percentage point of 128, at best rates",
+        that=bn[SIXTEEN].within(1, of=bn[MANY]),
+    )
+    lab.claim(
+        "test minus training loss is smaller in ghost batches of 8 than of 128, at best rates",
+        source=COURSE,
+        that=gap[noisy] < gap[quiet],
+    )
+    lab.claim(
+        "test accuracy is higher in ghost batches of 8 than of 128, at best rates",
+        source=HOFFER,
+        that=ghost_accuracy[noisy] > ghost_accuracy[quiet],
+    )
+    lab.table([results.best(kind, size) for kind in (BN, LN) for size in SIZES])
+    axis = {"x_label": "learning rate", "x_scale": "log"}
+    lab.figure(
+        lab.lines(accuracy, along=RATES, each=SIZES, lines=(BN, LN), limits=(0, 103), **axis)
+    )
+    lab.figure(lab.lines(ghost_loss, along=GHOST_RATES, lines=GHOST_SIZES, **axis), name="ghost")
 
 
 if __name__ == "__main__":

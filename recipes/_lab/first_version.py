@@ -19,7 +19,6 @@ RECIPES = frozenset(
         "activation_functions",
         "batch_size",
         "bn_and_dropout",
-        "bn_batch_size",
         "bn_covariate_shift",
         "ensembles",
         "gradient_check",

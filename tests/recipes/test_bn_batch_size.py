@@ -1,112 +1,99 @@
-"""The recipe bn_batch_size: its models and its noise by value, its claims on made-up numbers."""
+"""The recipe bn_batch_size: its models by value, and its claims where the effect is planted."""
 
 import keras
 import numpy as np
 import pytest
 
-from recipes import bn_batch_size
-from recipes._lab.data import Dataset, Split
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes import bn_batch_size as recipe
+from recipes._lab.lab import Lab, Options
 
-ARMS = {
-    "no normalization": (None, ""),
+LAYERS = {
     "BN": (keras.layers.BatchNormalization, "_bn"),
     "LayerNorm": (keras.layers.LayerNormalization, "_ln"),
 }
 
 
-@pytest.mark.parametrize("arm", ARMS)
-@pytest.mark.parametrize("size", [2, 4, 8, 32])
-def test_the_layers_of_each_variant(arm, size):
-    arguments = dict(bn_batch_size.VARIANTS[f"{arm}, batch {size}"])
-    assert arguments.pop("fit") == {"batch_size": size, "epochs": 10}
-    model = bn_batch_size.build_model((7,), 3, **arguments)
-    kind, ending = ARMS[arm]
-    parts = ["", ending, "_act"] if kind else ["", "_act"]
-    expected = [f"h{n}{part}" for n in (1, 2) for part in parts]
-    assert [layer.name for layer in model.layers] == [*expected, "dropout", "softmax"]
-    assert model.get_layer("dropout").rate == 0
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("size", [2, 16, 128])
+def test_the_layers_of_each_variant(kind, size):
+    key = (kind, f"batches of {size}", recipe.RATES[5])
+    model = recipe.build_model((7,), 3, **recipe.VARIANTS[key])
+    layer, ending = LAYERS[kind]
+    names = [f"h{n}{part}" for n in (1, 2) for part in ("", ending, "_act")]
+    assert [layer.name for layer in model.layers] == [*names, "dropout", "softmax"]
+    assert type(model.get_layer(f"h2{ending}")) is layer
     assert model.optimizer.gradient_accumulation_steps is None
-    if kind:
-        layer = model.get_layer(f"h2{ending}")
-        assert type(layer) is kind
-        assert layer.epsilon == 1e-5
-    if arm == "BN":  # so that batches of any size add up to 512 examples in the averages
-        assert layer.momentum == 1 - size / 512
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(1)
+    assert recipe.SIZES[key[1]] == size
+    if kind == "BN":  # batches of any size add up to 512 examples in the averages
+        assert model.get_layer("h2_bn").momentum == 1 - size / 512
 
 
-@pytest.mark.parametrize(("size", "steps"), [(8, 16), (32, 4), (128, None)])
-@pytest.mark.parametrize("rate", [0.1, 0.3, 1])
-def test_ghost_batches_make_updates_of_128_examples(size, steps, rate):
-    arguments = dict(bn_batch_size.GHOST_VARIANTS[f"ghost {size}, lr {rate:g}"])
-    assert arguments.pop("fit") == {"batch_size": size, "epochs": 40}
-    model = bn_batch_size.build_model((7,), 3, **arguments)
+@pytest.mark.parametrize(("size", "steps"), [(8, 16), (128, None)])
+def test_ghost_batches_make_steps_of_128_examples(size, steps):
+    name = f"ghost batches of {size}"
+    model = recipe.build_model((7,), 3, **recipe.GHOSTS[name, 0.3])
+    assert recipe.GHOST_SIZES[name] == size
     assert model.optimizer.gradient_accumulation_steps == steps
-    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(rate)
     assert model.get_layer("h1_bn").momentum == 1 - size / 512
 
 
-class Centred:
-    """Two models that take the batch's mean away, one of them in other units."""
+@pytest.fixture
+def judged(made_up):
+    """`judged(highest, losses)` runs the recipe on accuracies (%) and test losses at best rates."""
 
-    def __init__(self):
-        self.weights = {"h1/kernel": np.array([1.0, 10.0])}
+    def run(highest, losses):
+        def runs(*key):
+            name, rate = key[-2:]
+            high = highest[key[:-1]] / 100 if np.isclose(rate, 1) else 0.2
+            noise = np.random.default_rng(len(str(key))).normal(0, 1e-3, 6)
+            return [
+                {
+                    "accuracy": [0.1, high],
+                    "loss": [2.3, 0.1],
+                    "test_accuracy": high - 0.1 + n,
+                    "test_loss": losses.get(name, 0) + n if np.isclose(rate, 1) else 0,
+                }
+                for n in noise
+            ]
 
-    def outputs(self, x, training):
-        assert training
-        x = np.broadcast_to(x, (len(self.weights["h1/kernel"]), *x.shape[-2:]))
-        scaled = x * self.weights["h1/kernel"][:, None, None]
-        return {"h2_bn": scaled - scaled.mean(axis=1, keepdims=True), "softmax": None}
+        class MadeUpLab(Lab):
+            def data(self, examples):
+                assert examples == 512
 
-    def predict(self, x, training):
-        return np.zeros((6, len(x), 3)) + 1e-7 * len(x)
+            def train(self, build_model, variants, data, *, epochs, batch_size, evaluate_every):
+                results = made_up({key: runs(*key) for key in variants}, chance=0.1)
+                self.results |= results
+                return results
+
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-ghost.png"]
+        assert len(lab.rows) == 6
+        return [(claim.verdict, round(claim.judgement.estimate, 1)) for claim in lab.claims]
+
+    return run
 
 
-def test_the_noise_of_a_mean_is_that_of_statistics():
-    x = np.random.default_rng(1).normal(5, 3, (4000, 2))
-    noise = bn_batch_size.noise_of(Centred(), x, (4, 16, 64), draws=4000)
-    # The mean of n examples, one of which is given, varies by (n - 1) / n^2 of the variance.
-    expected = [np.sqrt(n - 1) / n for n in (4, 16, 64)]
-    np.testing.assert_allclose(noise, [expected] * 2, rtol=0.05)
-    np.testing.assert_allclose(noise[0], noise[1])
+def planted(bn, ln, ghosts):
+    """Name the accuracies of batches of 2, 16 and 128, and of ghost batches of 8 and 128."""
+    sizes = ("batches of 2", "batches of 16", "batches of 128")
+    highest = {("BN", size): of for size, of in zip(sizes, bn, strict=True)}
+    highest |= {("LayerNorm", size): of for size, of in zip(sizes, ln, strict=True)}
+    names = ("ghost batches of 8", "ghost batches of 128")
+    return highest | {(name,): of for name, of in zip(names, ghosts, strict=True)}
 
 
-def test_the_claims_of_made_up_histories(hand_made, monkeypatch):
-    rng = np.random.default_rng(0)
-    accuracy = {"no normalization, batch 2": 0.9, "BN, batch 2": 0.6, "BN, batch 32": 0.95}
-    accuracy |= {"LayerNorm, batch 2": 0.93, "LayerNorm, batch 32": 0.92}
-    accuracy |= {"ghost 8, lr 0.3": 0.97, "ghost 128, lr 1": 0.94}  # the best ones
-    loss = {"ghost 8, lr 0.1": 0.2, "ghost 128, lr 0.1": 0.3}
-    loss |= {"ghost 8, lr 0.3": 0.15, "ghost 128, lr 1": 0.1}
+def test_where_small_batches_spoil_bn_and_noise_helps_every_claim_holds(judged):
+    losses = {"ghost batches of 8": 0.2, "ghost batches of 128": 0.5}
+    found = judged(planted((60, 95, 95), (94, 94, 94), (97, 94)), losses)
+    assert [verdict for verdict, _ in found] == ["holds"] * 5
+    assert [estimate for _, estimate in found] == pytest.approx([35, 0, 0, 0.3, 3], abs=0.2)
 
-    def made_up(name):
-        values = accuracy.get(name, 0.8) + rng.normal(0, 1e-4, 6)
-        losses = loss.get(name, 0.5) + rng.normal(0, 1e-4, 6)
-        return [{"accuracy": [0, v], "test_loss": z} for v, z in zip(values, losses, strict=True)]
 
-    class MadeUpLab(Lab):
-        def data(self, examples):
-            part = Split(np.zeros((examples, 7)), np.zeros(examples, int))
-            return Dataset("made up", ("a", "b"), part, part, part)
-
-        def tune(self, build_model, variants, data, *, epochs, **_):
-            assert (variants, epochs) == (bn_batch_size.VARIANTS, 10)
-            return {v: arguments | {"learning_rate": 7} for v, arguments in variants.items()}
-
-        def train(self, build_model, variants, data, **_):
-            assert all(variants[v]["learning_rate"] == 7 for v in bn_batch_size.VARIANTS)
-            self.histories = hand_made({v: made_up(v) for v in variants})
-            self.histories.models = lambda variant: Centred()
-            return self.histories
-
-    noise = np.array(bn_batch_size.NOISE_SIZES) ** -0.45 * rng.uniform(1, 2, (6, 1))
-    monkeypatch.setattr(bn_batch_size, "noise_of", lambda models, x, sizes: noise)
-    lab = MadeUpLab(Options(), None, None, None)
-    bn_batch_size.run(lab)
-    found = [(claim.judgement.verdict, claim.judgement.estimate) for claim in lab.claims]
-    yes, no = "holds", "does not hold"
-    expected = [(yes, 30), (yes, 35), (yes, 1), (yes, 31e-7), (yes, 0.05)]
-    expected += [(yes, 0.1), (no, -0.05), (yes, 3)]
-    assert found == [(verdict, pytest.approx(n, abs=0.05 * abs(n))) for verdict, n in expected]
-    assert list(lab.figures) == ["figure.png", "figure-ghost.png"]
+def test_where_it_is_the_other_way_round_none_does(judged):
+    losses = {"ghost batches of 8": 0.5, "ghost batches of 128": 0.2}
+    found = judged(planted((95, 70, 90), (60, 94, 94), (90, 96)), losses)
+    assert [verdict for verdict, _ in found] == ["does not hold"] * 5
+    estimates = [estimate for _, estimate in found]
+    assert estimates == pytest.approx([-5, -34, -20, -0.3, -6], abs=0.2)
