@@ -23,7 +23,6 @@ RECIPES = frozenset(
         "ensembles",
         "gradient_check",
         "learning_rate_decay",
-        "optimizers",
         "panda_vs_caviar",
         "sanity_checks",
         "softmax_logits",

@@ -1,119 +1,96 @@
-"""The recipe optimizers: its models by value, and its claims from made-up histories."""
+"""The recipe optimizers: its optimizers by value, and its claims where the effect is planted."""
 
 import keras
 import numpy as np
 import pytest
 
 from recipes import optimizers as recipe
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
-
-RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSprop", "Adam")
+from recipes._lab.lab import Lab, Options
 
 
-def test_the_variants_differ_in_rule_and_rate_only():
-    names = [f"{rule}, {rate}" for rate in ("lr 0.01", "best lr") for rule in RULES]
-    assert list(recipe.VARIANTS) == [*names, "Adam, lr 0.001"]
-    for name, arguments in recipe.VARIANTS.items():
-        assert arguments == {
-            "optimizer": name.partition(",")[0],
-            "learning_rate": 0.001 if name == "Adam, lr 0.001" else 0.01,
-            "batch_norm": False,
-            "dropout": 0,
-        }
+@pytest.mark.parametrize("name", recipe.OPTIMIZERS)
+def test_the_model_has_the_optimizer_that_is_asked_for(name):
+    model = recipe.build_model((5,), 3, **recipe.AS_IN_BOOK[recipe.IN_BOOK, name])
+    kinds = {"Momentum": "SGD", "AdaGrad": "Adagrad"}
+    assert type(model.optimizer) is getattr(keras.optimizers, kinds.get(name, name))
+    rate = 0.001 if name == "Adam" else 0.01
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(rate)
+    assert getattr(model.optimizer, "momentum", 0) == (0.9 if name == "Momentum" else 0)
+    assert getattr(model.optimizer, "initial_accumulator_value", 0) == 0
+    hidden = [f"h{n}{kind}" for n in range(1, 5) for kind in ("", "_act")]
+    assert [layer.name for layer in model.layers] == [*hidden, "dropout", "softmax"]
 
 
-def test_the_model_has_the_optimizer_that_is_asked_for():
-    kinds = {"Momentum": "SGD", "Nesterov": "SGD", "AdaGrad": "Adagrad"}
-    for name in RULES:
-        model = recipe.build_model((5,), 3, **recipe.VARIANTS[f"{name}, lr 0.01"])
-        optimizer = model.optimizer
-        assert type(optimizer) is getattr(keras.optimizers, kinds.get(name, name))
-        assert float(optimizer.learning_rate.numpy()) == pytest.approx(0.01)
-        momentum = 0.9 if name in ("Momentum", "Nesterov") else 0
-        assert getattr(optimizer, "momentum", 0) == momentum
-        assert getattr(optimizer, "nesterov", False) == (name == "Nesterov")
-        assert getattr(optimizer, "initial_accumulator_value", 0) == 0
-        hidden = [f"h{n}{kind}" for n in range(1, 5) for kind in ("", "_act")]
-        assert [layer.name for layer in model.layers] == [*hidden, "dropout", "softmax"]
-        assert model.get_layer("dropout").rate == 0
+def test_spirals_have_three_arms_that_start_at_angles_of_120_degrees():
+    class Still:
+        def uniform(self, low, high, size):
+            return np.full(size, 0.5)
 
+        def normal(self, mean, std, size):
+            return np.zeros(size)
 
-def test_normalization_stands_before_each_activation_unless_switched_off():
-    hidden = [f"h{n}{kind}" for n in range(1, 5) for kind in ("", "_bn", "_act")]
-    names = [layer.name for layer in recipe.build_model().layers]
-    assert names == [*hidden, "dropout", "softmax"]
-
-
-# Made-up mean accuracies over the epochs, then accuracies at the end, in points.
-SPEED = {
-    "lr 0.01": {
-        "SGD": 20,
-        "Momentum": 50,
-        "Nesterov": 60,
-        "AdaGrad": 90,
-        "RMSprop": 10,
-        "Adam": 80,
-    },
-    "best lr": {
-        "SGD": 70,
-        "Momentum": 72,
-        "Nesterov": 74,
-        "AdaGrad": 65,
-        "RMSprop": 75,
-        "Adam": 76,
-    },
-    "lr 0.001": {"Adam": 40},
-}
-END = {"lr 0.01": 90, "best lr": 97, "lr 0.001": 90}
+    points, labels = recipe.spirals(np.array([0, 1, 2, 3]), Still())
+    assert labels.tolist() == [0, 1, 2, 0]
+    angles = 2 + 2 * np.pi * np.array([0, 1, 2, 0]) / 3
+    np.testing.assert_allclose(points, 0.5 * np.stack([np.sin(angles), np.cos(angles)], axis=1))
 
 
 @pytest.fixture
-def lab(hand_made):
-    class MadeUpLab(Lab):
-        def tune(self, build_model, variants, data, *, epochs, batch_size, values):
-            assert list(variants) == [f"{rule}, best lr" for rule in RULES]
-            assert len(values) == 6
-            return {name: of | {"learning_rate": 0.3} for name, of in variants.items()}
+def judged(made_up):
+    """`judged(ends)` runs the recipe on made-up final accuracies in %, by problem."""
 
-        def train(self, build_model, variants, data, *, epochs, batch_size, watch):
-            assert batch_size == 128
-            assert {of["learning_rate"] for of in variants.values()} == {0.3, 0.01, 0.001}
-            made = {}
-            for name in variants:
-                rule, rate = name.split(", ")
-                speed = SPEED[rate][rule] / 100
-                # SGD ends higher than most; validation ranks the rules as training does.
-                end = END[rate] + 2 * (rule == "SGD") + 3 * (name == "Adam, best lr")
-                run = {"accuracy": [0.1, speed], "loss": [2.3, 1.0], "test_accuracy": end / 100}
-                # One worse of 5 refutes "all", and one better supports "any", from 8 seeds on.
-                made[name] = [run] * 8
-            self.histories = hand_made(made, chance=0.1, classes=10)
-            return self.histories
+    def run(ends):
+        class MadeUpLab(Lab):
+            def tune(self, build_model, variants, data, *, epochs, learning_rate):
+                assert variants == recipe.VARIANTS
+                assert set(learning_rate) == set(recipe.OPTIMIZERS)
+                return variants
 
-    lab = MadeUpLab(Options(), None, None, None)
-    recipe.run(lab)
-    return lab
+            def train(self, build_model, variants, data, *, epochs, watch):
+                assert variants == recipe.AS_IN_BOOK | recipe.VARIANTS
+                assert data[recipe.DEEP] is data[recipe.IN_BOOK]
+                assert data[recipe.SPIRALS].input_shape == (2,)
+                noise = np.random.default_rng(0).normal(0, 0.001, 6)
+                runs = {
+                    (problem, name): [{"accuracy": [0.1, end / 100 + e]} for e in noise * (n + 1)]
+                    for problem, by_name in ends.items()
+                    for n, (name, end) in enumerate(by_name.items())
+                }
+                self.results = made_up(runs, chance=0.1)
+                return self.results
 
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-problems.png"]
+        return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
 
-def test_the_claims_of_made_up_runs(lab):
-    """RMSprop is slower than SGD at one rate, AdaGrad, which is best there, at the best of each."""
-    leads = np.mean([30, 40, 70, -10, 60]), np.mean([2, 4, -5, 5, 6])
-    found = [claim.judgement.estimate for claim in lab.claims]
-    assert found == pytest.approx([3, 4, 4, leads[0] / 2 - leads[1], 0, 1, 3])
-    assert [c.judgement.finding for c in lab.claims[:3]] == [
-        "better at 3 of 3 rules, worse at 0 (all asked, 8 seeds)",
-        "better at 4 of 5 rules, worse at 1 (all asked, 8 seeds)",
-        "better at 4 of 5 rules, worse at 1 (all asked, 8 seeds)",
-    ]
-    fails = [n for n, of in enumerate(lab.claims) if of.judgement.verdict == "does not hold"]
-    assert fails == [1, 2, 4]
+    return run
 
 
-def test_the_book_s_adam_is_the_one_at_a_tenth_of_the_rate(lab, monkeypatch):
-    assert lab.claims[0].judgement.verdict == "holds"
-    monkeypatch.setitem(SPEED["lr 0.001"], "Adam", 15)
-    lab.claims.clear()
-    lab.figures.clear()
-    recipe.run(lab)
-    assert lab.claims[0].judgement.verdict == "does not hold"
+def by_name(*ends):
+    return dict(zip(recipe.OPTIMIZERS, ends, strict=True))
+
+
+def test_where_others_lead_most_by_their_rates_every_claim_holds(judged):
+    """On average of both problems Adam is best, but on spirals AdaGrad is."""
+    found = judged(
+        {
+            recipe.IN_BOOK: by_name(20, 50, 60, 70),  # leads of 30, 40, 50: 40 on average
+            recipe.DEEP: by_name(80, 84, 86, 94),  # leads of 4, 6, 14: 8
+            recipe.SPIRALS: by_name(70, 80, 90, 85),
+        }
+    )
+    assert found == [("holds", 3), ("holds", 3), ("holds", 40 / 2 - 8), ("holds", 1)]
+
+
+def test_where_sgd_is_best_everywhere_none_does(judged):
+    worse = by_name(90, 70, 60, 50)
+    found = judged({recipe.IN_BOOK: worse, recipe.DEEP: worse, recipe.SPIRALS: worse})
+    # Nothing beats the best on average; that nobody does is no evidence against a tie.
+    assert [verdict for verdict, _ in found] == [*["does not hold"] * 2, "holds", "not detected"]
+
+
+def test_a_lead_that_the_best_rates_leave_as_it_was_is_not_halved(judged):
+    ahead = by_name(50, 70, 80, 90)
+    found = judged({recipe.IN_BOOK: ahead, recipe.DEEP: ahead, recipe.SPIRALS: ahead})
+    assert found[2] == ("does not hold", -15)
