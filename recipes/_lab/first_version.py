@@ -14,20 +14,7 @@ from recipes._lab.histories import Difference, Histories
 from recipes._lab.lab import LEARNING_RATES, Lab
 from recipes._lab.output import figures
 
-RECIPES = frozenset(
-    [
-        "activation_functions",
-        "batch_size",
-        "bn_and_dropout",
-        "bn_covariate_shift",
-        "ensembles",
-        "gradient_check",
-        "learning_rate_decay",
-        "panda_vs_caviar",
-        "sanity_checks",
-        "softmax_logits",
-    ]
-)
+RECIPES = frozenset([])
 
 
 def lab_of(name):
