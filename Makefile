@@ -15,6 +15,7 @@ TRIALS  =
 STAGES  =
 ORACLE  =
 DISCARD =
+# Of `make recipe`, `make search` and `make gallery`.
 CLUSTER =
 # Of `make bench` and `make gallery`.
 MNIST   =
@@ -39,16 +40,17 @@ help:  ## show this list
 	@echo
 	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|file.csv]'
 	@echo '              [TARGET=column] [SEEDS=6] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
+	@echo '              [CLUSTER=auto|address]'
 	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|bayesian] [DISCARD=1]'
 	@echo '              [DATA=...] [TARGET=column] [SEEDS=1] [EPOCHS=20] [QUICK=1] [OUT=runs]'
 	@echo '              [CLUSTER=auto|address]'
 
-recipe: .venv/installed  ## run a recipe: NAME=..., see below
+recipe: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## run a recipe: NAME=..., see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes run $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
 	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
 	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick) \
-	  $(if $(SAVE),--save-model $(call q,$(SAVE)))
+	  $(if $(SAVE),--save-model $(call q,$(SAVE))) $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
 
 search: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
@@ -76,8 +78,9 @@ tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
 	@$(VENV)/python -m recipes tensorboard $(if $(NAME),$(call q,$(NAME))) \
 	  $(if $(PORT),--port $(call q,$(PORT))) --out $(call q,$(OUT))
 
-gallery: .venv/installed  ## make the reference results: 20 seeds, hours for all; goes on where it was: [NAME=...] [MNIST=mnist.npz]
-	@$(VENV)/python -m recipes gallery $(if $(NAME),$(call q,$(NAME))) $(if $(MNIST),--mnist $(call q,$(MNIST)))
+gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## make the reference results: 20 seeds, hours for all; goes on where it was: [NAME=...] [MNIST=mnist.npz]
+	@$(VENV)/python -m recipes gallery $(if $(NAME),$(call q,$(NAME))) $(if $(MNIST),--mnist $(call q,$(MNIST))) \
+	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
 	$(if $(NAME),,@$(VENV)/python -m tests.screenshot)
 
 gallery-serve: .venv/installed  ## the gallery's pages on 127.0.0.1: [PORT=8000]

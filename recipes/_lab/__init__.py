@@ -8,7 +8,6 @@ publishing/site            recipes and their claims -> static pages
 publishing/readme          recipes and their claims -> the generated parts of README.md
 publishing/claims          recipes/results/ -> every claim with its verdicts
 tuning/search              a recipe's search space -> trials in stages, figures, the best model
-tuning/cluster             batches of trials -> Ray
 output/terminal            progress and verdicts -> lines that a terminal shows
 run                        a recipe -> its folder, its files, the saved model
 first_version              what the recipes that are not rewritten yet talk to
@@ -28,6 +27,7 @@ tuning/choosing            one argument of each variant, chosen on validation
 tuning/space               scales, narrowed ranges, importance of hyperparameters
 results                    what training gave, asked by variant and seed
 training/models            trained models side by side: outputs of every layer, gradients, weights
+training/cluster           chunks of members -> Ray
 training/population        compiled Sequentials -> trained together, one graph per architecture
 training/checkpoints       finished chunks -> the store of a run, and back
 training/graph             one architecture as one graph

@@ -15,6 +15,7 @@ from recipes._lab.errors import UserError, nearest
 
 SITE = Path("runs/gallery")
 SEEDS_HELP = "how many seeds (if not the recipe's own number, most often 6)"
+CLUSTER_HELP = "train on Ray: auto, or where it runs"
 
 
 def main(recipe=None):
@@ -67,6 +68,7 @@ def _parser():
     add("--seeds", type=_count(1000), metavar="N", help=SEEDS_HELP)
     add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
     add("--save-model", type=_path, metavar="FILE", help="keep the best model as a .keras file")
+    add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     add = command("search", search_recipe, "search a recipe's hyperparameters")
     _add_common(add)
     add("--trials", type=_count(10**5), default=100, metavar="N", help="how many (if not 100)")
@@ -75,7 +77,7 @@ def _parser():
     add("--seeds", type=_count(1000), default=1, metavar="N", help="of each trial (if not 1)")
     add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
     add("--discard", action="store_true", help="prune the worse half of each batch, twice")
-    add("--cluster", metavar="ADDRESS", help="train on Ray: auto, or where it runs")
+    add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     add = command("tensorboard", serve_tensorboard, "serve the logs of runs on 127.0.0.1")
     add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
     add("--port", type=_count(65535), default=6006, metavar="N", help="if not 6006")
@@ -90,6 +92,7 @@ def _parser():
     add = command("gallery", build_gallery, "make the reference results; goes on where it was")
     add("name", metavar="NAME", nargs="*", help="of a recipe (if not all)")
     add("--mnist", default="mnist", metavar="FILE", help="MNIST as .npz (if not downloaded)")
+    add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     add = command("site", serve_site, "serve the gallery's pages on 127.0.0.1")
     add("--port", type=_count(65535), default=8000, metavar="N", help="if not 8000")
     return parser
@@ -227,7 +230,11 @@ def build_gallery(arguments):
     _, log, progress = terminal.speaking()
     try:
         gallery.build(
-            arguments.name or catalogue.names(), ("digits", arguments.mnist), log, progress
+            arguments.name or catalogue.names(),
+            ("digits", arguments.mnist),
+            log,
+            progress,
+            cluster=arguments.cluster,
         )
     finally:  # what is finished is shown, whatever stopped the rest
         readme.update()

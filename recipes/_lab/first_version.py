@@ -30,8 +30,8 @@ class FirstLab(Lab):
     lines = staticmethod(figures.lines)
     dots = staticmethod(figures.dots)
 
-    def __init__(self, options, store, log, progress):
-        super().__init__(options, store, log, progress)
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
         self.histories = Histories({}, {})
 
     @staticmethod

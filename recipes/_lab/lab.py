@@ -39,6 +39,7 @@ class Options:
         quick: a few seeds, epochs and examples: for trying, not for judging.
         out: folder of all runs.
         save_model: path of a .keras file for the best model, or None.
+        cluster: "auto" or an address to train on Ray, see `cluster.Cluster`; or None.
     """
 
     data: str = "digits"
@@ -49,6 +50,7 @@ class Options:
     quick: bool = False
     out: str = "runs"
     save_model: str | None = None
+    cluster: str | None = None
 
 
 class Lab:
@@ -62,6 +64,7 @@ class Lab:
         store: keeps unfinished work, as in `population.train`; or None.
         log: called with a line of text that the user should see.
         progress: context manager `progress(description, total)` that yields `advance(steps)`.
+        train: what trains members, a `Cluster`'s; None for `population.train`.
     """
 
     # How many seeds a run has, by which seeds `tune` chooses, and how often it goes on beyond the
@@ -81,7 +84,7 @@ class Lab:
     dots = staticmethod(charts.dots)
     trials = staticmethod(charts.trials)
 
-    def __init__(self, options, store, log, progress):
+    def __init__(self, options, store, log, progress, train=None):
         self.options, self.store = options, store
         count = options.seeds or (QUICK["seeds"] if options.quick else self.SEEDS)
         self.seeds = list(range(options.first_seed, options.first_seed + count))
@@ -91,6 +94,7 @@ class Lab:
         self.own_data = {}  # whether a variant was trained on the run's data as they are
         self._trainings, self._longest, self._plain = itertools.count(), 0, []
         self._log, self._progress = log, progress
+        self._train_members = train or population.train
 
     def data(self, name=None, *, images=False, examples=None):
         """Return the data that the user asked for, or of another name, as `Splits`.
@@ -370,6 +374,7 @@ class Lab:
                 log=self._log,
                 progress=self._progress,
                 store=self.store,
+                train=self._train_members,
                 project_name=f"{name}, repetition {repetition}, stage {stage}",
             )
 
@@ -509,7 +514,9 @@ class Lab:
             f"{doing} {len(members)} models: {len(variants)} variants x {len(seeds)} seeds"
         )
         with self._progress(description, total) as advance:
-            trained = population.train(list(members.values()), store=self.store, progress=advance)
+            trained = self._train_members(
+                list(members.values()), store=self.store, progress=advance
+            )
         outcomes = dict(zip(members, trained, strict=True))
         if start:
             for where, outcome in outcomes.items():

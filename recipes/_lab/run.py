@@ -15,6 +15,10 @@ from recipes._lab.data import read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, slug, write
 from recipes._lab.output import report, summary, tensorboard
+from recipes._lab.training import cluster
+
+# Options that no result depends on.
+ELSEWHERE = ("out", "save_model", "cluster")
 
 
 def run(name, options, log, progress):
@@ -39,12 +43,14 @@ def run(name, options, log, progress):
     source = Path(module.__file__).read_text(encoding="utf-8")
     data = read(options.data, options.target).split()
     arguments = dataclasses.asdict(options)
-    depends_on = {k: v for k, v in arguments.items() if k not in ("out", "save_model")}
+    depends_on = {k: v for k, v in arguments.items() if k not in ELSEWHERE}
     depends_on["data"] = data.fingerprint
     identity = digest.of_work(name, digest.of_code(source), json.dumps(depends_on))
     with RunFolder(options.out, name, data.name) as folder:
-        lab = first_version.lab_of(name)(options, folder.store(identity), log, progress)
-        module.run(lab)
+        with cluster.training(options.cluster) as train:
+            make = first_version.lab_of(name)
+            lab = make(options, folder.store(identity), log, progress, train)
+            module.run(lab)
         run_json = {
             "recipe": name,
             "question": catalogue.parse(name, source).question,

@@ -666,12 +666,12 @@ def test_the_pool_holds_every_data_set_where_the_blocks_look_for_it():
 
 def test_chunks_are_filled_and_cover_everybody():
     streams = [(DATA, seed) for seed in [0, 1, 2] * 30]
-    chunks, size = population._chunks(streams, 2)
+    chunks, size = population._chunks(streams, 2, threads=2)
     assert sorted(index for chunk in chunks for index in chunk) == list(range(90))
     assert size % 2 == 0
     assert max(map(len, chunks)) <= size <= population.CHUNK
     assert all(len({streams[index] for index in chunk}) == 1 for chunk in chunks)
-    chunks, size = population._chunks([(DATA, seed) for seed in range(27)], 8)
+    chunks, size = population._chunks([(DATA, seed) for seed in range(27)], 8, threads=2)
     assert sorted(index for chunk in chunks for index in chunk) == list(range(27))
     assert size == 16
     assert [numerics.members_multiple(batch) for batch in (1, 12, 100, 128)] == [8, 2, 2, 1]
@@ -723,6 +723,29 @@ def test_a_chunk_that_is_not_full_trains_its_members(monkeypatch):
     results = train(members)
     assert len(results) == 9
     assert_same_bits(results[8], train(members[8:])[0])
+
+
+def test_a_gpu_takes_all_members_at_once_and_fewer_if_they_do_not_fit(monkeypatch):
+    members = [member(build, 0, epochs=1) for build in grid(9)]
+    expected = train(members)
+    sizes = []
+    train_chunk = graph_module.Graph.train
+
+    def with_little_memory(self, members, progress):
+        sizes.append(len(members))
+        if self.size > 4:
+            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        return train_chunk(self, members, progress)
+
+    monkeypatch.setattr(population, "has_gpu", lambda: True)
+    monkeypatch.setattr(population, "CHUNK", 2)  # of a core
+    monkeypatch.setattr(graph_module.Graph, "train", with_little_memory)
+    population._recent.clear()
+    for one, other in zip(train(members), expected, strict=True):
+        assert_same_bits(one, other)
+    assert sizes[0] == 9
+    assert max(sizes[-3:]) <= 4
+    assert sum(sizes[-3:]) == 9
 
 
 def test_a_diverging_member_touches_nobody():

@@ -145,7 +145,7 @@ class Fake:
 def fake(monkeypatch):
     """Let training take no time; change `fake.accuracy` for other results."""
     stand_in = Fake()
-    monkeypatch.setattr(halving.population, "train", stand_in)
+    monkeypatch.setattr(population, "train", stand_in)
     return stand_in
 
 
@@ -763,7 +763,7 @@ def test_a_search_in_earnest_interrupted_in_its_second_batch_goes_on(kind, tmp_p
             raise KilledError
         return train(*arguments, **options)
 
-    monkeypatch.setattr(halving.population, "train", interrupted)
+    monkeypatch.setattr(population, "train", interrupted)
     with pytest.raises(KilledError):
         started(tmp_path, **options).search()
     again = started(tmp_path, **options)

@@ -25,7 +25,7 @@ SEEDS, FIRST_SEED = 20, 1000
 WIDTH, COLOURS = 1000, 64
 
 
-def build(names, datasets, log, progress):
+def build(names, datasets, log, progress, cluster=None):
     """Run recipes at reference settings, unless that has been done, and write their results.
 
     What is finished is written at once, so a build that is stopped goes on where it was.
@@ -35,6 +35,7 @@ def build(names, datasets, log, progress):
         datasets: names or paths of data, as in `data.load`; pictures are of the first.
         log: see `lab.Lab`.
         progress: see `lab.Lab`.
+        cluster: "auto" or an address to train on Ray, see `cluster.Cluster`; or None.
 
     Raises:
         UserError: data can't be had, or a recipe can't run on them.
@@ -49,7 +50,9 @@ def build(names, datasets, log, progress):
         digest = catalogue.read(name).digest
         for dataset in due(name, shown):
             log(f"{name} on {shown[dataset]}, {SEEDS} seeds")
-            options = Options(data=dataset, seeds=SEEDS, first_seed=FIRST_SEED, out=str(OUT))
+            options = Options(
+                data=dataset, seeds=SEEDS, first_seed=FIRST_SEED, out=str(OUT), cluster=cluster
+            )
             finished, folder = run(name, options, log, progress)
             if catalogue.read(name).digest != digest:
                 raise UserError(f"recipes/{name}.py was changed while it ran; run it again")

@@ -34,7 +34,13 @@ def key(members, fitted):
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def save(store, where, results):
+def save(store, members, fitted, results):
+    """Keep the results of a chunk, if there is a store and the chunk is trained from start to end.
+
+    Where training pauses, there is more to keep than a store does.
+    """
+    if not _is_kept(store, members):
+        return
     arrays = {
         "history": np.stack([[r.history[m] for m in METRICS] for r in results]),
         "test": np.array([[r.test["test_loss"], r.test["test_accuracy"]] for r in results]),
@@ -45,11 +51,12 @@ def save(store, where, results):
             arrays |= {f"{n}/{epoch}/{i}": weight for i, weight in enumerate(weights)}
         for epoch, summary in result.distributions.items():
             arrays[f"distributions/{n}/{epoch}"] = np.frombuffer(summary, np.uint8)
-    store.save(where, arrays)
+    store.save(key(members, fitted), arrays)
 
 
-def load(store, where):
-    arrays = store.load(where)
+def load(store, members, fitted):
+    """Return the results of a chunk that an earlier run has kept, or None."""
+    arrays = store.load(key(members, fitted)) if _is_kept(store, members) else None
     if arrays is None:
         return None
     weights = [collections.defaultdict(dict) for _ in arrays["epoch"]]
@@ -73,3 +80,7 @@ def load(store, where):
         )
         for n, of in enumerate(in_order)
     ]
+
+
+def _is_kept(store, members):
+    return store is not None and members[0].start is None and members[0].stop is None

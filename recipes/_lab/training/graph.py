@@ -1,5 +1,6 @@
 """The training of one architecture as one TensorFlow graph, many members at once."""
 
+import copy
 import functools
 import json
 from typing import NamedTuple
@@ -45,6 +46,14 @@ class Graph:
         self.class_weighted = self.weights_classes(members)
         self.run_epoch = tf.function(self._run_epoch, autograph=False)
         self.measure = tf.function(self._measure, autograph=False)
+
+    def resized(self, size):
+        """Return the same graph for chunks of another size, to be traced anew."""
+        other = copy.copy(self)
+        other.size = size
+        other.run_epoch = tf.function(other._run_epoch, autograph=False)
+        other.measure = tf.function(other._measure, autograph=False)
+        return other
 
     @staticmethod
     def hyperparameters_of(members):

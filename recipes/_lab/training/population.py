@@ -15,6 +15,8 @@ import concurrent.futures
 import json
 import os
 import threading
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +24,7 @@ import tensorflow as tf
 from recipes._lab.training import checkpoints
 from recipes._lab.training.fitting import fit
 from recipes._lab.training.graph import Graph
+from recipes._lab.training.members import Member
 from recipes._lab.training.numerics import members_multiple
 
 # Chunks run side by side, one a core; inside a chunk, each operation stays on its core. That wastes
@@ -30,6 +33,8 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 
 # Members in one call of the graph: fewer waste time between operations, more fall out of cache.
 CHUNK = 24
+# On a GPU nothing falls out of cache: one chunk takes all members that its memory holds.
+GPU_CHUNK = 4096
 # Of the inputs of one chunk, where each member has data of its own: twelve times MNIST's 10,000.
 MOST_BYTES = 400 * 2**20
 
@@ -45,11 +50,13 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
         progress: called with the number of epochs that one member or more have just finished,
             from any thread.
         engine: "population", or "keras" to train every member with plain `fit`.
-        threads: how many train at once; None for one a core. Results don't depend on it.
+        threads: how many train at once; None for one a core, or one for a GPU. Results don't
+            depend on it.
 
     Returns:
         A list of `Result`.
     """
+    threads = threads or (1 if has_gpu() else cores())
     stopped = threading.Event()
 
     def advance(epochs):
@@ -58,6 +65,64 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
         if progress is not None:
             progress(epochs)
 
+    results = [None] * len(members)
+
+    def work(chunk):
+        trained = checkpoints.load(store, chunk.members, chunk.is_fitted)
+        if trained is None:
+            trained = chunk.train(chunk.members, advance)
+            checkpoints.save(store, chunk.members, chunk.is_fitted, trained)
+        else:
+            advance(sum(member.epochs for member in chunk.members))
+        for index, result in zip(chunk.indices, trained, strict=True):
+            results[index] = result
+
+    chunks = divide(members, threads, engine)
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(work, chunk) for chunk in chunks if not chunk.is_fitted]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+        except BaseException:
+            stopped.set()  # ends the chunks that are under way after their epoch
+            pool.shutdown(cancel_futures=True)
+            raise
+    for chunk in chunks:
+        if chunk.is_fitted:
+            work(chunk)
+    return results
+
+
+class Chunk(NamedTuple):
+    """Members that are trained together.
+
+    Attributes:
+        indices: of the members, among all.
+        members: of one architecture and plan; or the only one, if it can't be stacked.
+        train: `train(members, progress)` returns their results.
+    """
+
+    indices: list[int]
+    members: list[Member]
+    train: Callable
+
+    @property
+    def is_fitted(self):
+        """Whether it is one member, trained by plain `fit`."""
+        return self.train is fit
+
+
+def divide(members, threads, engine="population"):
+    """Divide members into chunks, in the order in which they are best trained.
+
+    Args:
+        members: as in `train`.
+        threads: how many chunks are trained at once.
+        engine: as in `train`.
+
+    Returns:
+        A list of `Chunk`.
+    """
     populations, alone = collections.defaultdict(list), []
     for index, member in enumerate(members):
         if engine == "population" and member.spec is not None:
@@ -65,24 +130,7 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
             plan = (member.epochs, member.batch_size, member.evaluate_every, start, member.stop)
             populations[member.spec.signature, _shape(member.data), plan].append(index)
         else:
-            alone.append(index)
-    results = [None] * len(members)
-
-    def work(chunk, train_chunk):
-        group = [members[index] for index in chunk]
-        # Where training pauses, there is more to keep than a store does.
-        stored = store is not None and group[0].start is None and group[0].stop is None
-        where = checkpoints.key(group, train_chunk is fit) if stored else None
-        trained = checkpoints.load(store, where) if stored else None
-        if trained is None:
-            trained = train_chunk(group, advance)
-            if stored:
-                checkpoints.save(store, where, trained)
-        else:
-            advance(sum(member.epochs for member in group))
-        for index, result in zip(chunk, trained, strict=True):
-            results[index] = result
-
+            alone.append(Chunk([index], [member], fit))
     queue = []
     for indices in populations.values():
         group = [members[index] for index in indices]
@@ -96,46 +144,51 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
             max(len(of_chunk) for of_chunk in distinct),
             max(len({data for data, _ in of_chunk}) for of_chunk in distinct),
         )
-        train_chunk = _population(group, size, *counts).train
+        population = _population(group, size, *counts, multiple)
         steps = first.epochs * (len(first.data.train) // batch_size)
         work_of_chunk = size * steps * batch_size * len(json.loads(first.spec.signature))
         for number, chunk in enumerate(chunks):
-            chunk = [indices[i] for i in chunk]
-            queue.append(((number > 0, -work_of_chunk), chunk, train_chunk))
+            of_chunk = Chunk(
+                [indices[n] for n in chunk], [group[n] for n in chunk], population.train
+            )
+            queue.append(((number > 0, -work_of_chunk), of_chunk))
     # All populations stand in one queue. First a chunk of each, so that one is traced while another
     # trains; then the largest, so that no core is left with one when the others have finished.
     queue.sort(key=lambda entry: entry[0])
-    with concurrent.futures.ThreadPoolExecutor(threads or cores()) as pool:
-        futures = [pool.submit(work, chunk, train_chunk) for _, chunk, train_chunk in queue]
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                future.result()
-        except BaseException:
-            stopped.set()  # ends the chunks that are under way after their epoch
-            pool.shutdown(cancel_futures=True)
-            raise
-    for index in alone:
-        work([index], fit)
-    return results
+    return [chunk for _, chunk in queue] + alone
 
 
 class _Population:
     """Members of one architecture and plan, with a graph that is traced when first needed."""
 
-    def __init__(self, members, size, streams, datasets):
+    def __init__(self, members, size, streams, datasets, multiple):
         self.size, self.streams, self.datasets = size, streams, datasets
+        self._multiple = multiple
         self._arguments, self._graph = (members, size, streams, datasets), None
         self._lock = threading.Lock()
 
     def train(self, members, progress):
-        """Train one chunk and return its results."""
+        """Train one chunk and return its results; in halves if a GPU's memory can't hold it."""
         with self._lock:
             self._graph = self._graph or Graph(*self._arguments)
             self._arguments = None
-        return self._graph.train(members, progress)
+        results = []
+        while len(results) < len(members):
+            graph = self._graph
+            part = members[len(results) : len(results) + graph.size]
+            try:
+                results += graph.train(part, progress)
+            except tf.errors.ResourceExhaustedError:
+                half = _rounded_up(graph.size // 2, self._multiple)
+                if half == graph.size:
+                    raise
+                with self._lock:
+                    self._graph = graph.resized(half)
+                    self.size = half
+        return results
 
 
-def _population(members, size, streams, datasets):
+def _population(members, size, streams, datasets, multiple):
     """Return a population for chunks of this size, one of the last ones if it fits.
 
     Tracing takes a second or so: a search that trains batch after batch, or a recipe that tunes
@@ -159,7 +212,7 @@ def _population(members, size, streams, datasets):
         )
         if known == like and fits:
             return population
-    population = _Population(members, size, streams, datasets)
+    population = _Population(members, size, streams, datasets, multiple)
     _recent.appendleft((like, population))
     return population
 
@@ -172,12 +225,17 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+def has_gpu():
+    """Tell whether TensorFlow trains on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def _shape(data):
     """Return what must be equal of the data of members that share a graph."""
     return data.input_shape, data.num_classes, *map(len, data.parts)
 
 
-def _chunks(streams, multiple, threads=None):
+def _chunks(streams, multiple, threads):
     """Divide members into chunks of equal size, with as few streams in each as that allows.
 
     Members of one stream, a pair of data and seed, see the same batches and the same random bits,
@@ -186,7 +244,7 @@ def _chunks(streams, multiple, threads=None):
     Args:
         streams: of each member.
         multiple: of which the size of the chunks must be one.
-        threads: how many train at once; None for one a core.
+        threads: how many chunks are trained at once.
 
     Returns:
         Lists of indices; the size of the largest, rounded up to a multiple of `multiple`.
@@ -194,7 +252,7 @@ def _chunks(streams, multiple, threads=None):
     by_stream = collections.defaultdict(list)
     for index, stream in enumerate(streams):
         by_stream[stream].append(index)
-    size = min(CHUNK, -(-len(streams) // (threads or cores())))
+    size = min(GPU_CHUNK if has_gpu() else CHUNK, -(-len(streams) // threads))
     chunks = []
     if len(streams) >= len(by_stream) * size / 2:
         for indices in by_stream.values():
@@ -203,7 +261,11 @@ def _chunks(streams, multiple, threads=None):
         largest = max(sum(part.x.nbytes for part in data.parts) for data, _ in by_stream)
         size = min(size, max(1, MOST_BYTES // largest))
         chunks = _split([index for indices in by_stream.values() for index in indices], size)
-    return chunks, -(-max(map(len, chunks)) // multiple) * multiple
+    return chunks, _rounded_up(max(map(len, chunks)), multiple)
+
+
+def _rounded_up(count, multiple):
+    return -(-count // multiple) * multiple
 
 
 def _split(indices, size):

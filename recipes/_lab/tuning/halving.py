@@ -6,7 +6,6 @@ import functools
 
 import numpy as np
 
-from recipes._lab.training import population
 from recipes._lab.tuning.oracles import make_oracle
 from recipes._lab.tuning.space import narrowed
 
@@ -34,7 +33,7 @@ def search_together(tuners):
         doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
         with first._progress(doing, total) as advance:
             plan = {"store": first.store, "progress": advance}
-            train = functools.partial(first.train_members or population.train, **plan)
+            train = functools.partial(first.train_members, **plan)
             results = _train(members, first.discard, train)
         for number, (tuner, trials) in enumerate(batches):
             own = {trial.trial_id: results[number, trial.trial_id] for trial in trials}

@@ -19,7 +19,8 @@ from recipes._lab.files import RunFolder, csv_text, explained, joined, write
 from recipes._lab.lab import QUICK
 from recipes._lab.output import figures, tensorboard
 from recipes._lab.run import save_model
-from recipes._lab.tuning import cluster, space
+from recipes._lab.training import cluster
+from recipes._lab.tuning import space
 from recipes._lab.tuning.halving import search_in_stages
 from recipes._lab.tuning.oracles import rank
 from recipes._lab.tuning.tuner import PopulationTuner
@@ -127,10 +128,7 @@ def run(name, options, log, progress):
     }
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(RunFolder(options.out, name, f"{data.name}-search"))
-        train = None
-        if options.cluster:
-            ray = stack.enter_context(contextlib.closing(cluster.Cluster(options.cluster)))
-            train = ray.train
+        train = stack.enter_context(cluster.training(options.cluster))
         state = folder.cache / f"search-{name}-{_digest(settings)}"
         _say_if_new(folder.cache / f"search-{name}.json", settings, state, log)
 

@@ -21,7 +21,7 @@ from keras_tuner.src import utils as keras_tuner_utils
 
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
-from recipes._lab.training import architecture
+from recipes._lab.training import architecture, population
 from recipes._lab.training.loading import load_model
 from recipes._lab.training.members import METRICS, Member
 from recipes._lab.tuning.halving import scores, search_together, test_accuracies
@@ -58,7 +58,7 @@ class PopulationTuner(keras_tuner.Tuner):
         progress: context manager `progress(description, total)` that yields `advance(steps)`.
         store: keeps what is trained for a run that is killed, as in `population.train`; a search
             with a directory needs none.
-        train: what trains members, as `population.train`, which it is by default; a `Cluster`'s.
+        train: what trains members, a `Cluster`'s; None for `population.train`.
 
     Raises:
         UserError: the folder holds something that is not the state of a search.
@@ -88,7 +88,7 @@ class PopulationTuner(keras_tuner.Tuner):
         self.batch = batch or (BAYESIAN_BATCH if bayesian else BATCH)
         self._log, self._progress, self._logged = log, progress or _no_progress, set()
         self._kept, self._temporary, self.store = {}, directory is None, store
-        self.train_members = train
+        self.train_members = train or population.train
         if self._temporary:
             directory = tempfile.mkdtemp()  # keras-tuner makes empty folders in it
             weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)

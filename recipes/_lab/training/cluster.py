@@ -1,23 +1,32 @@
-"""Batches of trials -> Ray, on this machine or on many. Retries, GPUs and authentication are Ray's.
+"""Chunks of members -> Ray, on this machine or on many. Retries, GPUs and authentication are Ray's.
 
-The search itself, its oracle and its files stay in one process; what goes out are lists of members,
-and what comes back are their results, the same as without a cluster (at an equal number of threads
-within an operation, which is one). A worker or a node that dies costs its part of a batch, which
+The run itself, its oracle, its evidence and its files stay in one process; what goes out are chunks
+of members, and what comes back are their results, the same as without a cluster (at an equal number
+of threads within an operation, which is one). A worker or a node that dies costs its chunk, which
 Ray runs again.
 """
 
+import contextlib
 import dataclasses
 import socket
 from pathlib import Path
 
-import numpy as np
-
 from recipes._lab.errors import UserError
-from recipes._lab.training import population
+from recipes._lab.training import checkpoints, population
 
 ROOT = Path(__file__).parents[3]
-RETRIES = 10  # of a part whose worker dies
+RETRIES = 10  # of a chunk whose worker dies
 EXCLUDED = ("/runs", "/.venv", "/.git", "/tests", "/recipes/results")
+
+
+@contextlib.contextmanager
+def training(address):
+    """Yield what trains members: `population.train`, or at an address a `Cluster`'s."""
+    if address is None:
+        yield population.train
+        return
+    with contextlib.closing(Cluster(address)) as cluster:
+        yield cluster.train
 
 
 class Cluster:
@@ -36,7 +45,7 @@ class Cluster:
             import ray
         except ImportError as error:
             raise UserError(
-                "Ray is not installed; say make search with CLUSTER=..., which installs it, or "
+                "Ray is not installed; say CLUSTER=... to make, which installs it, or "
                 "pip install -r requirements-cluster.txt"
             ) from error
         if address != "auto":
@@ -60,32 +69,37 @@ class Cluster:
         self._work = ray.remote(max_retries=RETRIES, **share)(_work)
 
     def train(self, members, *, store=None, progress=None):
-        """Train members as `population.train` does; a cluster has no use for the store."""
-        datasets = list(dict.fromkeys(member.data for member in members))
-        # Shipped once, and kept for the next batch of trials.
-        self._shipped = {d: self._shipped.get(d) or self._ray.put(d) for d in datasets}
-        # Sorted, so that each part has few architectures and data sets.
-        order = sorted(
-            range(len(members)),
-            key=lambda n: (_architecture(members[n]), datasets.index(members[n].data)),
-        )
-        parts = [part for part in np.array_split(order, self.slots) if part.size]
-        running = {}
-        for part in parts:
-            needed = list(dict.fromkeys(members[n].data for n in part))
-            bare = [
-                dataclasses.replace(members[n], data=needed.index(members[n].data)) for n in part
-            ]
-            running[self._work.remote(bare, *(self._shipped[d] for d in needed))] = part
+        """Train members as `population.train` does, each chunk as one task of Ray's."""
         results = [None] * len(members)
+
+        def finish(chunk, trained):
+            for index, result in zip(chunk.indices, trained, strict=True):
+                results[index] = result
+            if progress is not None:
+                progress(sum(member.span for member in chunk.members))
+
+        running = {}
+        for chunk in population.divide(members, self.slots):
+            trained = checkpoints.load(store, chunk.members, chunk.is_fitted)
+            if trained is None:
+                running[self._start(chunk.members)] = chunk
+            else:
+                finish(chunk, trained)
         while running:
             (done,), _ = self._ray.wait(list(running), num_returns=1)
-            part = running.pop(done)
-            for n, result in zip(part, self._ray.get(done), strict=True):
-                results[n] = result
-            if progress is not None:
-                progress(sum(members[n].span for n in part))
+            chunk, trained = running.pop(done), self._ray.get(done)
+            checkpoints.save(store, chunk.members, chunk.is_fitted, trained)
+            finish(chunk, trained)
         return results
+
+    def _start(self, members):
+        """Start the task that trains a chunk; each data set is shipped once, for all chunks."""
+        datasets = list(dict.fromkeys(member.data for member in members))
+        for data in datasets:
+            if data not in self._shipped:
+                self._shipped[data] = self._ray.put(data)
+        bare = [dataclasses.replace(m, data=datasets.index(m.data)) for m in members]
+        return self._work.remote(bare, *(self._shipped[data] for data in datasets))
 
     def close(self):
         """Leave the cluster; one of this machine's own ends."""
@@ -102,10 +116,6 @@ def _check_port(address):
             f"no Ray cluster answers at {address!r} ({error}); give auto or host:port of one that "
             "`ray start --head` has started"
         ) from error
-
-
-def _architecture(member):
-    return member.spec.signature if member.spec else ""
 
 
 def _work(members, *datasets):

@@ -1,19 +1,21 @@
-"""A search on a real Ray of this machine gives the trials that it gives without."""
+"""Searches and recipes on a real Ray of this machine give what they give without."""
 
+import contextlib
 import dataclasses
 import functools
 import os
 import signal
 
+import keras
 import numpy as np
 import pytest
 
 from recipes import bn_vs_nobn
 from recipes._lab import data
 from recipes._lab.errors import UserError
-from recipes._lab.training import architecture, population
+from recipes._lab.lab import Lab, Options
+from recipes._lab.training import architecture, cluster, population
 from recipes._lab.training.members import Member
-from recipes._lab.tuning import cluster
 from recipes._lab.tuning.oracles import make_oracle
 from recipes._lab.tuning.tuner import PopulationTuner
 
@@ -38,7 +40,7 @@ def digits():
     return dataclasses.replace(whole, train=data.Split(whole.train.x[:200], whole.train.y[:200]))
 
 
-def searched(digits, train=None):
+def searched(digits, train=population.train):
     """Search and return (values, score) of each trial."""
     oracle = make_oracle("random", 6, 0)
     tuner = PopulationTuner(oracle, bn_vs_nobn.build_tunable, digits, epochs=2, train=train)
@@ -50,7 +52,7 @@ def test_the_trials_are_those_without_a_cluster(ray_cluster, digits):
     steps = []
 
     def train(members, *, store, progress):
-        return ray_cluster.train(members, progress=steps.append)
+        return ray_cluster.train(members, store=store, progress=steps.append)
 
     with_ray = searched(digits, train)
     assert with_ray == searched(digits)
@@ -69,7 +71,60 @@ def test_each_member_gets_its_own_data(ray_cluster, digits):
         np.testing.assert_array_equal(shipped.history["loss"], here.history["loss"])
 
 
-def test_a_worker_killed_in_mid_batch_costs_only_its_part(
+class Store(dict):
+    """A store of finished chunks, in memory."""
+
+    def save(self, key, arrays):
+        self[key] = arrays
+
+    load = dict.get
+
+
+def trained(train, store=None):
+    """Train three architectures, one of which only `fit` can, with two seeds; as a recipe does."""
+
+    @contextlib.contextmanager
+    def progress(description, total):
+        yield lambda steps: None
+
+    lab = Lab(Options(quick=True), store, lambda line: None, progress, train)
+    variants = {
+        "with BN": {},
+        "without BN": {"batch_norm": False},
+        "with a layer of one's own": {"layer": Doubled},
+    }
+    return lab.train(build_doubled, variants, lab.data(examples=200), epochs=2)
+
+
+class Doubled(keras.layers.Layer):
+    """A layer that no population knows."""
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+def build_doubled(input_shape, num_classes, batch_norm=True, layer=None):
+    model = bn_vs_nobn.build_model(input_shape, num_classes, batch_norm=batch_norm)
+    if layer:
+        model = keras.Sequential([keras.Input(input_shape), layer(), *model.layers])
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_a_recipe_gives_the_same_bits_and_keeps_its_chunks(ray_cluster, monkeypatch):
+    store = Store()
+    here, shipped = trained(population.train), trained(ray_cluster.train, store)
+    assert len(store) == 3 * min(2, ray_cluster.slots)  # chunks of each architecture
+    monkeypatch.setattr(ray_cluster, "_start", None)  # nothing is trained a second time
+    for results in (shipped, trained(ray_cluster.train, store)):
+        assert results.outcomes.keys() == here.outcomes.keys()
+        for where, outcome in here.outcomes.items():
+            assert results.outcomes[where].test == outcome.test
+            for ours, theirs in zip(results.outcomes[where].weights, outcome.weights, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_worker_killed_in_mid_batch_costs_only_its_chunk(
     ray_cluster, digits, tmp_path, monkeypatch
 ):
     killed = tmp_path / "killed"
