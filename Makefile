@@ -61,7 +61,7 @@ search: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyp
 	  $(if $(filter-out 0,$(DISCARD)),--discard) $(if $(filter-out 0,$(QUICK)),--quick) \
 	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
 
-new: .venv/installed  ## write a recipe of your own: NAME=my_question [FROM=bn_vs_nobn]
+new: .venv/installed  ## write a recipe of your own: NAME=my_question [FROM=a recipe to copy]
 	@$(call named,name,my_question)
 	@$(VENV)/python -m recipes new $(call q,$(NAME)) $(if $(FROM),--from $(call q,$(FROM)))
 

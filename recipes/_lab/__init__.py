@@ -2,7 +2,8 @@
 
 cli                        arguments, messages, exit codes
 publishing/notebook        a recipe -> a Jupyter notebook
-publishing/new             a recipe -> another one of one's own
+publishing/new             a recipe of one's own: a small one to start from, or a copy
+publishing/skeleton        the small one
 publishing/gallery         reference runs -> recipes/results/
 publishing/site            recipes and their claims -> static pages
 publishing/readme          recipes and their claims -> the generated parts of README.md

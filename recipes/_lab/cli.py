@@ -82,9 +82,9 @@ def _parser():
     add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
     add("--port", type=_count(65535), default=6006, metavar="N", help="if not 6006")
     add("--out", type=_path, default="runs", metavar="FOLDER", help="if not runs")
-    add = command("new", write_new, "write a recipe of your own: a copy to start from")
+    add = command("new", write_new, "write a recipe of your own, to start from")
     add("name", metavar="NAME", help="of the new recipe, such as my_question")
-    add("--from", default="bn_vs_nobn", metavar="NAME", dest="source", help="if not bn_vs_nobn")
+    add("--from", metavar="NAME", dest="source", help="copy this recipe (if not a small one)")
     add = command("notebook", write_notebook, "write a recipe as a Jupyter notebook")
     _add_common(add)
     add("--seeds", type=_count(1000), metavar="N", help=SEEDS_HELP)
@@ -192,11 +192,11 @@ def write_new(arguments):
     """Write a recipe of the user's own."""
     from recipes._lab.publishing import new
 
-    _check_name(arguments.source)
+    if arguments.source:
+        _check_name(arguments.source)
     path = new.create(arguments.name, arguments.source)
-    print(
-        f"{os.path.relpath(path)} is a copy of {arguments.source}, to be changed; it runs at once:"
-    )
+    what = f"a copy of {arguments.source}" if arguments.source else "a small recipe"
+    print(f"{os.path.relpath(path)} is {what}, to be changed; it runs at once:")
     print(f"make recipe NAME={arguments.name}")
 
 

@@ -1,11 +1,15 @@
 """What the 32 networks of Deep Learning from Scratch's figure 6-18 cost, trained in several ways.
 
 16 initial scales, with and without batch normalization; 784-5x100-10, 1,000 images, batches of 100,
-20 epochs of plain gradient descent; accuracy on the training images after every epoch. All ways
-run in one process, one after another: this project's population trainer, plain Keras `fit` in a
-loop, NumPy by hand as in the book, and, where they are installed, eager PyTorch and JAX with
-`vmap`. A time is that of the whole job: from the description of the networks to their last
-measures, compilation and tracing included.
+20 epochs of plain gradient descent; accuracy on the training images after every epoch: this
+project's population trainer, with oneDNN and without, plain Keras `fit` in a loop, NumPy by hand as
+in the book, and, where they are installed, JAX with `vmap`, PyTorch eager and with
+`torch.func.vmap`, compiled. Each in a process of its own, one after another. A time is that of the
+whole job: from the description of the networks to their last measures, compilation and tracing
+included, imports not.
+
+Then how populations grow, beside two limits of this machine: the rate of TensorFlow's batched
+products of 100 x 100 matrices, and that of one large product on every core.
 
     make bench MNIST=mnist.npz
 
@@ -15,7 +19,6 @@ three minutes.
 
 import concurrent.futures
 import functools
-import importlib.util
 import itertools
 import resource
 import sys
@@ -38,6 +41,7 @@ from recipes._lab import data  # noqa: E402
 from recipes._lab.training import architecture, population  # noqa: E402
 from recipes._lab.training.graph import Graph  # noqa: E402
 from recipes._lab.training.members import METRICS, Member  # noqa: E402
+from tests.benchmarks import side_by_side  # noqa: E402
 
 SCALES = np.logspace(0, -4, 16)
 INPUTS, UNITS, HIDDEN, CLASSES = 784, 100, 5, 10
@@ -210,6 +214,67 @@ def with_pytorch(images):
                 (model(x).argmax(dim=1) == y).float().mean().item()
 
 
+def with_compiled_pytorch(images):
+    """Train the networks of each architecture as one: `torch.func.vmap` inside `torch.compile`."""
+    import torch
+
+    x, y = torch.tensor(images.train.x), torch.tensor(images.train.y, dtype=torch.int64)
+    sizes = [INPUTS, *[UNITS] * HIDDEN, CLASSES]
+    count = len(SCALES)
+
+    def forward(weights, moving, x, batch_norm, training):
+        moved = []
+        for n in range(HIDDEN):
+            x = x @ weights["kernels"][n] + weights["biases"][n]
+            if batch_norm:
+                if training:
+                    mean, variance = x.mean(0), x.var(0, unbiased=False)
+                else:
+                    mean, variance = moving[n]
+                x = (x - mean) * torch.rsqrt(variance + EPSILON)
+                x = weights["gammas"][n] * x + weights["betas"][n]
+                pairs = zip(moving[n], (mean, variance), strict=True)
+                moved.append(tuple(MOMENTUM * a + (1 - MOMENTUM) * b for a, b in pairs))
+            x = torch.relu(x)
+        return x @ weights["kernels"][-1] + weights["biases"][-1], moved
+
+    def step(weights, moving, rows, batch_norm):
+        def loss(weights):
+            logits, moved = forward(weights, moving, x[rows], batch_norm, True)
+            return torch.nn.functional.cross_entropy(logits, y[rows]), moved
+
+        slopes, moved = torch.func.grad(loss, has_aux=True)(weights)
+        updated = {
+            name: [w - RATE * slope for w, slope in zip(own, slopes[name], strict=True)]
+            for name, own in weights.items()
+        }
+        return updated, moved
+
+    def hits(weights, moving, batch_norm):
+        logits, _ = forward(weights, moving, x, batch_norm, False)
+        return (logits.argmax(1) == y).float().mean()
+
+    in_dims = (0, 0, 0, None)
+    many_steps = torch.compile(torch.func.vmap(step, in_dims=in_dims))
+    many_hits = torch.compile(torch.func.vmap(hits, in_dims=(0, 0, None)))
+    scales = torch.tensor(SCALES, dtype=torch.float32)[:, None, None]
+    for batch_norm in (False, True):
+        weights = {
+            "kernels": [torch.randn(count, *shape) * scales for shape in itertools.pairwise(sizes)],
+            "biases": [torch.zeros(count, size) for size in sizes[1:]],
+        }
+        moving = []
+        if batch_norm:
+            weights["gammas"] = [torch.ones(count, UNITS) for _ in range(HIDDEN)]
+            weights["betas"] = [torch.zeros(count, UNITS) for _ in range(HIDDEN)]
+            moving = [(torch.zeros(count, UNITS), torch.ones(count, UNITS)) for _ in range(HIDDEN)]
+        for _ in range(EPOCHS):
+            orders = torch.stack([torch.randperm(EXAMPLES) for _ in range(count)])
+            for rows in orders.split(BATCH_SIZE, dim=1):
+                weights, moving = many_steps(weights, moving, rows, batch_norm)
+            many_hits(weights, moving, batch_norm).tolist()
+
+
 def with_jax(images):
     """Train the networks of each architecture as one, with `jax.vmap` inside `jax.jit`."""
     import jax
@@ -271,16 +336,12 @@ def with_jax(images):
             accuracy.block_until_ready()
 
 
-def seconds(way, *arguments):
-    """Return the seconds that a way of training takes, or says that it would take."""
-    start = time.perf_counter()
-    reckoned = way(*arguments)
-    return reckoned or time.perf_counter() - start
+def rate_of(shape):
+    """Return the operations a second of products of square matrices, (count, n, n), on all cores.
 
-
-def batched_matrix_rate():
-    """Return the operations a second of batched products of 100 x 100 matrices, on all cores."""
-    shape, repetitions = (24, UNITS, UNITS), 400
+    Each core takes products of its own, as chunks of a population do.
+    """
+    repetitions = max(1, int(2e10 / (2 * np.prod(shape) * shape[-1])))
 
     def multiply(_):
         a = tf.random.normal(shape)
@@ -290,9 +351,12 @@ def batched_matrix_rate():
 
     cores = population.cores()
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
-        list(pool.map(multiply, range(cores)))
-        best = min(seconds(lambda: list(pool.map(multiply, range(cores))) and None) for _ in "123")
-    return 2 * np.prod(shape) * UNITS * repetitions * cores / best
+        times = []
+        for _ in range(4):  # the first one warms up
+            start = time.perf_counter()
+            list(pool.map(multiply, range(cores)))
+            times.append(time.perf_counter() - start)
+    return 2 * np.prod(shape) * shape[-1] * repetitions * cores / min(times[1:])
 
 
 def operations():
@@ -302,43 +366,57 @@ def operations():
     return 2 * BATCH_SIZE * (forward_and_weights + inputs)
 
 
-def main():
-    """Print how long each way takes, and how populations grow."""
-    images = dataset("".join(sys.argv[1:2]))
-    console = Console()
-    ways = {"population": whole_job, "Keras, fit in a loop": with_fit, "NumPy": with_numpy}
-    if importlib.util.find_spec("torch"):
-        ways["PyTorch, eager"] = with_pytorch
-    if importlib.util.find_spec("jax"):
-        ways["JAX, vmap"] = with_jax
-    table = Table(
-        "32 networks", "seconds", "ms a model-step", "population's, times", box=box.SIMPLE
-    )
-    times = {name: seconds(way, images) for name, way in ways.items()}
-    for name, taken in times.items():
-        per_step = 1000 * taken / (len(NETWORKS) * STEPS)
-        ratio = f"{taken / times['population']:.1f}"
-        table.add_row(name, f"{taken:.1f}", f"{per_step:.2f}", ratio)
-    console.print(table)
+WAYS = {
+    "population": (whole_job, ""),
+    "Keras, fit in a loop": (with_fit, ""),
+    "NumPy": (with_numpy, ""),
+    "JAX, vmap": (with_jax, "jax"),
+    "PyTorch, eager": (with_pytorch, "torch"),
+    "PyTorch, vmap, compiled": (with_compiled_pytorch, "torch"),
+}
 
-    rate = batched_matrix_rate()
-    console.print(
-        f"batched matrix products: {rate / 1e9:.0f} GFLOP/s on {population.cores()} cores"
+
+def growth(images):
+    """Return a table of populations of several sizes, beside the limits of this machine."""
+    batched, large = rate_of((24, UNITS, UNITS)), rate_of((1, 1024, 1024))
+    cores = population.cores()
+    title = (
+        f"{batched / 1e9:.0f} GFLOP/s in batched products of 100 x 100, "
+        f"{large / 1e9:.0f} in one large product a core, on {cores} cores"
     )
-    columns = ("members, all with BN", "seconds", "ms a model-step", "share of that rate")
-    columns += ("steps alone, ms", "share of that rate", "peak MiB")
-    table = Table(*columns, box=box.SIMPLE)
+    columns = ["members, all with BN", "", "seconds", "ms a model-step"]
+    columns += ["share of batched", "share of large", "peak MiB"]
+    table = Table(*columns, box=box.SIMPLE, title=title)
     for count in (1, 4, 16, 80, 256):
         networks = [(SCALES[n % len(SCALES)], True) for n in range(count)]
-        cells = []
-        for way in (whole_job, steps_alone):
-            taken = seconds(way, images, networks)
-            cells += [f"{taken:.1f}"] if way is whole_job else []
-            cells.append(f"{1000 * taken / (count * STEPS):.2f}")
-            cells.append(f"{operations() * count * STEPS / taken / rate:.0%}")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        table.add_row(str(count), *cells, f"{peak:.0f}")
-    console.print(table)
+        for way, name in ((whole_job, "whole job"), (steps_alone, "steps alone")):
+            start = time.perf_counter()
+            way(images, networks)
+            taken = time.perf_counter() - start
+            rate = operations() * count * STEPS / taken
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            cells = [f"{taken:.1f}", f"{1000 * taken / (count * STEPS):.2f}"]
+            cells += [f"{rate / batched:.0%}", f"{rate / large:.0%}", f"{peak:.0f}"]
+            table.add_row(str(count), name, *cells)
+    return table
+
+
+def main():
+    """Print how long each way takes, and how populations grow."""
+    ways = side_by_side.installed(WAYS)
+    path = sys.argv[-1] if len(sys.argv) > 1 and sys.argv[-1] not in ways else ""
+    if side_by_side.run_one(ways, lambda: dataset(path)):
+        return
+    console = Console()
+
+    def seconds(name, **environment):
+        return side_by_side.seconds("tests.benchmarks.bench_population", name, path, **environment)
+
+    times = {name: seconds(name) for name in ways}
+    times["population, without oneDNN"] = seconds("population", TF_ENABLE_ONEDNN_OPTS="0")
+    job = len(NETWORKS) * STEPS / 1000
+    console.print(side_by_side.table("32 networks", times, "ms a model-step", job))
+    console.print(growth(dataset(path)))
 
 
 if __name__ == "__main__":

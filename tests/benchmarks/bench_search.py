@@ -3,8 +3,8 @@
 100 trials of a network 784-6x100-10 on 400 training images, batches of 100, 50 epochs; learning
 rate and weight decay on logarithmic scales, judged by validation accuracy. This project's tuner
 runs the whole search; keras-tuner's own RandomSearch, Optuna with Keras, where it is installed, and
-NumPy by hand run some trials of it, from which the time of all is reckoned. All in one process, one
-after another; a time is that of the whole job, compilation and tracing included.
+NumPy by hand run some trials of it, from which the time of all is reckoned. Each in a process of
+its own, one after another; a time is that of the whole job, compilation and tracing included.
 
     make bench MNIST=mnist.npz
 
@@ -12,7 +12,6 @@ Without a file the images are random numbers of MNIST's shape, which take as lon
 """
 
 import contextlib
-import importlib.util
 import io
 import itertools
 import sys
@@ -34,6 +33,7 @@ import keras  # noqa: E402
 from recipes._lab import data  # noqa: E402
 from recipes._lab.tuning.oracles import make_oracle  # noqa: E402
 from recipes._lab.tuning.tuner import PopulationTuner  # noqa: E402
+from tests.benchmarks import side_by_side  # noqa: E402
 
 INPUTS, UNITS, HIDDEN, CLASSES = 784, 100, 6, 10
 EXAMPLES, VALIDATION, BATCH_SIZE, EPOCHS = 400, 100, 100, 50
@@ -186,22 +186,35 @@ def seconds(way, *arguments, **options):
     return time.perf_counter() - start
 
 
+def some_trials(way):
+    """Return a way that runs some trials and returns the seconds that all would take."""
+
+    def run(images):
+        return seconds(way, images) * TRIALS / SOME
+
+    return run
+
+
+WAYS = {
+    "population tuner": (with_population, ""),
+    "keras-tuner RandomSearch": (some_trials(with_keras_tuner), ""),
+    "NumPy by hand": (some_trials(with_numpy), ""),
+    "Optuna with Keras": (some_trials(with_optuna), "optuna"),
+}
+
+
 def main():
     """Print how long each way takes for 100 trials, and how batches help."""
-    images = dataset("".join(sys.argv[1:2]))
+    ways = side_by_side.installed(WAYS)
+    path = sys.argv[-1] if len(sys.argv) > 1 and sys.argv[-1] not in ways else ""
+    if side_by_side.run_one(ways, lambda: dataset(path)):
+        return
     console = Console()
-    times = {"population tuner": seconds(with_population, images)}
-    some = {"keras-tuner RandomSearch": with_keras_tuner, "NumPy by hand": with_numpy}
-    if importlib.util.find_spec("optuna"):
-        some["Optuna with Keras"] = with_optuna
-    for name, way in some.items():
-        times[name] = seconds(way, images) * TRIALS / SOME
-    table = Table("100 trials", "seconds", "s a trial", "population's, times", box=box.SIMPLE)
-    for name, taken in times.items():
-        ratio = f"{taken / times['population tuner']:.1f}"
-        table.add_row(name, f"{taken:.1f}", f"{taken / TRIALS:.2f}", ratio)
-    console.print(table)
+    module = "tests.benchmarks.bench_search"
+    times = {name: side_by_side.seconds(module, name, path) for name in ways}
+    console.print(side_by_side.table("100 trials", times, "s a trial", TRIALS))
 
+    images = dataset(path)
     table = Table("trials in a batch", "trials a second", box=box.SIMPLE)
     for batch in BATCHES:
         count = min(TRIALS, max(8, batch))

@@ -57,15 +57,10 @@ def test_a_new_recipe_is_a_copy_but_for_its_docstring(tmp_path, monkeypatch):
     assert made.source.endswith(recipe.template + recipe.source.partition(recipe.template)[2])
 
 
-def test_a_copy_of_the_first_versions_language_would_not_run_and_is_refused():
-    with pytest.raises(UserError, match="weight_init is still in the language of the first"):
-        new.create("units_2", "weight_init")
-
-
 @pytest.mark.parametrize("name", catalogue.RESERVED)
 def test_folders_of_runs_that_are_no_recipes_are_taken(name):
     with pytest.raises(UserError, match=f"the name '{name}' is taken"):
-        new.create(name, "bn_vs_nobn")
+        new.create(name)
 
 
 @pytest.mark.parametrize("docstring", ["", '"""Is it so?"""\n'])
@@ -82,9 +77,9 @@ def test_a_copy_begins_with_the_imports(docstring, tmp_path, monkeypatch):
 )
 def test_a_name_that_no_module_can_have_is_refused(name):
     with pytest.raises(UserError, match="can't be a recipe's name: it takes small letters"):
-        new.create(name, "bn_vs_nobn")
+        new.create(name)
 
 
 def test_a_recipe_is_never_overwritten(tmp_path):
     with pytest.raises(UserError, match="the name 'weight_init' is taken; give another"):
-        new.create("weight_init", "bn_vs_nobn")
+        new.create("weight_init")

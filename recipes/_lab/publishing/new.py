@@ -1,13 +1,15 @@
-"""A recipe -> another one of one's own, as a copy to start from."""
+"""A recipe of one's own: a small one to start from, or a copy of another."""
 
 import ast
 import keyword
 import re
+from pathlib import Path
 
 from recipes._lab import catalogue
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
 
+SKELETON = Path(__file__).with_name("skeleton.py")
 DOCSTRING = '''"""{question}?
 
 Claim: what a textbook says (and where). So far the claims and variants are those of {source}.
@@ -19,18 +21,19 @@ Topic: My own
 """'''
 
 
-def create(name, source):
-    """Write a new recipe that runs at once: a copy of another, with a docstring to fill in.
+def create(name, source=None):
+    """Write a new recipe that runs at once.
 
     Args:
         name: of the new recipe, which is its file's: small letters, digits and _.
-        source: name of the recipe to copy.
+        source: name of the recipe to copy, which gets a docstring to fill in; None for a small one
+            of two variants and one claim.
 
     Returns:
         The path of the new file.
 
     Raises:
-        UserError: the name is no good, or taken; or the source is in the first version's language.
+        UserError: the name is no good, or taken.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", name) or keyword.iskeyword(name):
         raise UserError(
@@ -40,16 +43,19 @@ def create(name, source):
     path = catalogue.FOLDER / f"{name}.py"
     if path.exists() or name in catalogue.RESERVED:
         raise UserError(f"the name {name!r} is taken; give another")
+    question = name.replace("_", " ").capitalize()
+    if source is None:
+        text = SKELETON.read_text(encoding="utf-8").replace("My question", question, 1)
+    else:
+        text = _with_docstring(source, DOCSTRING.format(question=question, source=source))
+    write(path, text)
+    return path
+
+
+def _with_docstring(source, docstring):
+    """Return a recipe's text with another docstring."""
     text = catalogue.read(source).source
-    if "lab.claim(" in text and "that=" not in text:
-        raise UserError(
-            f"{source} is still in the language of the first version; start from another: "
-            "FROM=bn_vs_nobn or FROM=dropout"
-        )
     tree = ast.parse(text)
     documented = ast.get_docstring(tree) is not None
     rest = text.splitlines(keepends=True)[tree.body[0].end_lineno if documented else 0 :]
-    question = name.replace("_", " ").capitalize()
-    docstring = DOCSTRING.format(question=question, source=source)
-    write(path, f"{docstring}\n\n{''.join(rest).lstrip()}")
-    return path
+    return f"{docstring}\n\n{''.join(rest).lstrip()}"
