@@ -1,115 +1,86 @@
-"""The recipe activation_functions: its models by value, dead units counted, signs of its claims."""
+"""The recipe activation_functions: its scales and dead units by value, its claims where planted."""
 
-import functools
+import types
 
 import keras
 import numpy as np
 import pytest
 
-from recipes import activation_functions
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.histories import Histories
-from recipes._lab.lab import Options
-from recipes._lab.training import architecture
-from recipes._lab.training.members import Member, Result
+from recipes import activation_functions as recipe
+from recipes._lab.lab import Lab, Options
+
+SIGMOID, TANH, RELU, BEST, HIGH = recipe.SIGMOID, recipe.TANH, recipe.RELU, recipe.BEST, recipe.HIGH
 
 
-def test_the_variants_are_plain_nets_of_every_activation_and_rate():
-    assert len(activation_functions.VARIANTS) == 42
-    rates = [10 ** (n / 3 - 2) for n in range(7)]
-    functions = {
-        "sigmoid": keras.activations.sigmoid,
-        "tanh": keras.activations.tanh,
-        "ReLU": keras.activations.relu,
-        "leaky ReLU": keras.activations.leaky_relu,
-        "ELU": keras.activations.elu,
-        "GELU": keras.activations.gelu,
-    }
-    for activation, function in functions.items():
-        for rate in rates:
-            arguments = activation_functions.VARIANTS[f"{activation}, lr {rate:.2g}"]
-            assert arguments["learning_rate"] == pytest.approx(rate)
-        model = activation_functions.build_model((5,), 3, **arguments)
-        hidden = [name for n in range(1, 9) for name in (f"h{n}", f"h{n}_act")]
-        assert [layer.name for layer in model.layers] == [*hidden, "dropout", "softmax"]
-        for n in range(8):
-            assert model.layers[2 * n].units == 100
-            assert type(model.layers[2 * n].kernel_initializer) is keras.initializers.HeNormal
-            assert model.layers[2 * n + 1].activation is function
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "ReLU"])
+def test_the_networks(name):
+    model = recipe.build_model((100,), 10, **recipe.VARIANTS[name, "best lr"] | {"init_gain": 3.0})
+    kinds = [keras.layers.Dense, keras.layers.Activation] * 8
+    assert [type(layer) for layer in model.layers[:-2]] == kinds  # and no normalization
+    for n in range(1, 9):
+        kernel = model.get_layer(f"h{n}").kernel.numpy()
+        assert kernel.std() == pytest.approx(0.3, rel=0.05)
+        assert model.get_layer(f"h{n}_act").activation is keras.activations.get(name.lower())
 
 
-def test_normalization_stands_before_the_activation():
-    names = [layer.name for layer in activation_functions.build_model().layers]
-    assert names[:6] == ["h1", "h1_bn", "h1_act", "h2", "h2_bn", "h2_act"]
+def test_the_default_scale_is_hes():
+    kernel = recipe.build_model((1000,), 10).get_layer("h1").kernel.numpy()
+    assert kernel.std() == pytest.approx(np.sqrt(2 / 1000), rel=0.02)
+
+
+def test_a_unit_is_dead_that_is_zero_for_all_inputs():
+    alive = np.ones((2, 3, 4))
+    outputs = {f"h{n}_act": alive.copy() for n in range(1, 9)}
+    outputs["h3_act"][0, :, :2] = 0  # two of the 32 units of the first model
+    outputs["h4_act"][1, 0, :] = 0  # for one example alone
+    models = types.SimpleNamespace(outputs=lambda x: outputs)
+    np.testing.assert_allclose(recipe.dead_units(models, None), [100 * 2 / 32, 0])
 
 
 @pytest.fixture
-def trained():
-    """Two ReLU nets of positive weights with 50 units of the third layer shut; one diverged."""
-    arguments = {"activation": "relu", "batch_norm": False}
-    build = functools.partial(activation_functions.build_model, (5,), 3, **arguments)
-    model = build()
-    for weight in model.weights:
-        weight.assign(np.full(weight.shape, 0.01 if "kernel" in weight.path else 0.0))
-    model.get_layer("h3").bias.assign(np.r_[np.full(50, -1e3), np.zeros(50)])
-    weights = [weight.numpy() for weight in model.weights]
-    members, results = {}, {}
-    for seed, loss in enumerate([[1.0, 0.5], [1.0, np.nan]]):
-        member = Member("ReLU", build, architecture.read(build), seed, None, 1)
-        history = {"loss": np.array(loss), "accuracy": np.array([0.1, 0.2])}
-        members["ReLU", seed] = member
-        results["ReLU", seed] = Result(history, {}, 1, weights)
-    return Histories(members, results)
+def judged(made_up, monkeypatch):
+    """`judged(ends, dead)` runs the recipe on made-up final accuracies and dead units in %."""
+
+    def run(ends, dead):
+        rng = np.random.default_rng(0)
+
+        class MadeUpLab(Lab):
+            def tune(self, build_model, variants, data, *, epochs, **candidates):
+                ((argument, values),) = candidates.items()
+                assert {function for function, _ in variants} == set(values)
+                return {key: of | {argument: values[key[0]][1]} for key, of in variants.items()}
+
+            def train(self, build_model, variants, data, *, epochs):
+                assert variants[RELU, HIGH]["learning_rate"] == pytest.approx(0.3)
+                assert variants[RELU, HIGH]["init_gain"] == variants[RELU, BEST]["init_gain"]
+                assert variants[SIGMOID, BEST]["init_gain"] == 8
+                runs = {}
+                for key in variants:
+                    runs[key] = [
+                        {"accuracy": [0.1, ends[key[0]] / 100 + noise]}
+                        for noise in rng.normal(0, 0.002, 6)
+                    ]
+                self.results = made_up(runs, chance=0.1)
+                self.results.models = lambda key: key
+                return self.results
+
+        noise = rng.normal(0, 0.1, 6)
+        monkeypatch.setattr(recipe, "dead_units", lambda key, x: dead[key[1]] + noise)
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-dead-units.png"]
+        return [claim.verdict for claim in lab.claims]
+
+    return run
 
 
-def test_a_dead_unit_is_zero_for_all_inputs(trained):
-    x = np.random.default_rng(0).uniform(size=(20, 5)).astype(np.float32)
-    dead = activation_functions.dead_units(trained, "ReLU", x)
-    np.testing.assert_allclose(dead, [100 * 50 / 800, np.nan])
-    # A unit that a single input wakes is alive.
-    trained.results["ReLU", 0].weights[1][:30] = -1.0
-    assert activation_functions.dead_units(trained, "ReLU", x)[0] == 100 * 80 / 800
-    x[7] = 1000.0
-    assert activation_functions.dead_units(trained, "ReLU", x)[0] == 100 * 50 / 800
+def test_where_the_notes_are_right_every_claim_holds(judged):
+    ends = {SIGMOID: 93, TANH: 95, RELU: 98}
+    noise = np.random.default_rng(1).normal(0, 0.1, 6)
+    assert judged(ends, {BEST: 5, HIGH: 20 + noise}) == ["holds"] * 5
 
 
-def test_the_claims_of_made_up_runs(hand_made, monkeypatch):
-    """Each activation is best at lr .1, tanh leads, and ReLU dies from .46 on and diverges at 1."""
-    ends = {"sigmoid": 0.1, "tanh": 0.98, "ReLU": 0.95, "leaky ReLU": 0.95}
-    dead = {0.01: 9, 0.022: 8, 0.046: 5, 0.1: 2, 0.22: 6, 0.46: 30, 1.0: np.nan}
-
-    class MadeUpLab(Lab):
-        def train(self, build_model, variants, data, *, epochs, **_):
-            made = {}
-            for name in variants:
-                activation, rate = name.split(", lr ")
-                end = ends.get(activation, 0.96) - 0.01 * (float(rate) != 0.1)
-                run = {"accuracy": np.r_[0.1, np.linspace(0.1, end, 20)], "test_accuracy": end}
-                made[name] = [run] * 6
-            self.histories = hand_made(made, chance=0.1, classes=10)
-            return self.histories
-
-    def dead_units(histories, variant, x):
-        activation, rate = variant.split(", lr ")
-        assert len(x) == 1000
-        return np.full(6, dead[float(rate)] if activation == "ReLU" else 0.0)
-
-    monkeypatch.setattr(activation_functions, "dead_units", dead_units)
-    lab = MadeUpLab(Options(), None, None, None)
-    activation_functions.run(lab)
-    found = [claim.judgement.estimate for claim in lab.claims]
-    assert found == pytest.approx(
-        [10 - 100 * 36 / 359, 85, -3, 4, -1.5, 0.5, 30 - 2, 30 - 9, 0], abs=1e-9
-    )
-    holds, fails = "holds", "does not hold"
-    verdicts = [claim.judgement.verdict for claim in lab.claims]
-    assert verdicts == [holds, holds, fails, holds, fails, holds, holds, holds, holds]
-    accuracy = {
-        row: 100 * lab.histories.final("test_accuracy", *key).mean()
-        for row, key in lab.rows.items()
-    }
-    assert list(accuracy.items())[:3] == [
-        ("sigmoid (best)", pytest.approx(10)),
-        ("tanh (best)", pytest.approx(98)),
-        ("ReLU (best)", pytest.approx(95)),
-    ]
+def test_where_they_are_wrong_none_does(judged):
+    ends = {SIGMOID: 85, TANH: 84, RELU: 80}
+    noise = np.random.default_rng(1).normal(0, 0.1, 6)
+    assert judged(ends, {BEST: 5, HIGH: 2 + noise}) == ["does not hold"] * 5
