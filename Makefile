@@ -19,6 +19,8 @@ DISCARD =
 CLUSTER =
 # Of `make bench` and `make gallery`.
 MNIST   =
+# Of `make gallery`: only the seconds that `make list` shows.
+TIMES   =
 # Of `make new`.
 FROM    =
 PYTHON ?= python3
@@ -78,10 +80,10 @@ tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
 	@$(VENV)/python -m recipes tensorboard $(if $(NAME),$(call q,$(NAME))) \
 	  $(if $(PORT),--port $(call q,$(PORT))) --out $(call q,$(OUT))
 
-gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## make the reference results: 20 seeds, hours for all; goes on where it was: [NAME=...] [MNIST=mnist.npz]
+gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## make the reference results: 20 seeds, hours for all; goes on where it was: [NAME=...] [MNIST=mnist.npz] [TIMES=1]
 	@$(VENV)/python -m recipes gallery $(if $(NAME),$(call q,$(NAME))) $(if $(MNIST),--mnist $(call q,$(MNIST))) \
-	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
-	$(if $(NAME),,@$(VENV)/python -m tests.screenshot)
+	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER))) $(if $(filter-out 0,$(TIMES)),--times)
+	$(if $(NAME)$(TIMES),,@$(VENV)/python -m tests.screenshot)
 
 gallery-serve: .venv/installed  ## the gallery's pages on 127.0.0.1: [PORT=8000]
 	@$(VENV)/python -m recipes site $(if $(PORT),--port $(call q,$(PORT)))

@@ -92,6 +92,7 @@ def _parser():
     add = command("gallery", build_gallery, "make the reference results; goes on where it was")
     add("name", metavar="NAME", nargs="*", help="of a recipe (if not all)")
     add("--mnist", default="mnist", metavar="FILE", help="MNIST as .npz (if not downloaded)")
+    add("--times", action="store_true", help="measure only how long default runs take")
     add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     add = command("site", serve_site, "serve the gallery's pages on 127.0.0.1")
     add("--port", type=_count(65535), default=8000, metavar="N", help="if not 8000")
@@ -228,14 +229,13 @@ def build_gallery(arguments):
     from recipes._lab.publishing import gallery, readme, site
 
     _, log, progress = terminal.speaking()
+    names = arguments.name or catalogue.names()
     try:
-        gallery.build(
-            arguments.name or catalogue.names(),
-            ("digits", arguments.mnist),
-            log,
-            progress,
-            cluster=arguments.cluster,
-        )
+        if arguments.times:
+            gallery.time_runs(names, log)
+        else:
+            data = ("digits", arguments.mnist)
+            gallery.build(names, data, log, progress, cluster=arguments.cluster)
     finally:  # what is finished is shown, whatever stopped the rest
         readme.update()
         site.build(SITE)

@@ -80,6 +80,13 @@ def test_what_is_kept_says_which_code_it_is_of_and_nothing_of_the_machine(runs):
     }
 
 
+def test_times_alone_may_be_measured(runs):
+    gallery.time_runs(["bn_vs_nobn"], log=lambda text: None)
+    assert not runs
+    results = catalogue.results("bn_vs_nobn")
+    assert (results["runs"], results["seconds"]) == ({}, 12.3)
+
+
 def test_pictures_are_small_and_no_older_one_stays(runs):
     catalogue.RESULTS.mkdir()
     for name in ("bn_vs_nobn-old.png", "bn_vs_nobn.png", "bn_placement.png"):

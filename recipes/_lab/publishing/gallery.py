@@ -63,7 +63,17 @@ def build(names, datasets, log, progress, cluster=None):
             # Those on other data would stay behind when the code moves on.
             result["runs"] = {data: runs[data] for data in shown.values() if data in runs}
             _save(name, result)
-    for name in names:  # at last, when nothing else of ours is under way
+    time_runs(names, log)  # at last, when nothing else of ours is under way
+
+
+def time_runs(names, log):
+    """Measure how long the default runs of recipes take, unless that has been done.
+
+    Args:
+        names: of the recipes.
+        log: see `lab.Lab`.
+    """
+    for name in names:
         result = catalogue.results(name)
         digest = catalogue.read(name).digest
         if result.get("timed") != digest:
