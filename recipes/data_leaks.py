@@ -1,0 +1,192 @@
+"""Is the test accuracy too good to be true?
+
+Claim: near duplicates across the parts flatter a model (Barz and Denzler 2020, "Do We Train on Test
+Data?"); so do columns that tell the class and will not be there, or mean something else, when it is
+used (Kaufman et al. 2012, "Leakage in Data Mining").
+Look for: in the figure, how far the accuracy that would be reported is above that on new data; in
+TensorBoard, under epoch_accuracy, a validation that learns as fast as training.
+Why: a copy of a test example in the training part is memorized, not predicted. A row number tells
+the class where the file is sorted by class, and a column that is filled in after the outcome is the
+target in disguise. The network takes the easiest way, and leaves the others unlearned. Statistics
+for scaling know no labels, and hardly depend on the examples that they come from.
+Use: before splitting, sort out what is nearer to one other example than to most; ask of each column
+how well it tells the class alone, and whether it will be known in time.
+Symptoms: the test accuracy is too good to be true; the model is worse in use than in the test
+Topic: Data and sanity
+"""
+
+import keras
+import numpy as np
+
+
+def build_model(
+    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.1, learning_rate=0.1
+):
+    """Return a compiled classifier of vectors: two hidden layers and a softmax.
+
+    Args:
+        input_shape: shape of one example, (features,).
+        num_classes: number of classes; labels are integers from 0.
+        batch_norm: whether to normalize before each activation.
+        dropout: rate of Dropout after the last hidden layer.
+        learning_rate: learning rate of SGD.
+    """
+    model = keras.Sequential([keras.Input(input_shape)])
+    for n in (1, 2):
+        model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
+        if batch_norm:
+            model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
+        model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
+    model.add(keras.layers.Dropout(dropout, name="dropout"))
+    model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def build_tunable(hp, input_shape=(64,), num_classes=10):
+    """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
+    dropout = hp.Float("dropout", 0.0, 0.5)
+    learning_rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
+    return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
+
+
+BARZ, KAUFMAN = "Barz and Denzler 2020", "Kaufman et al. 2012"
+HONEST, EXACT, NEAR = "no leak", "exact copies", "near copies"
+ROW, TARGET, SCALING = "row number", "target in disguise", "scaled by all data"
+VARIANTS = {name: {} for name in (HONEST, EXACT, NEAR, ROW, TARGET, SCALING)}
+
+# The validation part plays the test that is reported; the test part plays new data, in use.
+
+
+def with_column(dataset, random):
+    """Append a column of noise from 0 to 1."""
+    return dataset.map_inputs(lambda x: np.column_stack([x, random.random(len(x))]))
+
+
+def copied(dataset):
+    """Return how many reported examples are copied: a quarter, a third of training at the most."""
+    return min(len(dataset.validation) // 4, len(dataset.train) // 3)
+
+
+def exact_copies(dataset, random, noise=0.0):
+    """Replace training examples by copies of the first reported ones."""
+    count = copied(dataset)
+    x, y = dataset.train.x.copy(), dataset.train.y.copy()
+    x[:count], y[:count] = dataset.validation.x[:count], dataset.validation.y[:count]
+    x[:count] += noise * x.std() * random.standard_normal(x[:count].shape)
+    return dataset.with_train(x, y)
+
+
+def near_copies(dataset, random):
+    """Do that with noise of a tenth of the inputs' standard deviation."""
+    return exact_copies(dataset, random, noise=0.1)
+
+
+def row_number(dataset, random):
+    """Number the rows of a file that is sorted by class, from 0 to 1; new rows, at random."""
+    leaky = dataset.map_inputs(np.copy)
+    for part in (leaky.train, leaky.validation):
+        part.x[:, -1] = (part.y + random.random(len(part))) / dataset.num_classes
+    return leaky
+
+
+def target_in_disguise(dataset, random):
+    """Tell the class in 7 of 10 rows, else any; new rows have no outcome yet, and 0."""
+    leaky = dataset.map_inputs(np.copy)
+    for part in (leaky.train, leaky.validation):
+        other = random.integers(dataset.num_classes, size=len(part))
+        part.x[:, -1] = np.where(random.random(len(part)) < 0.7, part.y, other)
+    leaky.test.x[:, -1] = 0
+    return leaky
+
+
+def standardized(dataset, random, parts=1):
+    """Give columns a mean of 0 and a standard deviation of 1, by so many of the three parts."""
+    seen = np.concatenate([part.x for part in dataset.parts[:parts]])
+    mean, deviation = seen.mean(axis=0), seen.std(axis=0)
+    deviation[deviation == 0] = np.inf
+    return dataset.map_inputs(lambda x: (x - mean) / deviation)
+
+
+def standardized_by_all(dataset, random):
+    """Do that by the training and the reported part together."""
+    return standardized(dataset, random, parts=2)
+
+
+def has_twin(train, x):
+    """Return which x are less than half as far from the nearest of train as from the fifth."""
+    squares = (x**2).sum(axis=1)[:, np.newaxis] + (train**2).sum(axis=1) - 2 * x @ train.T
+    distances = np.sqrt(np.maximum(np.sort(squares, axis=1)[:, :5], 0))
+    return distances[:, 0] < distances[:, 4] / 2
+
+
+def best_alone(dataset):
+    """Return the accuracy in % of the column that tells the class best by its tenths alone."""
+    train, reported = dataset.train, dataset.validation
+    accuracies = []
+    for column in range(train.x.shape[1]):
+        edges = np.quantile(train.x[:, column], np.linspace(0, 1, 11)[1:-1])
+        table = np.zeros((10, dataset.num_classes))
+        np.add.at(table, (np.searchsorted(edges, train.x[:, column]), train.y), 1)
+        guess = table.argmax(axis=1)[np.searchsorted(edges, reported.x[:, column])]
+        accuracies.append(100 * np.mean(guess == reported.y))
+    return max(accuracies)
+
+
+def run(lab):
+    """Plant each leak, and compare the accuracy that would be reported with that on new data."""
+    honest = lab.data(examples=300).map(with_column)
+    raw = {
+        HONEST: honest,
+        EXACT: honest.map(exact_copies),
+        NEAR: honest.map(near_copies),
+        ROW: honest.map(row_number),
+        TARGET: honest.map(target_in_disguise),
+    }
+    data = {name: of.map(standardized) for name, of in raw.items()}
+    data[SCALING] = honest.map(standardized_by_all)
+    results = lab.train(build_model, VARIANTS, data, epochs=40, batch_size=50)
+    reported, new = results.final("val_accuracy"), results.final("test_accuracy")
+    flattery = reported - new
+    count = copied(honest.split(lab.seeds[0]))
+    alone, twins = {}, {}
+    for name in (HONEST, ROW, TARGET):
+        alone[name] = [best_alone(raw[name].split(seed)) for seed in lab.seeds]
+    for name in (HONEST, NEAR):
+        pairs = zip(raw[name].train.x, raw[name].validation.x[:, :count], strict=True)
+        twins[name] = [100 * has_twin(train, x).mean() for train, x in pairs]
+    alone, twins = lab.measure(alone, unit="%"), lab.measure(twins, unit="%")
+
+    lab.claim(
+        "copies of test examples in the training part flatter a model, exact and near ones",
+        source=BARZ,
+        that=lab.every([flattery[EXACT] > flattery[HONEST], flattery[NEAR] > flattery[HONEST]]),
+    )
+    lab.claim(
+        "so do columns that tell the class: a row number, and a target in disguise",
+        source=KAUFMAN,
+        that=lab.every([flattery[ROW] > flattery[HONEST], flattery[TARGET] > flattery[HONEST]]),
+    )
+    lab.claim(
+        "to scale by all data flatters it by less than 1 percentage point",
+        that=flattery[SCALING].within(1, of=flattery[HONEST]),
+    )
+    lab.claim(
+        "such a column alone tells the class 20 percentage points more often than any other",
+        that=lab.every([alone[ROW] - alone[HONEST] > 20, alone[TARGET] - alone[HONEST] > 20]),
+    )
+    lab.claim(
+        "by distances, 90 % of the near copies are found, and less than 10 % of other examples",
+        that=lab.every([twins[NEAR] > 90, twins[HONEST] < 10]),
+    )
+    lab.figure(lab.dots({"reported": reported, "on new data": new}, x_label="accuracy (%)"))
+
+
+if __name__ == "__main__":
+    from recipes import main
+
+    main(__file__)

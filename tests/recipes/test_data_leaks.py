@@ -1,0 +1,127 @@
+"""The recipe data_leaks: each leak by value, how it is found, its claims on planted effects."""
+
+import numpy as np
+import pytest
+
+from recipes import data_leaks as recipe
+from recipes._lab.data import Dataset, Split
+from recipes._lab.lab import Lab, Options
+
+HONEST, EXACT, NEAR = recipe.HONEST, recipe.EXACT, recipe.NEAR
+ROW, TARGET, SCALING = recipe.ROW, recipe.TARGET, recipe.SCALING
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def data(random):
+    """Ten classes; 60 examples for training, 80 reported, 100 new; five columns."""
+    parts = [
+        Split(random.normal(size=(n, 5)).astype(np.float32), random.integers(0, 10, n))
+        for n in (60, 80, 100)
+    ]
+    return Dataset("made up", tuple("abcdefghij"), *parts)
+
+
+def test_a_column_of_noise_is_appended(data, random):
+    wider = recipe.with_column(data, random)
+    assert wider.input_shape == (6,)
+    np.testing.assert_array_equal(wider.test.x[:, :5], data.test.x)
+    assert 0 <= wider.test.x[:, 5].min() < wider.test.x[:, 5].max() <= 1
+
+
+def test_copies_of_the_first_reported_examples(data, random):
+    exact, near = recipe.exact_copies(data, random), recipe.near_copies(data, random)
+    for leaky in (exact, near):
+        assert len(leaky.train) == 60
+        np.testing.assert_array_equal(leaky.train.y[:20], data.validation.y[:20])
+        np.testing.assert_array_equal(leaky.train.x[20:], data.train.x[20:])
+    np.testing.assert_array_equal(exact.train.x[:20], data.validation.x[:20])
+    noise = near.train.x[:20] - data.validation.x[:20]
+    assert noise.std() == pytest.approx(0.1, rel=0.3)
+
+
+def test_row_numbers_are_in_order_of_the_classes_but_of_new_rows(data, random):
+    leaky = recipe.row_number(data, random)
+    for part in (leaky.train, leaky.validation):
+        np.testing.assert_array_equal(np.floor(10 * part.x[:, -1]), part.y)
+    np.testing.assert_array_equal(leaky.test.x, data.test.x)
+
+
+def test_the_disguised_target_tells_seven_in_ten_and_nothing_of_new_rows(data, random):
+    leaky = recipe.target_in_disguise(data, random)
+    told = np.mean(leaky.validation.x[:, -1] == leaky.validation.y)
+    assert told == pytest.approx(0.7 + 0.3 / 10, abs=0.15)
+    assert (leaky.test.x[:, -1] == 0).all()
+    np.testing.assert_array_equal(leaky.train.x[:, :4], data.train.x[:, :4])
+
+
+def test_scaled_by_training_or_by_the_reported_part_too(data, random):
+    x = recipe.standardized(data, random).train.x
+    np.testing.assert_allclose([x.mean(axis=0), x.std(axis=0)], [[0] * 5, [1] * 5], atol=1e-5)
+    leaky = recipe.standardized_by_all(data, random)
+    x = np.concatenate([leaky.train.x, leaky.validation.x])
+    np.testing.assert_allclose([x.mean(axis=0), x.std(axis=0)], [[0] * 5, [1] * 5], atol=1e-5)
+
+
+def test_twins_are_less_than_half_as_far_as_the_fifth():
+    train = np.array([[0.0, 0], [10, 0], [10, 1], [10, 2], [10, 3], [10, 4]])
+    found = recipe.has_twin(train, np.array([[1.0, 0], [10, 2], [50, 0]]))
+    assert found.tolist() == [True, True, False]
+
+
+def test_the_best_column_alone(data):
+    x = np.zeros((60, 3), np.float32)
+    x[:, 1] = data.train.y
+    changed = data.with_train(x)
+    reported = Split(np.pad(data.validation.y[:, None], [(0, 0), (1, 1)]), data.validation.y)
+    changed = Dataset("made up", data.class_names, changed.train, reported, reported)
+    assert recipe.best_alone(changed) > 70
+
+
+@pytest.fixture
+def judged(made_up, monkeypatch):
+    """`judged(ends, alone, twins)` runs the recipe on made-up (reported, new) accuracies in %."""
+
+    def run(ends, alone, twins):
+        class MadeUpLab(Lab):
+            def train(self, build_model, variants, data, *, epochs, batch_size):
+                assert list(variants) == list(data) == list(ends)
+                noise = np.random.default_rng(0).normal(0, 0.001, (len(ends), 6))
+                runs = {
+                    key: [
+                        {"accuracy": [0, 1], "val_accuracy": [0, a + n], "test_accuracy": b}
+                        for n in of_key
+                    ]
+                    for (key, (a, b)), of_key in zip(ends.items(), noise, strict=True)
+                }
+                self.results = made_up(runs, chance=0.1)
+                return self.results
+
+        tells = iter(np.repeat(alone, 6) + np.random.default_rng(1).random(18))
+        flagged = iter(np.repeat(twins, 6) + np.tile([0, 1], 6))
+        monkeypatch.setattr(recipe, "best_alone", lambda dataset: next(tells))
+        monkeypatch.setattr(recipe, "has_twin", lambda train, x: np.arange(100) < next(flagged))
+        ends = {key: (a / 100, b / 100) for key, (a, b) in ends.items()}
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png"]
+        return [claim.verdict for claim in lab.claims]
+
+    return run
+
+
+def test_where_leaks_flatter_and_are_found_every_claim_holds(judged):
+    """In `alone` and `twins`: no leak, the row number, the target; no leak, near copies."""
+    ends = {HONEST: (90, 90), EXACT: (95, 90), NEAR: (94, 90), ROW: (99, 60), TARGET: (95, 70)}
+    ends |= {SCALING: (90.1, 90)}
+    assert judged(ends, alone=[25, 90, 60], twins=[3, 99]) == ["holds"] * 5
+
+
+def test_where_they_do_not_none_does(judged):
+    ends = {HONEST: (90, 90), EXACT: (90, 95), NEAR: (90, 95), ROW: (85, 90), TARGET: (85, 90)}
+    ends |= {SCALING: (95, 90)}
+    assert judged(ends, alone=[25, 30, 40], twins=[30, 50]) == ["does not hold"] * 5
