@@ -125,3 +125,12 @@ def test_where_they_do_not_none_does(judged):
     ends = {HONEST: (90, 90), EXACT: (90, 95), NEAR: (90, 95), ROW: (85, 90), TARGET: (85, 90)}
     ends |= {SCALING: (95, 90)}
     assert judged(ends, alone=[25, 30, 40], twins=[30, 50]) == ["does not hold"] * 5
+
+
+def test_a_claim_of_two_leaks_needs_both(judged):
+    both = {HONEST: (90, 90), EXACT: (95, 90), NEAR: (94, 90), ROW: (99, 60), TARGET: (95, 70)}
+    both |= {SCALING: (95, 90)}
+    for claim, leak in ((0, EXACT), (0, NEAR), (1, ROW), (1, TARGET)):
+        found = judged(both | {leak: (80, 90)}, alone=[25, 90, 60], twins=[3, 99])
+        assert found[claim] == "does not hold"
+        assert found[1 - claim] == "holds"
