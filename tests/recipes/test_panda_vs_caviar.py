@@ -1,119 +1,118 @@
-"""The recipe panda_vs_caviar: the babysitter's rule, and its claims from made-up scores."""
+"""The recipe panda_vs_caviar: the babysitter's rule by hand, its claims on planted effects."""
 
 import types
 
-import keras
 import numpy as np
 import pytest
 
 from recipes import panda_vs_caviar as recipe
-from recipes._lab import data as data_module
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
-from recipes._lab.training import population
-from recipes._lab.training.members import Pause
+from recipes._lab.lab import Lab, Options
+from recipes._lab.tuning.searches import Search, Searches
 
-
-def test_the_switches_of_build_model():
-    model = recipe.build_model((7,), 3, dropout=0.3, learning_rate=0.2)
-    assert [(layer.name, type(layer).__name__) for layer in model.layers] == [
-        ("h1", "Dense"),
-        ("h1_bn", "BatchNormalization"),
-        ("h1_act", "Activation"),
-        ("h2", "Dense"),
-        ("h2_bn", "BatchNormalization"),
-        ("h2_act", "Activation"),
-        ("dropout", "Dropout"),
-        ("softmax", "Dense"),
-    ]
-    assert model.get_layer("dropout").rate == 0.3
-    assert type(model.optimizer) is keras.optimizers.SGD
-    assert model.optimizer.momentum == 0.9
-    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.2)
+HERE, BEFORE, ANEW = recipe.HERE, recipe.BEFORE, recipe.ANEW
 
 
 @pytest.mark.parametrize(
-    ("loss", "ever_back", "rate", "back"),
+    ("rate", "before", "after", "accuracy", "expected"),
     [
-        (1.9, False, 0.9, False),  # it fell, and always did
-        (1.99, False, 0.9, False),
-        (2.0, False, 0.1, True),
-        (2.1, True, 0.1, True),
-        (np.nan, False, 0.1, True),
-        (np.inf, True, 0.1, True),
-        (1.91, True, 0.1, False),  # by less than 5 %
-        (1.89, True, 0.3, False),
+        (0.03, np.inf, 2.0, 0.3, (0.09, HERE)),  # it learns: faster
+        (0.03, 2.0, 1.0, 0.95, (0.03, HERE)),  # well enough
+        (0.3, 2.0, 2.1, 0.3, (0.1, BEFORE)),
+        (0.3, np.inf, np.nan, 0.1, (0.1, BEFORE)),
+        (0.3, 2.0, 1.95, 0.8, (0.1, HERE)),  # a plateau
+        (1.0, 2.3, 2.29, 0.1, (0.1, ANEW)),  # dead
+        (1e-4, 2.3, 2.29, 0.1, (1e-3, ANEW)),  # hardly moving
     ],
 )
-def test_the_rule(loss, ever_back, rate, back):
-    assert recipe.decide(0.3, loss, 2.0, ever_back) == (pytest.approx(rate), back)
+def test_the_rule(rate, before, after, accuracy, expected):
+    rate, start = recipe.decide(rate, before, after, accuracy)
+    assert (pytest.approx(rate), start) == expected
 
 
-def test_training_goes_on_from_the_last_good_state(monkeypatch):
-    losses = iter([4.0, 2.0, np.nan, 1.0, 0.99, 0.5])  # the first at rate 0
-    asked = []
+class MadeUpModel:
+    """A model of one number, its weight, to which a block adds one."""
 
-    def train(members):
-        (member,) = members
-        epoch = member.stop
-        asked.append((member.spec.learning_rate, member.start))
-        history = {metric: np.full(13, 0.01 * epoch) for metric in ("loss", "val_accuracy")}
-        history["loss"][epoch] = next(losses)
-        test = {"test_accuracy": 0.02 * epoch}
-        return [types.SimpleNamespace(history=history, test=test, pause=Pause(epoch, [epoch], []))]
+    def __init__(self, losses):
+        self.losses, self.weight, self.rates, self.starts = iter(losses), 0, [], []
+        self.trainable_variables = []
+        self.optimizer = types.SimpleNamespace(build=lambda variables: None, learning_rate=None)
 
-    monkeypatch.setattr(population, "train", train)
-    data = types.SimpleNamespace(input_shape=(4,), num_classes=3, chance=0.4)
-    found = recipe.train_on(data, [(0, 0.1, True)], 5, 2)
-    rates, starts = zip(*asked, strict=True)
-    np.testing.assert_allclose(rates, [0, 0.1, 0.3, 0.1, 0.1, 0.1 / 3])
-    # [2] are the weights after the first block; the second one was in vain.
-    assert [(start.epoch, start.weights) for start in starts[1:]] == [
-        (0, [2]),
-        (2, [2]),
-        (4, [2]),
-        (6, [6]),
-        (8, [8]),
-    ]
-    np.testing.assert_allclose(found[0, 0], rates[1:])
-    np.testing.assert_allclose(found[1, 0], [0.02, 0, 0.06, 0.08, 0.1])
-    np.testing.assert_allclose(found[2, 0], [0.04, 0.4, 0.12, 0.16, 0.2])
+    def get_state_tree(self, value_format):
+        return self.weight
+
+    def set_state_tree(self, state):
+        self.weight = state
+
+    def fit(self, x, y, *, batch_size, epochs, verbose):
+        self.rates.append(self.optimizer.learning_rate)
+        self.starts.append(self.weight)
+        self.weight += 1
+        loss, accuracy = next(self.losses)
+        return types.SimpleNamespace(history={"loss": [9.9, loss], "accuracy": [0.0, accuracy]})
+
+    def __call__(self, x):
+        """Answer class 0 for as many examples as the weight says."""
+        return np.where(np.arange(len(x)) < self.weight, [[1], [0]], [[0], [1]]).T
 
 
-def test_the_babysitter_changes_nothing_before_the_first_look():
-    data = data_module.load("digits").flat()
-    both = recipe.train_on(data, [(0, 0.03, False), (0, 0.03, True)], 3, 1)
-    np.testing.assert_allclose(both[0], [[0.03] * 3, [0.03, 0.09, 0.27]])
-    assert both[1, 0, 0] == both[1, 1, 0] > 0.5  # the same until the first look
-    assert not np.array_equal(both[1, 0], both[1, 1])
+def test_training_goes_on_from_where_the_rule_says():
+    losses = [(2.0, 0.3), (3.0, 0.3), (1.0, 0.6), (0.99, 0.2), (0.5, 0.95), (0.4, 0.95)]
+    model = MadeUpModel(losses)
+    part = np.zeros((4, 1)), np.zeros(4, int)
+    validation, test = recipe.babysit(model, 0.03, part, (part, part), 6, 20)
+    assert model.rates == pytest.approx([0.03, 0.09, 0.03, 0.09, 0.9, 0.9])
+    assert model.starts == [0, 1, 1, 2, 0, 1]  # back after the second block, anew after the fourth
+    assert validation.tolist() == test.tolist() == [25, 50, 50, 75, 25, 50]
 
 
 def test_the_best_so_far_by_hand():
-    validation, test = np.array([[0.3, 0.5, 0.4, 0.5]]), np.array([[0.9, 0.2, 0.8, 0.7]])
-    of_validation, of_test = recipe.best_so_far(validation, test)
-    assert of_validation.tolist() == [[0.3, 0.5, 0.5, 0.5]]
-    assert of_test.tolist() == [[0.9, 0.2, 0.2, 0.2]]
+    validation, test = np.array([30, 50, 40, 60]), np.array([90, 20, 80, 70])
+    assert recipe.best_so_far(validation, test).tolist() == [90, 20, 20, 70]
+    curves = recipe.by_compute("a", [[1, 2], [3, 4]])
+    assert {key: of.tolist() for key, of in curves.items()} == {("a", 1): [1, 3], ("a", 2): [2, 4]}
 
 
-def test_claims_have_the_right_sign(monkeypatch):
-    """Of two models the babysat one is better by 3 points, of eight the many by 1."""
-    many = np.array([0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.9])
-    babysat, alone = [0.5, 0.63, *[0.89] * 6], [0.5] * 8
-    curves = {"loss": np.zeros((8, 21))}
-    search = types.SimpleNamespace(
-        val_accuracy=many, test_accuracy=many, curves=curves, values={"learning_rate": [0.01] * 8}
-    )
+@pytest.fixture
+def verdicts(monkeypatch):
+    """`verdicts(many, babysat, alone)` runs the recipe on made-up accuracies in %."""
 
-    def train_on(data, models, blocks, epochs):
-        assert (blocks, epochs) == (8, 20)
-        assert models[:3] == [(0, 0.01, True), (1, 0.01, True), (0, 1e-4, True)]
-        scores = [babysat if watched else alone for *_, watched in models]
-        return np.array([np.ones_like(scores), scores, scores])
+    def run(many, babysat, alone):
+        rng = np.random.default_rng(0)
 
-    monkeypatch.setattr(recipe, "train_on", train_on)
-    lab = Lab(Options(), None, print, None)
-    monkeypatch.setattr(lab, "search", lambda *_, **__: [search] * 2)
-    recipe.run(lab)
-    estimates = [claim.judgement.estimate for claim in lab.claims]
-    np.testing.assert_allclose(estimates, [1, 3, 39, 39, -1, 39, -1])
-    assert set(lab.figures) == {"figure.png", "figure-rates.png"}
+        def search(accuracy):
+            accuracy = np.array(accuracy) + rng.normal(0, 0.1, len(accuracy))
+            values = {"learning_rate": np.full(len(accuracy), 0.01)}
+            return Search(values, accuracy, accuracy, None, int(accuracy.argmax()))
+
+        class MadeUpLab(Lab):
+            def search(self, build_tunable, variants, data, *, trials, epochs, repetitions):
+                compute = {key: trials[key] * epochs[key] for key in variants}
+                assert set(compute.values()) == {80}
+                found = {recipe.CAVIAR: many, recipe.ALONE: [alone]}
+                return Searches(
+                    {key: [search(of) for _ in range(repetitions)] for key, of in found.items()}
+                )
+
+        def babysit(model, rate, train, held_out, blocks, epochs):
+            assert (rate, blocks, epochs) == (0.01, 8, 10)
+            assert [len(y) for _, y in (train, *held_out)] == [500, 359, 359]
+            return np.array([babysat, babysat]) + rng.normal(0, 0.1, 8)
+
+        monkeypatch.setattr(recipe, "babysit", babysit)
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png"]
+        return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
+
+    return run
+
+
+def test_where_each_wins_as_the_course_says_every_claim_holds(verdicts):
+    many, babysat = [50, 60, 60, 60, 60, 60, 60, 95], [50, 70, 80, 90, 90, 90, 90, 90]
+    assert verdicts(many, babysat, 50) == [("holds", 5), ("holds", 10), ("holds", 40)]
+
+
+def test_where_the_opposite_is_true_none_does(verdicts):
+    many, babysat = [80, 85, 60, 60, 60, 60, 60, 60], [50, 70, 80, 90, 90, 90, 90, 90]
+    expected = [("does not hold", -5), ("does not hold", -15), ("does not hold", -5)]
+    assert verdicts(many, babysat, 95) == expected
