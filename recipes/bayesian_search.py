@@ -69,7 +69,7 @@ VARIANTS = {
     for oracle in (RANDOM, BAYESIAN)
     for ranges, arguments in RANGES.items()
 }
-TRIALS = 12  # six random ones, which both kinds share, and six more
+TRIALS = 16  # six random ones, which both kinds share, and ten more
 
 
 def median_of_later(search):
@@ -98,7 +98,7 @@ def run(lab):
         that=test[BAYESIAN, WIDE] > test[RANDOM, WIDE],
     )
     lab.claim(
-        f"the median of its last 6 trials is better on validation, {WIDE}",
+        f"the median of its last 8 trials is better on validation, {WIDE}",
         source=CS231N,
         that=later[BAYESIAN, WIDE] > later[RANDOM, WIDE],
     )
@@ -110,7 +110,7 @@ def run(lab):
         "random search is more accurate on test in chosen ranges than Bayesian in wide ones",
         that=test[RANDOM, CHOSEN] > test[BAYESIAN, WIDE],
     )
-    accuracies = {"best trial, on test": test, "median of the last 6, on validation": later}
+    accuracies = {"best trial, on test": test, "median of the last 8, on validation": later}
     lab.figure(lab.dots(accuracies, x_label="accuracy (%)"))
     lab.figure(lab.trials(searches, "learning_rate", each=RANGES), name="trials")
 

@@ -66,7 +66,7 @@ def verdicts():
 
         class MadeUpLab(Lab):
             def search(self, build_tunable, variants, data, *, trials, batch, **plan):
-                assert (trials, batch[BAYESIAN]) == (12, 1)
+                assert (trials, batch[BAYESIAN]) == (16, 1)
                 assert list(variants) == list(recipe.VARIANTS)
                 return Searches(
                     {
