@@ -1,143 +1,77 @@
-"""The recipe sanity_checks: its models and rules by value, and its claims on made-up histories."""
+"""The recipe sanity_checks: its faults by value, and its claims where they show and do not."""
 
-import keras
 import numpy as np
 import pytest
 
 from recipes import sanity_checks as recipe
 from recipes._lab.data import Dataset, Split
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
+from recipes._lab.lab import Lab, Options
 
-NAN = float("nan")
-
-
-def test_variants_differ_in_their_fault_only():
-    bare = {"batch_norm": False, "dropout": 0.0}
-    faults = {
-        "right loop": {"learning_rate": 0.03},
-        "learning rate 0": {"learning_rate": 0.0},
-        "rate / 300": {"learning_rate": 0.0001},
-        "rate times 100": {"learning_rate": 3.0},
-        "last weights times 10": {"last_std": 0.1},
-        "softmax twice": {"softmax_twice": True},
-    }
-    for name, arguments in recipe.VARIANTS.items():
-        assert arguments == bare | faults.get(name.partition(", ")[0], {})
-    assert sum(name.endswith(", 20 examples") for name in recipe.VARIANTS) == 5
+RIGHT, LOW, HIGH, FEW = recipe.RIGHT, recipe.LOW, recipe.HIGH, recipe.FEW
+UNSCALED, SHUFFLED = recipe.UNSCALED, recipe.SHUFFLED
 
 
-def test_the_second_softmax_bounds_the_probabilities():
-    model = recipe.build_model((5,), 3, softmax_twice=True, **recipe.BARE)
-    names = [layer.name for layer in model.layers]
-    assert names == ["h1", "h1_act", "h2", "h2_act", "dropout", "softmax", "softmax_again"]
-    model.get_layer("softmax").bias.assign([99, 0, 0])
-    assert model(np.zeros((1, 5))).numpy().max() == pytest.approx(np.e / (np.e + 2))
-    kernel = recipe.build_model().get_layer("softmax").kernel
-    assert keras.ops.std(kernel).numpy() == pytest.approx(0.01, rel=0.1)
+def test_the_last_layer_starts_small():
+    model = recipe.build_model(last_std=0.02)
+    assert model.get_layer("softmax").kernel.numpy().std() == pytest.approx(0.02, rel=0.1)
+    assert recipe.build_model().get_layer("softmax").kernel.numpy().std() < 0.012
 
 
-@pytest.mark.parametrize(
-    ("losses", "expected"),
-    [
-        ([2.3, 1.0, 1.2, 1.1], "good"),
-        ([2.3, 2.2, 2.1, 1.2], "too low"),
-        ([2.3, 2.2, 2.25, 1.2], "too high"),
-        ([2.3, 9.0, 2.4, 2.4], "too high"),
-        ([2.3, 2.3, 2.3, 2.3], "no step"),
-    ],
-)
-def test_the_shape_of_a_curve_names_its_rate(losses, expected):
-    assert recipe.shape(np.array(losses)) == expected
-
-
-@pytest.mark.parametrize(
-    ("numbers", "expected"),
-    [
-        ((0.4, 0.009, 11), "none"),
-        ((-0.6, 1.0, 0), "initial loss"),
-        ((0.0, 0.011, 0), "20 examples"),
-        ((0.0, 0.009, 9), "validation"),
-        ((0.0, 0.009, NAN), "none"),
-    ],
-)
-def test_the_first_check_that_catches_something(numbers, expected):
-    assert recipe.first_check(*numbers) == expected
-
-
-def test_the_monitor_tells_a_rate_of_zero_and_is_quiet(capsys):
+def test_the_faults():
+    split = Split(np.ones((50, 2), np.float32), np.arange(50) % 5)
+    data = Dataset("made up", tuple("abcde"), split, split, split)
     random = np.random.default_rng(0)
-    y = random.integers(0, 2, 100)
-    split = Split((y[:, None] + random.normal(size=(100, 4))).astype(np.float32), y)
-    data = Dataset("made up", ("a", "b"), split, split, split)
-    assert recipe.monitored(data, 0.0, epochs=2) == ["small updates"]
-    assert capsys.readouterr().out == ""
-
-
-# Made-up losses from before training to the end, and the last validation accuracy, in points.
-RUNS = {
-    "right loop": ([1.40, 0.5, 0.1], 90),
-    "learning rate 0": ([1.39, 1.39, 1.39], 25),
-    "rate / 300": ([1.40, 1.39, 1.38], 30),
-    "rate times 100": ([1.40, 9.0, 1.5], 25),
-    "labels shuffled": ([1.39, 1.3, 1.2], 27),
-    "100 examples": ([1.39, 0.5, 0.1], 70),
-    "last weights times 10": ([1.90, 0.5, 0.1], 90),
-    "right loop, 20 examples": ([1.39, 0.1, 0.004], 100),
-    "inputs times 255, 20 examples": ([9.0, 0.1, 0.004], 100),
-    "learning rate 0, 20 examples": ([1.39, 1.39, 1.39], 25),
-    "softmax twice, 20 examples": ([1.39, 1.0, 0.8], 100),
-    "labels shuffled, 20 examples": ([1.39, 0.1, 0.004], 100),
-}
+    assert (recipe.unscaled(data, random).validation.x == 255).all()
+    wrong = recipe.shuffled(data, random)
+    assert (wrong.train.y != data.train.y).sum() > 25
+    assert sorted(wrong.train.y) == sorted(data.train.y)
+    np.testing.assert_array_equal(wrong.validation.y, data.validation.y)
 
 
 @pytest.fixture
-def run(hand_made, monkeypatch):
-    def claims(words=None, **changed):
+def judged(made_up):
+    """`judged(losses, right)` runs the recipe on made-up losses, at first and in the end."""
+
+    def run(losses, right):
         class MadeUpLab(Lab):
-            def data(self, examples):
-                split = Split(np.ones((200, 3), np.float32), np.arange(200) % 4)
-                return Dataset("made up", tuple("abcd"), split, split, split)
+            def tune(self, build_model, variants, data, *, epochs, batch_size, learning_rate):
+                assert 1000 / batch_size[RIGHT] == 20 / batch_size[FEW] == 10  # steps an epoch
+                rates = {(RIGHT,): 0.2, (FEW,): 0.05}
+                assert list(variants) == [RIGHT, FEW]
+                return {key: recipe.PLAIN | {"learning_rate": n} for key, n in rates.items()}
 
-            def train(self, build_model, variants, data, *, epochs, batch_size, watch):
-                fits = {name: of["fit"] for name, of in variants.items()}
-                assert len({id(fit["data"]) for fit in fits.values()}) == 3 + 3  # graphs
-                for name, fit in fits.items():
-                    train = fit["data"].train
-                    assert len(train) == 20 * ("20" in name) or len(train) in (100, 200)
-                    assert train.x.max() == (255 if name.startswith("inputs") else 1)
-                    told = np.array_equal(train.y, np.arange(len(train)) % 4)
-                    assert told != name.startswith("labels shuffled")
-                made = {}
-                for name, (loss, valid) in (RUNS | changed).items():
-                    numbers = {"loss": loss, "val_accuracy": [0.25, 0.25, valid / 100]}
-                    made[name] = [{"accuracy": [0.25, 0.5, 1.0]} | numbers] * 6
-                return hand_made(made)
+            def train(self, build_model, variants, data, *, epochs, batch_size):
+                rates = {name: of["learning_rate"] for name, of in variants.items()}
+                plain = dict.fromkeys(recipe.VARIANTS, 0.2) | {FEW: 0.05}
+                assert rates == plain | {LOW: pytest.approx(0.002), HIGH: pytest.approx(2)}
+                assert data[FEW].train.x.shape[1] == 20
+                noise = np.random.default_rng(0).normal(0, 0.001, 6)
+                runs = {
+                    name: [
+                        {"accuracy": [0.1, 1], "loss": of + n, "val_accuracy": [0.1, right + n]}
+                        for n in noise * k
+                    ]
+                    for k, (name, of) in enumerate(losses.items(), 1)
+                }
+                self.results = made_up(runs, chance=0.1, classes=10)
+                return self.results
 
-        given = words or [[], ["small updates"], ["dead units"], ["initial loss"]]
-        found = iter(given)
-        monkeypatch.setattr(recipe, "monitored", lambda data, rate, epochs: next(found))
-        lab = MadeUpLab(Options(seeds=6), None, None, None)
+        losses = {name: np.array(of, float) for name, of in losses.items()}
+        lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
         assert list(lab.figures) == ["figure.png"]
-        return [claim.judgement for claim in lab.claims]
+        return [claim.verdict for claim in lab.claims]
 
-    return claims
-
-
-def test_the_claims_of_made_up_runs(run):
-    judgements = run()
-    ln_4 = np.log(4)
-    expected = [1.40 - ln_4, 0.01 - 0.004, 0, 20, 0, 2, 1.90 - ln_4, 0]
-    assert [of.estimate for of in judgements] == pytest.approx(expected)
-    verdicts = [of.verdict for of in judgements]
-    assert verdicts == ["holds"] * 6 + ["does not hold", "holds"]
-    assert "right loop: nothing; rate / 300: small updates" in judgements[-1].finding
+    return run
 
 
-def test_faults_that_slip_through_are_counted(run):
-    changed = {"rate / 300": RUNS["right loop"], "labels shuffled": ([1.39, 1.3, 1.2], 40)}
-    changed["softmax twice, 20 examples"] = RUNS["right loop, 20 examples"]
-    judgements = run([["dead units"], [], ["dead units"], ["initial loss"]], **changed)
-    assert [judgements[n].estimate for n in (2, 4, 5, 7)] == pytest.approx([1, 2, 15, 2])
-    assert {judgements[n].verdict for n in (2, 4, 5, 7)} == {"does not hold"}
+def test_where_each_check_sees_its_fault_every_claim_holds(judged):
+    losses = {RIGHT: (2.31, 0.1), LOW: (2.3, 2.2), HIGH: (2.3, 0.9)}
+    losses |= {FEW: (2.3, -0.01), UNSCALED: (9, 2.3), SHUFFLED: (2.3, 0.5)}
+    assert judged(losses, right=0.11) == ["holds"] * 5
+
+
+def test_where_none_does_no_claim_holds(judged):
+    losses = {RIGHT: (2.6, 0.5), LOW: (2.3, 2.2), HIGH: (2.3, 0.1)}
+    losses |= {FEW: (2.3, 0.1), UNSCALED: (2.4, 0.1), SHUFFLED: (2.3, 0.5)}
+    assert judged(losses, right=0.2) == ["does not hold"] * 5
