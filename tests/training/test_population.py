@@ -717,6 +717,17 @@ def test_members_on_data_of_their_own_share_a_graph_and_change_no_bit(made):
     assert len({result.test["test_loss"] for result in together}) == 6
 
 
+def test_fewer_examples_than_a_batch_have_a_graph_of_their_own(made):
+    """A graph of whole batches would take no step on them."""
+    few = dataclasses.replace(DATA, train=Split(DATA.train.x[:8], DATA.train.y[:8]))
+    _, small = train([member(dense, data=DATA), member(dense, data=few)])
+    assert len(made) == 2
+    assert small.history["loss"][-1] != small.history["loss"][0]
+    population._recent.clear()
+    (alone,) = train([member(dense, data=few)])
+    assert_same_bits(alone, small)
+
+
 def test_a_chunk_that_is_not_full_trains_its_members(monkeypatch):
     monkeypatch.setattr(population, "CHUNK", 4)
     members = [member(b, 0, epochs=1) for b in grid(9)]  # chunks of three, on four places

@@ -197,7 +197,7 @@ def _population(members, size, streams, datasets, multiple):
     first = members[0]
     like = (
         first.spec.signature,
-        first.batch_size,
+        min(first.batch_size, len(first.data.train)),
         first.data.input_shape,
         first.data.num_classes,
         Graph.hyperparameters_of(members),
