@@ -2,8 +2,9 @@
 
 Claim: the loss that gets logits is the stable one; a softmax followed by the negative likelihood,
 without the logarithm, trains as well (notes on the Deep Learning Specialization, course 2 week 3).
-Look for: in the figure, up to which logit each way still corrects a wrong answer; in
-figure-training, how well the likelihood trains; in TensorBoard, epoch_accuracy.
+Look for: in the figure, up to which logit each way corrects a wrong answer (where a line ends, the
+gradient is NaN); in figure-training, how well the likelihood trains; in TensorBoard,
+epoch_accuracy.
 Why: from logits z the loss is ln(sum exp z) - z of the right class, which cannot overflow. In two
 steps the softmax of a low logit rounds to 0, whose logarithm is infinite. Keras clips probabilities
 at 1e-7 before that, so that the worst mistakes have a gradient of 0. But a compiled Keras model
