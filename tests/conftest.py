@@ -28,7 +28,6 @@ quiet.import_tensorflow()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from recipes._lab import cli  # noqa: E402
-from recipes._lab.histories import Histories  # noqa: E402
 from recipes._lab.measures import as_key  # noqa: E402
 from recipes._lab.results import Results  # noqa: E402
 from recipes._lab.training import members as members_module  # noqa: E402
@@ -153,44 +152,6 @@ def results_of(folder):
 
 
 @pytest.fixture(scope="session")
-def hand_made():
-    return hand_made_histories
-
-
-def hand_made_histories(variants, *, chance=0.25, classes=4, first_seed=0):
-    """Return Histories of made-up numbers, without any training.
-
-    Args:
-        variants: `{name: [{metric: values by epoch}, ... one a seed]}`; what is not given follows
-            from the training accuracy: the same accuracies, losses of 1, the last epoch's weights.
-        chance: accuracy of the most frequent class.
-        classes: how many there are.
-        first_seed: seeds count from here.
-    """
-    data = types.SimpleNamespace(chance=chance, num_classes=classes)
-    members, results = {}, {}
-    for variant, runs in variants.items():
-        for seed, given in enumerate(runs, first_seed):
-            accuracy = np.array(given["accuracy"], float)
-            loss = np.where(np.isnan(accuracy), np.nan, 1.0)
-            history = {
-                "loss": loss,
-                "accuracy": accuracy,
-                "val_loss": loss,
-                "val_accuracy": accuracy,
-            }
-            history |= {metric: np.array(given[metric], float) for metric in METRICS & given.keys()}
-            epoch = given.get("epoch", len(accuracy) - 1)
-            test = {
-                "test_loss": float(given.get("test_loss", history["val_loss"][epoch])),
-                "test_accuracy": float(given.get("test_accuracy", history["val_accuracy"][epoch])),
-            }
-            members[variant, seed] = types.SimpleNamespace(data=data, label=variant, seed=seed)
-            results[variant, seed] = members_module.Result(history, test, epoch, weights=[])
-    return Histories(members, results)
-
-
-@pytest.fixture(scope="session")
 def made_up():
     return made_up_results
 
@@ -200,12 +161,33 @@ def made_up_results(variants, *, chance=0.25, classes=4, first_seed=0):
 
     Args:
         variants: `{key: [{metric: values by epoch}, ... one a seed]}`, accuracies from 0 to 1; what
-            is not given follows from the training accuracy, as in `hand_made_histories`.
+            is not given follows from the training accuracy: the same accuracies, losses of 1, the
+            last epoch's weights.
         chance: accuracy of the most frequent class.
         classes: how many there are.
         first_seed: seeds count from here.
     """
-    variants = {as_key(key): runs for key, runs in variants.items()}
-    histories = hand_made_histories(variants, chance=chance, classes=classes, first_seed=first_seed)
-    labels = {key: tuple(map(str, key)) for key in variants}
-    return Results(histories.members, histories.results, labels)
+    data = types.SimpleNamespace(chance=chance, num_classes=classes)
+    members, outcomes, labels = {}, {}, {}
+    for key, runs in variants.items():
+        key = as_key(key)
+        labels[key] = tuple(map(str, key))
+        for seed, given in enumerate(runs, first_seed):
+            label = ", ".join(labels[key])
+            members[key, seed] = types.SimpleNamespace(data=data, label=label, seed=seed)
+            outcomes[key, seed] = _made_up_result(given)
+    return Results(members, outcomes, labels)
+
+
+def _made_up_result(given):
+    """Return the result of one run from what is given of it."""
+    accuracy = np.array(given["accuracy"], float)
+    loss = np.where(np.isnan(accuracy), np.nan, 1.0)
+    history = {"loss": loss, "accuracy": accuracy, "val_loss": loss, "val_accuracy": accuracy}
+    history |= {metric: np.array(given[metric], float) for metric in METRICS & given.keys()}
+    epoch = given.get("epoch", len(accuracy) - 1)
+    test = {
+        "test_loss": float(given.get("test_loss", history["val_loss"][epoch])),
+        "test_accuracy": float(given.get("test_accuracy", history["val_accuracy"][epoch])),
+    }
+    return members_module.Result(history, test, epoch, weights=[])

@@ -13,12 +13,11 @@ from matplotlib.image import imread
 from sklearn.datasets import load_digits
 
 from recipes._lab import evidence
-from recipes._lab.first_version import RECIPES as FIRST_VERSION
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 FILES = {path.stem: path for path in RECIPES.glob("[a-z]*.py")}
 
-# The keywords of a layer, in their order, in every recipe that is rewritten; and their names.
+# The keywords of a layer, in their order, in every recipe; and their names.
 SPELLED = {
     "keras.layers.BatchNormalization": ["momentum", "epsilon", "name"],
     "keras.layers.Activation": ["name"],
@@ -91,15 +90,11 @@ def test_recipes_know_neither_each_other_nor_shared_code(name):
     _, tree, _ = parts_of(name)
     modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     ours = {module for module in modules if module.split(".")[0] == "recipes"}
-    if name in FIRST_VERSION:
-        ours = {module for module in ours if not module.startswith("recipes._lab")}
     assert ours == {"recipes"}  # for `main`
 
 
 def test_layers_that_mean_the_same_are_spelled_the_same(name):
     """So that two recipes can be laid side by side, and a reader sees what differs."""
-    if name in FIRST_VERSION:
-        return
     _, _, parts = parts_of(name)
     for call in ast.walk(parts["build_model"]):
         if isinstance(call, ast.Call) and ast.unparse(call.func) in SPELLED:

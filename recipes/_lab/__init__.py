@@ -11,8 +11,6 @@ publishing/claims          recipes/results/ -> every claim with its verdicts
 tuning/search              a recipe's search space -> trials in stages, figures, the best model
 output/terminal            progress and verdicts -> lines that a terminal shows
 run                        a recipe -> its folder, its files, the saved model
-first_version              what the recipes that are not rewritten yet talk to
-histories                  results as those recipes ask them
 lab                        what a recipe talks to: data, train, tune, search, claim, figure
 output/report              a run -> its page, report.html
 output/pages               Jinja2 templates -> HTML, for the page of a run and for the site

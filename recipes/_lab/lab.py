@@ -72,7 +72,6 @@ class Lab:
     SEEDS = SEEDS
     TUNING_SEEDS = (-1, -2, -3, -4, -5)
     EXTENSIONS = 6
-    EVEN_UNLEARNED = False  # whether `tune` chooses a value where nothing has learned
 
     colours, markers = figures.COLOURS, figures.MARKERS
     histograms = staticmethod(figures.histograms)
@@ -259,7 +258,6 @@ class Lab:
             {key: self._to_try(by_variant(values, key)) for key in variants},
             argument,
             extensions=0 if self.options.quick else self.EXTENSIONS,
-            even_unlearned=self.EVEN_UNLEARNED,
         )
         chosen = {}
         for key, choice in choices.items():

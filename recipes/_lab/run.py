@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes._lab import catalogue, digest, first_version
+from recipes._lab import catalogue, digest
 from recipes._lab.data import read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, slug, write
+from recipes._lab.lab import Lab
 from recipes._lab.output import report, summary, tensorboard
 from recipes._lab.training import cluster
 
@@ -48,8 +49,7 @@ def run(name, options, log, progress):
     identity = digest.of_work(name, digest.of_code(source), json.dumps(depends_on))
     with RunFolder(options.out, name, data.name) as folder:
         with cluster.training(options.cluster) as train:
-            make = first_version.lab_of(name)
-            lab = make(options, folder.store(identity), log, progress, train)
+            lab = Lab(options, folder.store(identity), log, progress, train)
             module.run(lab)
         run_json = {
             "recipe": name,

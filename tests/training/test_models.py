@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from recipes._lab.data import Dataset, Split
-from recipes._lab.histories import Histories
+from recipes._lab.results import Results
 from recipes._lab.training.architecture import NotStackableError, read
 from recipes._lab.training.loading import build_model
 from recipes._lab.training.members import Member, Result
@@ -66,9 +66,9 @@ IMAGES = examples(shape=(6, 5, 2))
 
 
 def made_up(build, split=DATA, seeds=SEEDS, epochs=(None,)):
-    """Histories of the variant "v" with random weights; of each epoch's own, where given."""
+    """Results of the variant "v" with random weights; of each epoch's own, where given."""
     data = Dataset("made up", ("a", "b", "c"), split, split, split)
-    members, results = {}, {}
+    members, outcomes = {}, {}
     for seed in seeds:
         member = Member("v", build, read(build), seed, data, 2)
         shapes = [weight.shape for weight in build_model(member).weights]
@@ -83,9 +83,9 @@ def made_up(build, split=DATA, seeds=SEEDS, epochs=(None,)):
                 for s in shapes
             ]
         final = by_epoch.pop(None)
-        members["v", seed] = member
-        results["v", seed] = Result({}, {}, 2, final, snapshots=by_epoch)
-    return Histories(members, results)
+        members[("v",), seed] = member
+        outcomes[("v",), seed] = Result({}, {}, 2, final, snapshots=by_epoch)
+    return Results(members, outcomes, {("v",): ("v",)})
 
 
 def plain_outputs(model, x, **options):
@@ -130,10 +130,10 @@ def assert_equal_by_name(ours, theirs, position, tolerance=2e-6):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("build", "split"), [(network, DATA), (images, IMAGES)])
 def test_outputs_of_every_layer_are_those_of_keras(build, split, training):
-    histories = made_up(build, split)
-    outputs = histories.models("v").outputs(split.x, training=training)
+    results = made_up(build, split)
+    outputs = results.models("v").outputs(split.x, training=training)
     for position, seed in enumerate(SEEDS):
-        model = histories.model("v", seed)
+        model = results.model("v", seed)
         expected = plain_outputs(model, split.x, training=training)
         assert_equal_by_name(outputs, expected, position)
     for values in outputs.values():
@@ -163,19 +163,19 @@ def test_looking_in_training_moves_no_statistics():
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("build", "split"), [(network, DATA), (images, IMAGES)])
 def test_each_model_may_have_inputs_of_its_own(build, split, training):
-    histories = made_up(build, split)
+    results = made_up(build, split)
     x = np.stack([split.x * factor for factor in (1, -2, 0.5)])  # (models, examples, ...)
-    outputs = histories.models("v").outputs(x, training=training)
+    outputs = results.models("v").outputs(x, training=training)
     for position, seed in enumerate(SEEDS):
-        expected = plain_outputs(histories.model("v", seed), x[position], training=training)
+        expected = plain_outputs(results.model("v", seed), x[position], training=training)
         assert_equal_by_name(outputs, expected, position)
 
 
 def test_predictions_are_the_outputs_of_the_last_layer():
-    histories = made_up(network)
-    models = histories.models("v")
+    results = made_up(network)
+    models = results.models("v")
     for position, seed in enumerate(SEEDS):
-        expected = histories.model("v", seed)(DATA.x)
+        expected = results.model("v", seed)(DATA.x)
         np.testing.assert_allclose(models.predict(DATA.x)[position], expected, atol=2e-6)
     in_training = models.outputs(DATA.x, training=True)["softmax"]
     np.testing.assert_array_equal(models.predict(DATA.x, training=True), in_training)
@@ -186,12 +186,12 @@ def test_predictions_are_the_outputs_of_the_last_layer():
 
 @pytest.mark.parametrize("training", [False, True])
 def test_gradients_are_those_of_a_tape_with_their_penalty(training):
-    histories = made_up(lambda: network(penalty=0.1))
-    gradients = histories.models("v").gradients(DATA, training=training)
+    results = made_up(lambda: network(penalty=0.1))
+    gradients = results.models("v").gradients(DATA, training=training)
     without = made_up(network).models("v").gradients(DATA, training=training)
-    weights = histories.models("v").weights
+    weights = results.models("v").weights
     for position, seed in enumerate(SEEDS):
-        model = histories.model("v", seed)
+        model = results.model("v", seed)
         expected = plain_gradients(model, DATA, lambda x, m=model: m(x, training=training))
         assert_equal_by_name(gradients, expected, position, tolerance=5e-6)
         assert all(abs(gradient).max() > 1e-3 for n, gradient in expected.items() if n != "h1/bias")
@@ -209,11 +209,11 @@ def test_gradients_in_training_are_the_default():
 
 
 def test_gradients_of_images_are_those_of_a_tape():
-    histories = made_up(images, IMAGES)
-    gradients = histories.models("v").gradients(IMAGES)
+    results = made_up(images, IMAGES)
+    gradients = results.models("v").gradients(IMAGES)
     assert gradients["conv/kernel"].shape == (3, 3, 3, 2, 3)
     for position, seed in enumerate(SEEDS):
-        model = histories.model("v", seed)
+        model = results.model("v", seed)
         expected = plain_gradients(model, IMAGES, lambda x, m=model: m(x, training=True))
         assert_equal_by_name(gradients, expected, position, tolerance=5e-6)
 
@@ -249,12 +249,12 @@ def test_loss_and_accuracy_are_those_of_evaluate_without_the_penalty(kind):
         return compiled(*normalized, L.Dense(units, activation), loss=loss)
 
     split = examples(101, classes=max(2, units))
-    histories = made_up(build, split)
-    models = histories.models("v")
+    results = made_up(build, split)
+    models = results.models("v")
     losses, accuracies = models.loss(split), models.accuracy(split)
     assert losses.shape == accuracies.shape == (3,)
     for position, seed in enumerate(SEEDS):
-        model = histories.model("v", seed)
+        model = results.model("v", seed)
         expected, accuracy = evaluated(model, split)
         assert float(tf.add_n(model.losses)) > 0.1
         assert losses[position] == pytest.approx(expected, rel=1e-5)
@@ -340,12 +340,12 @@ def test_masks_go_by_seed_and_not_by_position(dropping):
 
 
 def test_gradients_are_taken_through_the_masks_of_the_same_draw():
-    histories = made_up(lambda: network(rate=0.4, penalty=0.1))
-    models = histories.models("v")
+    results = made_up(lambda: network(rate=0.4, penalty=0.1))
+    models = results.models("v")
     outputs = models.outputs(DATA.x, training=True, draw=7)
     gradients = models.gradients(DATA, draw=7)
     for position, seed in enumerate(SEEDS):
-        model = histories.model("v", seed)
+        model = results.model("v", seed)
         # Where the input was 0, ReLU's, it doesn't matter what the mask was.
         factors = {
             name: np.where(outputs[name][position] != 0, 1 / 0.6, 0).astype(np.float32)
@@ -382,10 +382,10 @@ def test_gaussian_noise_has_its_deviation_and_differs_by_draw():
 
 
 def test_weights_are_stacked_by_name_in_the_order_of_the_seeds():
-    histories = made_up(network)
-    models = histories.models("v")
+    results = made_up(network)
+    models = results.models("v")
     for position, seed in enumerate(SEEDS):
-        model = histories.model("v", seed)
+        model = results.model("v", seed)
         names = [f"{layer.name}/{w.name}" for layer in model.layers for w in layer.weights]
         assert list(models.weights) == names
         for weight, stacked in zip(model.weights, models.weights.values(), strict=True):
@@ -393,8 +393,8 @@ def test_weights_are_stacked_by_name_in_the_order_of_the_seeds():
 
 
 def test_a_changed_weight_changes_what_follows_and_no_result():
-    histories = made_up(network)
-    models = histories.models("v")
+    results = made_up(network)
+    models = results.models("v")
     before = models.outputs(DATA.x)
     models.weights["h2/kernel"] = models.weights["h2/kernel"] / 2
     models.weights["h2/bias"][1] = 0.5  # in place
@@ -402,7 +402,7 @@ def test_a_changed_weight_changes_what_follows_and_no_result():
     for name in ("h1", "h1_bn", "h1_act", "h1_dropout"):
         np.testing.assert_array_equal(after[name], before[name])
     for position, seed in enumerate(SEEDS):
-        model = histories.model("v", seed)
+        model = results.model("v", seed)
         layer = model.get_layer("h2")
         np.testing.assert_array_equal(  # as it was
             layer.kernel, 2 * models.weights["h2/kernel"][position]
@@ -417,13 +417,13 @@ def test_a_changed_weight_changes_what_follows_and_no_result():
 
 
 def test_the_models_may_be_replaced_by_their_mean():
-    histories = made_up(lambda: network(rate=0.25, penalty=0.1))
-    models = histories.models("v")
+    results = made_up(lambda: network(rate=0.25, penalty=0.1))
+    models = results.models("v")
     first_mask = mask_of(models)[:1]
     models.weights = {name: w.mean(axis=0, keepdims=True) for name, w in models.weights.items()}
-    mean = histories.model("v", SEEDS[0])
+    mean = results.model("v", SEEDS[0])
     for n, variable in enumerate(mean.weights):
-        variable.assign(np.mean([histories.results["v", s].weights[n] for s in SEEDS], axis=0))
+        variable.assign(np.mean([results.outcomes[("v",), s].weights[n] for s in SEEDS], axis=0))
     outputs = models.outputs(DATA.x)
     assert {values.shape[:2] for values in outputs.values()} == {(1, 40)}
     assert_equal_by_name(outputs, plain_outputs(mean, DATA.x), 0)
@@ -440,12 +440,12 @@ def test_the_models_may_be_replaced_by_their_mean():
 
 
 def test_models_of_recorded_epochs_have_the_weights_of_those():
-    histories = made_up(network, epochs=(None, 2, 0))
-    assert histories.recorded("v") == [0, 2]
+    results = made_up(network, epochs=(None, 2, 0))
+    assert results.recorded("v") == [0, 2]
     for epoch in (0, 2, None):
-        models = histories.models("v", epoch)
+        models = results.models("v", epoch)
         for position, seed in enumerate(SEEDS):
-            model = histories.model("v", seed, epoch)
+            model = results.model("v", seed, epoch)
             np.testing.assert_array_equal(
                 models.weights["softmax/kernel"][position], model.get_layer("softmax").kernel
             )
@@ -455,18 +455,19 @@ def test_models_of_recorded_epochs_have_the_weights_of_those():
 
 def test_only_the_models_of_the_asked_variant_are_there():
     one, other = made_up(network), made_up(images, IMAGES, seeds=(0,))
-    members = {("other", seed): member for (_, seed), member in other.members.items()}
-    results = {("other", seed): result for (_, seed), result in other.results.items()}
-    both = Histories(members, results) | one
+    members = {(("other",), seed): member for (_, seed), member in other.members.items()}
+    outcomes = {(("other",), seed): outcome for (_, seed), outcome in other.outcomes.items()}
+    both = Results(members, outcomes, {("other",): ("other",)}) | one
     assert both.models("v").predict(DATA.x).shape == (3, 40, CLASSES)
     assert both.models("other").predict(IMAGES.x).shape == (1, 40, CLASSES)
     for ask in (both.models, both.recorded):
-        with pytest.raises(KeyError, match="no variant is called 'w'; there are"):
+        with pytest.raises(KeyError, match=r"not exactly one variant has .*'w'.* there are"):
             ask("w")
 
 
 def test_a_variant_trained_by_fit_says_that_it_cannot_be_stacked():
     member = Member("two heads", network, None, 0, None, 2)
-    histories = Histories({("two heads", 0): member}, {("two heads", 0): Result({}, {}, 2, [])})
+    key = ("two heads",)
+    results = Results({(key, 0): member}, {(key, 0): Result({}, {}, 2, [])}, {key: key})
     with pytest.raises(NotStackableError, match="two heads can't be stacked"):
-        histories.models("two heads")
+        results.models("two heads")

@@ -1,4 +1,4 @@
-"""Histories -> event files that TensorBoard reads: one folder a run, `<variant>/seed-<k>/...`.
+"""Results -> event files that TensorBoard reads: one folder a run, `<variant>/seed-<k>/...`.
 
 Event files are written here as records of protocol buffers: hundreds of them in a moment, where a
 writer of `tf.summary` would take a thread and several milliseconds each.

@@ -94,12 +94,11 @@ def lab(name, **options):
         name: of the recipe.
         options: as of `lab.Options`, such as data="file.csv", seeds=20, quick=True.
     """
-    from recipes._lab.first_version import lab_of
-    from recipes._lab.lab import Options
+    from recipes._lab.lab import Lab, Options
     from recipes._lab.output import terminal
 
     _, log, progress = terminal.speaking()
-    return lab_of(name)(Options(**options), None, log, progress)
+    return Lab(Options(**options), None, log, progress)
 
 
 def show(lab):

@@ -21,7 +21,7 @@ class Models:
             the models with the axis kept, and ask again: what follows is computed from them.
 
     Raises:
-        NotStackableError: the variant is trained by `fit`; ask `Histories.model` for each model.
+        NotStackableError: the variant is trained by `fit`; ask `Results.model` for each model.
     """
 
     def __init__(self, members, weights):

@@ -18,7 +18,7 @@ class Choice:
     tried: dict[float, float]
 
 
-def choose(train, variants, values, argument, *, extensions, even_unlearned=False):
+def choose(train, variants, values, argument, *, extensions):
     """Choose a value for each variant by its mean validation accuracy, then the lower loss.
 
     Where the best value lies at an end of the range, two more beyond that end are tried.
@@ -29,7 +29,6 @@ def choose(train, variants, values, argument, *, extensions, even_unlearned=Fals
         values: the values to try first, `{key: list}`.
         argument: whose value it is.
         extensions: how often a variant goes on beyond an end, at the most.
-        even_unlearned: whether a value is chosen where nothing has learned, too.
 
     Returns:
         `{key: Choice}`.
@@ -50,14 +49,13 @@ def choose(train, variants, values, argument, *, extensions, even_unlearned=Fals
             scores[tuple(key)][value] = mean
             if np.mean(list(accuracy.runs[tried].values())) < 0.5:
                 learned.add(tuple(key))
-        may = set(variants) if even_unlearned else learned
-        due = {key: beyond(scores[key]) for key in variants if key in may}
+        due = {key: beyond(scores[key]) for key in variants if key in learned}
         due = {key: new for key, new in due.items() if new}
         if not due:
             break
     return {
         key: Choice(
-            max(of, key=of.get) if key in may else None,
+            max(of, key=of.get) if key in learned else None,
             {value: float(accuracy) for value, (accuracy, _) in sorted(of.items())},
         )
         for key, of in scores.items()
