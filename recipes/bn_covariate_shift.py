@@ -1,20 +1,18 @@
 """Does batch normalization reduce covariate shift?
 
-Claim: batch normalization limits how far the distributions inside a network move while it learns
-(internal covariate shift), and makes the network more robust to a shift of its inputs (Deep
-Learning Specialization, course 2 week 3). Santurkar et al. 2018 object that the former is not why
-it helps: it does so even if noise behind it moves the distributions more than before.
-
+Claim: batch normalization limits how far the distributions inside a network move while it learns,
+and makes it more robust to a shift of its inputs (Deep Learning Specialization, course 2 week 3).
+Less movement is not why it helps: with noise behind BN, distributions move more than without BN,
+and training is about as fast as with BN alone (Santurkar et al. 2018, 2.1).
 Look for: in the figure, how far the curves are apart, and where the one with noise lies; in
-figure-shifted-inputs, how far each kind of network falls; in TensorBoard, how the distribution of
-h3's outputs changes from epoch to epoch.
-
-Why a shift of the inputs is another matter: after training, batch normalization is a fixed map
-with averages of the training inputs. It does not notice that the inputs have changed, and goes on
-dividing by numbers that no longer fit. Averages of the new inputs help where all examples shift
-alike, as with brightness; noise is different in each.
-
-Use: BatchNormalization to learn faster; where inputs shift, renew its averages on the new ones.
+figure-inputs, how far each network falls; in TensorBoard, how the outputs of h3 change from epoch
+to epoch.
+Why: after training, batch normalization is a fixed map made of the averages of the training
+inputs. It does not notice that the inputs have changed, and goes on dividing by numbers that no
+longer fit. Averages of the new inputs help where all examples shift alike, as with brightness;
+noise is different in each.
+Use: BatchNormalization to learn faster, not for robustness. Where all inputs become brighter or
+fainter, measure its averages anew on them.
 Symptoms: worse on new data than in validation
 Topic: Batch normalization
 """
@@ -22,12 +20,9 @@ Topic: Batch normalization
 import keras
 import numpy as np
 
-HIDDEN_LAYERS = 5
-UNITS = 100
-
 
 class ShiftingNoise(keras.layers.GaussianNoise):
-    """In each training step, move each unit by a random number, the same for all examples."""
+    """In each training step, shift each unit by a random number, the same for all examples."""
 
     def call(self, x, training=False):
         """Return x with one row of noise added to all of its rows, if training."""
@@ -39,7 +34,7 @@ def build_model(
     input_shape=(64,),
     num_classes=10,
     *,
-    normalization="batch",
+    batch_norm=True,
     noise=0.0,
     dropout=0.1,
     learning_rate=0.1,
@@ -47,27 +42,23 @@ def build_model(
     """Return a compiled classifier of vectors: five hidden layers and a softmax.
 
     Args:
-        input_shape: of one example, (features,).
-        num_classes: units of the softmax; labels are integers from 0.
-        normalization: before each activation: "batch", "layer" or None.
+        input_shape: shape of one example, (features,).
+        num_classes: number of classes; labels are integers from 0.
+        batch_norm: whether to normalize before each activation.
         noise: standard deviation of the ShiftingNoise before each activation; 0 for none.
-        dropout: share of the last hidden layer's units that training drops.
-        learning_rate: of plain gradient descent.
+        dropout: rate of Dropout after the last hidden layer.
+        learning_rate: learning rate of SGD.
     """
-    layers = [keras.Input(input_shape)]
-    for n in range(1, HIDDEN_LAYERS + 1):
-        layers.append(keras.layers.Dense(UNITS, kernel_initializer="he_normal", name=f"h{n}"))
-        if normalization == "batch":
-            batch_normalization = keras.layers.BatchNormalization
-            layers.append(batch_normalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
-        elif normalization == "layer":
-            layers.append(keras.layers.LayerNormalization(epsilon=1e-5, name=f"h{n}_ln"))
+    model = keras.Sequential([keras.Input(input_shape)])
+    for n in range(1, 6):
+        model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
+        if batch_norm:
+            model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
         if noise:
-            layers.append(ShiftingNoise(noise, name=f"h{n}_noise"))
-        layers.append(keras.layers.Activation("relu", name=f"h{n}_act"))
-    layers.append(keras.layers.Dropout(dropout, name="dropout"))
-    layers.append(keras.layers.Dense(num_classes, activation="softmax", name="softmax"))
-    model = keras.Sequential(layers)
+            model.add(ShiftingNoise(noise, name=f"h{n}_noise"))
+        model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
+    model.add(keras.layers.Dropout(dropout, name="dropout"))
+    model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate),
         loss="sparse_categorical_crossentropy",
@@ -77,125 +68,128 @@ def build_model(
 
 
 def build_tunable(hp, input_shape=(64,), num_classes=10):
-    """The same model for keras-tuner: random search, the rate on a logarithmic scale."""
-    return build_model(
-        input_shape,
-        num_classes,
-        dropout=hp.Float("dropout", 0.0, 0.5),
-        learning_rate=hp.Float("learning_rate", 1e-2, 1.0, sampling="log"),
-    )
+    """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
+    dropout = hp.Float("dropout", 0.0, 0.5)
+    learning_rate = hp.Float("learning_rate", 1e-2, 1.0, sampling="log")
+    return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
 
 
-WITHOUT, WITH, LAYER = "without BN", "with BN", "with LayerNorm"
-FAST, NOISY, ADAPTED = "with BN, lr 1", "BN, then noise", "BN, new statistics"
-# The rate of .1 suits them all; since BN would rather learn faster, it gets another one as well.
-ARMS = {WITHOUT: {"normalization": None}, WITH: {}, LAYER: {"normalization": "layer"}}
-ARMS |= {FAST: {"learning_rate": 1.0}}
-VARIANTS = ARMS | {NOISY: {"noise": 0.5}}  # what BN returns has a standard deviation of 1 at first
-RECORD = (0, 1, 2, 4, 5, 9, 10, 14, 15, 19, 20)  # before and after each epoch that is looked at
-UNCHANGED = "unchanged"
+COURSE = "Deep Learning Specialization, course 2 week 3"
+OBJECTION = "Santurkar et al. 2018, 2.1"
+WITHOUT, WITH, NOISY = "without BN", "with BN", "BN, then noise"
+VARIANTS = {
+    WITHOUT: {"batch_norm": False},
+    WITH: {"batch_norm": True},
+    NOISY: {"batch_norm": True, "noise": 0.5},  # what BN returns has a spread of 1 at first
+}
+EPOCHS = (2, 10, 20)  # during which the outputs of h3 are watched
+RECORD = (1, 2, 9, 10, 19, 20)  # epochs before and after
+RENEWED = "BN, renewed averages"
+SHIFTS = ("brighter", "fainter", "noisy")  # of the inputs
 
 
 def distance(before, after):
     """Return the mean Wasserstein distance of units' values, (examples, units), over the units.
 
-    It is the mean distance of the sorted values, here in standard deviations of each unit. What is
-    constant or not finite has not moved.
+    It is the mean distance of the sorted values, here in standard deviations of each unit. A unit
+    whose values are all the same has not moved.
     """
-    both = np.stack([before, after]).astype(float)
-    both = np.sort(np.where(np.isfinite(both), both, 0), axis=1)
+    both = np.sort(np.stack([before, after]).astype(float), axis=1)
     spread = np.sqrt(both.var(axis=1).mean(axis=0))
     moved = np.abs(both[1] - both[0]).mean(axis=0)
     return np.mean(np.divide(moved, spread, out=np.zeros_like(moved), where=spread > 1e-9))
 
 
-def drift(histories, variant, x):
-    """Return epochs, and how far h3's outputs for x moved in each of them, (seeds, epochs).
-
-    These are the values before any normalization, which by itself would hold them in place.
-    """
-    recorded, moved = histories.recorded(variant), []
-    ends = [epoch for epoch in recorded if epoch - 1 in recorded]
-    for seed in histories.seeds(variant):
-        keras.utils.set_random_seed(seed)  # for the shifting noise
-        model, values = histories.model(variant, seed), {}
-        look = keras.Model(model.inputs[0], model.get_layer("h3").output)
-        for epoch in recorded:
-            model.set_weights(histories.results[variant, seed].snapshots[epoch])
-            values[epoch] = look(x, training=True).numpy()
-        moved.append([distance(values[end - 1], values[end]) for end in ends])
-    return ends, np.array(moved)
+def outputs_of_h3(results, variant, epoch, x):
+    """Return what h3 returns after an epoch, before any normalization: one array a seed."""
+    found = []
+    for seed, inputs in zip(results.seeds(variant), x, strict=True):
+        model = results.model(variant, seed, epoch)
+        h3 = keras.Model(model.inputs[0], model.get_layer("h3").output)
+        found.append(h3(inputs, training=True).numpy())
+    return found
 
 
-def shifted(x, spread, images):
-    """Return `{kind: inputs}`, shifted in proportion to the spread of the data."""
+def shifted(x, spread):
+    """Return inputs that are shifted in proportion to the spread of the data, by kind."""
     noise = np.random.default_rng(0).normal(0, spread, x.shape)
-    kinds = {"brighter": x + 1.5 * spread, "fainter": x / 4, "noisy": x + noise}
-    if images is not None:  # to the right by an eighth; what leaves there comes in on the left
-        right = np.roll(images, max(1, images.shape[2] // 8), axis=2)
-        kinds["moved sideways"] = right.reshape(x.shape)
-    return kinds
+    return {
+        "unchanged": x,
+        "brighter": x + 1.5 * spread,
+        "fainter": x / 4,
+        "noisy": x + noise,
+    }
 
 
-def adapt(models, x):
-    """Replace the moving statistics of models with BN by those of x; return the models."""
-    outputs = models.outputs(x, training=True)  # dropout comes after the last normalization
-    for n in range(1, HIDDEN_LAYERS + 1):
+def renew_averages(models, x):
+    """Replace the moving averages of models with BN by those of x; return the models."""
+    outputs = models.outputs(x, training=True)
+    for n in range(1, 6):
         models.weights[f"h{n}_bn/moving_mean"] = outputs[f"h{n}"].mean(axis=1)
         models.weights[f"h{n}_bn/moving_variance"] = outputs[f"h{n}"].var(axis=1)
     return models
 
 
+def accuracy_on_shifted_inputs(results, data):
+    """Return the test accuracy (%), `{(network, kind of shift): (seeds,)}`."""
+    found = {}
+    for kind, x in shifted(data.test.x, data.train.x.std()).items():
+        networks = {
+            WITHOUT: results.models(WITHOUT),
+            WITH: results.models(WITH),
+            RENEWED: renew_averages(results.models(WITH), x),
+        }
+        for network, models in networks.items():
+            guesses = models.predict(x).argmax(axis=-1)
+            found[network, kind] = 100 * np.mean(guesses == data.test.y, axis=1)
+    return found
+
+
 def run(lab):
-    """Follow one layer through the training, then shift the inputs of the trained networks."""
-    from recipes._lab.errors import UserError
-
-    course, objection = "Deep Learning Specialization, course 2 week 3", "Santurkar et al. 2018"
+    """Follow h3 through training at a learning rate of 0.1, then shift the inputs."""
     data = lab.data(examples=1000)
-    histories = lab.train(build_model, VARIANTS, data, epochs=20, record=RECORD)
-    drifts = {variant: drift(histories, variant, data.train.x[:300]) for variant in VARIANTS}
-    for text, source, more, less in (
-        ("with BN layer 3 drifts less in each epoch than without, lr 0.1", course, WITHOUT, WITH),
-        ("with BN at lr 1 it drifts less than without BN at 0.1", "this recipe", WITHOUT, FAST),
-        ("with noise after BN it drifts more than without BN, lr 0.1", objection, NOISY, WITHOUT),
-    ):
-        difference = (drifts[more][1] - drifts[less][1]).mean(axis=1)
-        lab.claim(text, source, difference, unit="standard deviations")
-    speed = {v: 100 * histories.mean_over_epochs("accuracy", v) for v in VARIANTS}
-    text = "with noise after BN the network learns"
-    words, gain = f"{text} faster than without BN, lr 0.1", speed[NOISY] - speed[WITHOUT]
-    lab.claim(words, objection, gain, unit="points")
-    words, gain = f"{text} about as fast as with BN alone, lr 0.1", speed[NOISY] - speed[WITH]
-    lab.claim(words, objection, gain, within=5, unit="points")
+    results = lab.train(build_model, VARIANTS, data, epochs=20, record=RECORD)
+    speed = results.mean_over_epochs("train_accuracy")  # the sooner, the higher
+    epochs = [epoch for epoch in EPOCHS if epoch <= lab.epochs(20)]  # a quick run has fewer
+    drift = {}
+    for variant in VARIANTS:
+        for epoch in epochs:
+            before = outputs_of_h3(results, variant, epoch - 1, data.train.x[:, :300])
+            after = outputs_of_h3(results, variant, epoch, data.train.x[:, :300])
+            drift[variant, epoch] = list(map(distance, before, after))
+    drift = lab.measure(drift, unit="standard deviations", label="drift in an epoch")
 
-    try:
-        images = lab.data(images=True).test.x
-    except UserError:  # vectors can't be moved sideways
-        images = None
-    kinds, accuracy = shifted(data.test.x, data.train.x.std(), images), {}
-    for kind, x in ({UNCHANGED: data.test.x} | kinds).items():
-        split, models = type(data.test)(x, data.test.y), {a: histories.models(a) for a in ARMS}
-        models[ADAPTED] = adapt(histories.models(WITH), x[:1000])
-        accuracy[kind] = {name: 100 * of.accuracy(split) for name, of in models.items()}
+    correct = accuracy_on_shifted_inputs(results, data)
+    accuracy = lab.measure(correct, unit="%", label="test accuracy")
+    lost = {kind: accuracy["unchanged"] - accuracy[kind] for kind in SHIFTS}
 
-    def saved(name, kind):
-        """Return how many points less a shift costs than without BN, (seeds,)."""
-        clean, of = accuracy[UNCHANGED], accuracy[kind]
-        return (clean[WITHOUT] - of[WITHOUT]) - (clean[name] - of[name])
-
-    for kind in kinds:
-        text = f"with BN less test accuracy is lost than without when inputs are {kind}, lr 0.1"
-        lab.claim(text, course, saved(WITH, kind), unit="points")
-    text = "with BN at lr 1 less is lost than without BN at 0.1, in most kinds of shift"
-    shifts = {kind: saved(FAST, kind) for kind in kinds}
-    lab.claim(text, course, shifts, at_least=len(kinds) // 2 + 1, unit="shifts")
-    text = "with BN statistics of the brighter or fainter inputs less is lost than without BN"
-    shifts = {kind: saved(ADAPTED, kind) for kind in ("brighter", "fainter")}
-    lab.claim(text, "this recipe", shifts, at_least=2, unit="shifts")
-
-    title, label = "lr 0.1 where no other is given", "drift in an epoch (standard deviations)"
-    lab.figure(lab.lines({title: drifts}, x_label="epoch", y_label=label, y_scale="log"))
-    lab.figure(lab.dots({title: accuracy}, x_label="test accuracy (%)"), "shifted-inputs")
+    lab.claim(
+        "with BN the outputs of h3 drift less in an epoch than without",
+        source=COURSE,
+        that=drift[WITH].mean() < drift[WITHOUT].mean(),
+    )
+    lab.claim(
+        "with noise behind BN they drift more than without BN",
+        source=OBJECTION,
+        that=drift[NOISY].mean() > drift[WITHOUT].mean(),
+    )
+    lab.claim(
+        "noise behind BN takes less than a quarter of the speed that BN gains",
+        source=OBJECTION,
+        that=(speed[WITH] - speed[NOISY]) / (speed[WITH] - speed[WITHOUT]) < 0.25,
+    )
+    lab.claim(
+        "with BN less test accuracy is lost than without at 2 of 3 shifts of the inputs",
+        source=COURSE,
+        that=lab.at_least(2, [lost[k][WITH] < lost[k][WITHOUT] for k in SHIFTS], unit="shifts"),
+    )
+    lab.claim(
+        "with renewed averages less is lost than without BN where inputs are brighter or fainter",
+        that=lab.every([lost[k][RENEWED] < lost[k][WITHOUT] for k in ("brighter", "fainter")]),
+    )
+    lab.figure(lab.lines(drift, along=epochs, lines=VARIANTS, x_label="epoch"))
+    networks = (WITHOUT, WITH, RENEWED)
+    lab.figure(lab.dots({name: accuracy[name] for name in networks}), name="inputs")
 
 
 if __name__ == "__main__":
