@@ -1,4 +1,4 @@
-"""The recipe ensembles: its members, its means of predictions and weights, and its claims."""
+"""The recipe ensembles: means of predictions and weights by value, claims on planted effects."""
 
 import types
 
@@ -6,124 +6,108 @@ import numpy as np
 import pytest
 
 from recipes import ensembles as recipe
-from recipes._lab.data import Dataset, Split
-from recipes._lab.first_version import FirstLab as Lab
-from recipes._lab.lab import Options
-from recipes._lab.training.architecture import read
+from recipes._lab.lab import Lab, Options
 
 WEAK, STRONG = recipe.WEAK, recipe.STRONG
-
-
-def test_the_members_of_a_network_differ_in_their_number_only():
-    assert list(recipe.VARIANTS) == [
-        f"{of}, member {n}" for of in (WEAK, STRONG) for n in range(1, 11)
-    ]
-    for name, arguments in recipe.VARIANTS.items():
-        network, number = name.split(", member ")
-        fit = arguments["fit"]
-        assert fit["copy"] == int(number)
-        assert fit["record"][:2] == ((1, 2) if int(number) <= 5 else ())
-        rest = {key: value for key, value in arguments.items() if key != "fit"}
-        assert rest == recipe.NETWORKS[network] | {"dropout": 0.0}
+RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize(("network", "layers", "units"), [(WEAK, 6, 20), (STRONG, 2, 100)])
-def test_the_networks_have_their_size_and_the_search_has_it_too(network, layers, units):
-    arguments = recipe.NETWORKS[network]
-    model = recipe.build_model((5,), 3, **arguments)
+def test_the_networks(network, layers, units):
+    model = recipe.build_model((5,), 3, **recipe.VARIANTS[network, "member 10"])
     hidden = [f"h{n}{part}" for n in range(1, layers + 1) for part in ("", "_act")]
     assert [layer.name for layer in model.layers] == [*hidden, "dropout", "softmax"]
     assert {layer.units for layer in model.layers[:-2:2]} == {units}
-    hp = types.SimpleNamespace(Float=lambda name, low, high, **_: low)
-    tunable = read(lambda: recipe.build_tunable(hp, (5,), 3, **arguments))
-    assert tunable.signature == read(lambda: recipe.build_model((5,), 3, **arguments)).signature
 
 
-def sure(*classes):
-    """Probabilities of one seed and two examples, each .6 or, of classes above 9, .9 for one."""
-    return (
-        np.eye(3)[np.array(classes) % 10] * np.where(np.array(classes) > 9, 0.9, 0.6)[:, None]
-        + 0.03
-    )
+def test_each_member_has_initial_values_of_its_own():
+    assert list(recipe.COPIES) == recipe.MEMBERS
+    assert len(set(recipe.COPIES.values())) == len(recipe.MEMBERS) == 10
 
 
-def test_the_gain_of_ever_more_members():
-    y = np.array([0, 1])
-    members = np.stack([[sure(0, 2)], [sure(1, 1)], [sure(0, 12)]])
-    # The first: 50 %; with the second .63 against .63 and the lower class wins: (0, 1); 0 and 2.
-    np.testing.assert_allclose(recipe.gains(members, y), [[0, 50, 0]])
-    # In turn: 50 % each; pairs (0, 1), (0, 2) and (0, 2); all three (0, 2) whoever is first.
-    np.testing.assert_allclose(recipe.gains(members, y, turns=3), [[0, 50 / 3, 0]])
+class MadeUpModels:
+    """Models of two seeds that give class 0 the same probability for both of two examples."""
+
+    def __init__(self, sure):
+        self.weights = {"w": np.array([[sure], [sure]])}
+
+    def predict(self, x):
+        sure = np.repeat(self.weights["w"], 2, axis=1)
+        return np.stack([sure, 1 - sure], axis=-1)
 
 
-def test_averaged_weights():
-    def models(value):
-        return types.SimpleNamespace(weights={"a": np.full((2, 3), value), "b": np.ones(2)})
-
-    first = models(1.0)
-    mean = recipe.averaged([first, models(4.0)], np.array([1, 0.5]))
-    assert mean is first
-    np.testing.assert_allclose(mean.weights["a"], np.full((2, 3), 2))
-    np.testing.assert_allclose(recipe.averaged([models(1.0), models(4.0)]).weights["a"][0], 2.5)
+LABELS = types.SimpleNamespace(x=None, y=np.array([[0, 0], [0, 1]]))
 
 
-CLASSES, EXAMPLES = 2, 10
+def test_the_accuracy_of_ever_more_models():
+    """Class 0 is right for both examples of the first seed, for one of the second's."""
+    sure = dict.fromkeys(recipe.MEMBERS, 0.6) | {"member 1": 0.2, "member 3": 0.9}
+    results = types.SimpleNamespace(models=lambda key: MadeUpModels(sure[key[1]]))
+    found = recipe.average_models(results, WEAK, LABELS)
+    assert list(found) == [(WEAK, count) for count in recipe.COUNTS]
+    np.testing.assert_allclose(found[WEAK, 1], [90, 50])  # nine of ten say 0
+    np.testing.assert_allclose(found[WEAK, 2], [0, 50])  # (.2 + .6) / 2
+    np.testing.assert_allclose(found[WEAK, 3], [100, 50])  # (.2 + .6 + .9) / 3
 
 
-def predictions(right):
-    """Predictions of six seeds that are right for so many of ten examples, all of class 0."""
-    return np.tile(np.eye(CLASSES)[(np.arange(EXAMPLES) >= right).astype(int)], (6, 1, 1))
+def test_the_last_epochs_of_a_run_and_the_means_of_five():
+    """The weights are the probabilities, so both means agree; the first epoch counts in neither."""
+    sure = {7: 0.0, 8: 0.6, 9: 0.9, 10: 0.9, 11: 0.6, 12: 0.3}
+
+    def models(key, epoch):
+        """Half of the members are right in all epochs."""
+        return MadeUpModels(0.9 if int(key[1].split()[1]) > 5 else sure[epoch])
+
+    results = types.SimpleNamespace(recorded=lambda key: list(sure), models=models)
+    found = recipe.average_epochs(results, WEAK, LABELS)
+    np.testing.assert_allclose(found[recipe.LAST], [50, 50])
+    np.testing.assert_allclose(found[recipe.PREDICTIONS], [100, 50])
+    np.testing.assert_allclose(found[recipe.WEIGHTS], [100, 50])
 
 
-def test_the_claims_of_made_up_models(monkeypatch):
-    """A model's only weight says for how many of ten examples it is right."""
+@pytest.fixture
+def verdicts(made_up, monkeypatch):
+    """`verdicts(weak, strong, run)` runs the recipe on made-up accuracies in %.
 
-    class MadeUpLab(Lab):
-        def data(self, examples):
-            split = Split(np.zeros((EXAMPLES, 4)), np.zeros(EXAMPLES, int))
-            return Dataset("made-up", ("a", "b"), split, split, split)
+    Args:
+        weak: of 1, 5 and 10 models.
+        strong: likewise.
+        run: of a run's last epoch, the mean of its last five, and of their weights.
+    """
 
-        def train(self, build_model, variants, data, *, epochs, batch_size, watch):
-            network = watch[0].partition(", member")[0]
-            assert [name.partition(", member")[0] for name in variants] == [network] * 10
-            right = {WEAK: 6.0, STRONG: 8.0}[network]
+    def judge(weak, strong, run):
+        def noisy(value):
+            return value + RNG.normal(0, 0.05, 6)
 
-            def models(name, epoch=20):
-                """Member 5 has a larger weight than the others, early epochs than late ones."""
-                value = right + 6 * name.endswith(" 5") + (20 - epoch) / 2
-                weights = {"w": np.full(1, value)}
-                made = types.SimpleNamespace(weights=weights)
-                made.predict = lambda x: predictions(np.round(weights["w"][0]))
-                return made
+        def average_models(results, network, test):
+            one, five, ten = {WEAK: weak, STRONG: strong}[network]
+            values = dict(zip(recipe.COUNTS, (one, one, one, five, ten), strict=True))
+            return {(network, count): noisy(value) for count, value in values.items()}
 
-            return types.SimpleNamespace(models=models, recorded=lambda _: list(range(1, 21)))
+        def average_epochs(results, network, test):
+            kinds = (recipe.LAST, recipe.PREDICTIONS, recipe.WEIGHTS)
+            return {kind: noisy(value) for kind, value in zip(kinds, run, strict=True)}
 
-        def search(self, build_tunable, data, *, trials, repetitions, epochs, batch_size):
-            assert (trials, repetitions) == (20, 6)
+        class MadeUpLab(Lab):
+            def train(self, build_model, variants, data, *, copy, record, epochs, batch_size):
+                assert (copy, list(record[WEAK])[-5:]) == (recipe.COPIES, [36, 37, 38, 39, 40])
+                self.results = made_up({key: [{"accuracy": [0.1, 0.9]}] * 6 for key in variants})
+                return self.results
 
-            def model(number):
-                return lambda x: predictions(9 - number)[0]
+        monkeypatch.setattr(recipe, "average_models", average_models)
+        monkeypatch.setattr(recipe, "average_epochs", average_epochs)
+        lab = MadeUpLab(Options(), None, None, None)
+        recipe.run(lab)
+        assert list(lab.figures) == ["figure.png", "figure-epochs.png"]
+        return [claim.verdict for claim in lab.claims]
 
-            return [types.SimpleNamespace(ranking=list(range(8)), model=model)] * 6
+    return judge
 
-        def table(self, variants):
-            assert variants == [f"{network}, member 1" for network in (WEAK, STRONG)]
 
-    def gains(predicted, y, turns=1):
-        """Made-up gains: by kind and number, in points."""
-        count, right = len(predicted), 10 * (predicted[0, 0].argmax(axis=-1) == y).mean()
-        of_others = 3.0 if count == 8 else -0.5  # trials, epochs
-        step = {6: 1.0, 8: 0.25}[round(right)] if turns == 10 else of_others
-        return np.tile(step * np.minimum(np.arange(count), 6), (6, 1))
+def test_where_averaging_pays_every_claim_holds(verdicts):
+    assert verdicts((80, 88, 90), (90, 92, 93), (80, 82, 82)) == ["holds"] * 5
 
-    monkeypatch.setattr(recipe, "gains", gains)
-    lab = MadeUpLab(Options(seeds=6), None, None, None)
-    recipe.run(lab)
-    found = [claim.judgement.estimate for claim in lab.claims]
-    # Members gain 1 each up to six. Averaged over epochs, members 1 to 4 have 8 of ten right, not 6
-    # (or all, not 8); member 5 always all. The mean of the weights 8, 8, 8, 8 and 14 is about 9.
-    assert found == pytest.approx([6, 1.5, 6 - 1, 8 - 6, 4 + 2, -2, 12, 16, 16, 84 - 90])
-    yes, no = "holds", "does not hold"
-    verdicts = [claim.judgement.verdict for claim in lab.claims]
-    assert verdicts == [yes, no, yes, yes, yes, no, yes, yes, yes, no]
-    assert list(lab.figures) == ["figure.png", "figure-weights.png"]
+
+def test_where_it_does_not_none_does(verdicts):
+    """Less than 2 points are too little, most of it comes late, and epochs of one run gain more."""
+    assert verdicts((80, 80.1, 81.7), (90, 91, 91), (80, 84, 80)) == ["does not hold"] * 5
