@@ -1,4 +1,4 @@
-"""Should the last layer's bias start at the class frequencies?
+"""Should the bias of the last layer start at the class frequencies?
 
 Claim: where there are ten negatives to a positive, a bias with which the network predicts these
 frequencies at first lowers the initial loss and speeds up convergence (Karpathy 2019, A Recipe for
