@@ -157,7 +157,7 @@ def run(lab):
     )
     layers = {"along": LAYERS, "x_label": "hidden layer", "each": FUNCTIONS, "lines": SCALES}
     lab.figure(lab.lines(output, **layers))
-    lab.figure(lab.lines(gradient, **layers, limits=(-12, 4)), name="gradients")
+    lab.figure(lab.lines(gradient, **layers, limits=(-15, 5)), name="gradients")
 
 
 if __name__ == "__main__":
