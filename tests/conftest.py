@@ -31,6 +31,7 @@ from recipes._lab import cli  # noqa: E402
 from recipes._lab.measures import as_key  # noqa: E402
 from recipes._lab.results import Results  # noqa: E402
 from recipes._lab.training import members as members_module  # noqa: E402
+from recipes._lab.training import population  # noqa: E402, F401 - settles the threads of TensorFlow
 
 METRICS = set(members_module.METRICS)
 
