@@ -80,8 +80,11 @@ def test_a_quick_run_takes_a_thousand_examples_of_each_part(lab, tmp_path):
         np.testing.assert_array_equal(few.x, all_of_it.x[:1000])
 
 
-def test_a_recipe_may_train_on_fewer_examples(lab):
+def test_a_recipe_may_train_on_fewer_examples(lab, monkeypatch):
     assert [len(part) for part in lab().data(examples=30).split(0).parts] == [30, 24, 24]
+    monkeypatch.setattr(lab_module, "FEWEST_VALIDATION", 10)
+    assert [len(part) for part in lab().data(examples=15).split(0).parts] == [15, 15, 24]
+    assert [len(part) for part in lab().data(examples=5).split(0).parts] == [5, 10, 24]
     assert len(lab(quick=True).data(examples=30).split(0).train) == 30
 
 

@@ -23,6 +23,7 @@ from recipes._lab.tuning.choosing import choose
 SEEDS = 6  # the fewest at which unanimity decides, see evidence.FEWEST_IDENTICAL
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 QUICK = {"seeds": 2, "epochs": 2, "examples": 1000}
+FEWEST_VALIDATION = 1000  # examples, if there are as many: an accuracy to a point or so
 WATCHED = 8  # variants, at the most, whose distributions are logged if the recipe does not say
 
 
@@ -104,7 +105,8 @@ class Lab:
         Args:
             name: a name or a path, as in `data.read`.
             images: whether the recipe needs images, (height, width, channels), and not vectors.
-            examples: train on so many at the most (they are in random order); None for all.
+            examples: train on so many at the most (they are in random order), and validate on as
+                many, but not less than a thousand: every epoch evaluates both. None for all.
         """
         source = read(name or self.options.data, self.options.target)
 
@@ -117,7 +119,9 @@ class Lab:
         """Return a split as a recipe asked for it, and as small as a quick run takes it."""
         few = QUICK["examples"] if self.options.quick else None
         dataset = dataset.images() if images else dataset.flat()
-        return dataset.first(min(filter(None, (examples, few)), default=None), few, few)
+        train = min(filter(None, (examples, few)), default=None)
+        validation = train and max(train, FEWEST_VALIDATION)
+        return dataset.first(train, validation, few)
 
     def _noted(self, data, name):
         """Return data, which are the run's own if the recipe asked for none by name."""

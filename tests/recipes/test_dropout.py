@@ -46,7 +46,7 @@ def judged(made_up):
                 self.plan = data, epochs
                 return variants
 
-            def train(self, build_model, variants, data, *, epochs):
+            def train(self, build_model, variants, data, *, epochs, evaluate_every):
                 assert (data, epochs) == self.plan  # trained as it was tuned
                 assert list(variants) == list(ends)
                 runs = {
