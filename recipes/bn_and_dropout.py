@@ -86,8 +86,9 @@ def run(lab):
         "epochs": {SMALL: 30, LARGE: 150},
         "batch_size": {SMALL: 20, LARGE: 100},
     }
+    rates = {SMALL: (0.03, 0.1, 0.3, 1.0), LARGE: (0.1, 0.3, 1.0, 3.0)}
     data = lab.data(examples=300)  # as many as the book overfits
-    tuned = lab.tune(build_model, VARIANTS, data, learning_rate=(0.1, 0.3, 1.0), **plan)
+    tuned = lab.tune(build_model, VARIANTS, data, learning_rate=rates, **plan)
     results = lab.train(build_model, tuned, data, **plan)
     test = results.final("test_accuracy")
     train = results.final("train_accuracy")
