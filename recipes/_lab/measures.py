@@ -15,6 +15,7 @@ import numpy as np
 from recipes._lab import evidence
 
 PERCENT, POINTS = "%", "percentage points"
+SHIFTS = (operator.add, operator.sub)
 # What matters in practice: nobody should care about less.
 MATTERS = {POINTS: 1.0}
 # A run whose training accuracy ends less than this above chance has learned nothing: a share of
@@ -81,13 +82,14 @@ class Measure:
         label: what it is, for an axis, such as "test accuracy".
         runs: `{key: {run: whether it diverged or learned nothing}}`, of the runs behind each
             number; or None where none were trained.
+        added: the constant that its numbers contain: `a > b + 2` asks of a - b to exceed 2.
     """
 
-    def __init__(self, values, unit="", label="", runs=None):
+    def __init__(self, values, unit="", label="", runs=None, added=0.0):
         if not isinstance(values, Mapping):
             values = {(): values}
         self.values = {as_key(key): np.asarray(of, float) for key, of in values.items()}
-        self.unit, self.label = unit, label
+        self.unit, self.label, self.added = unit, label, added
         runs = runs or {}
         self.runs = {key: runs.get(key, {}) for key in self.values}
         shapes = {of.shape for of in self.values.values()}
@@ -115,6 +117,7 @@ class Measure:
             {short: self.values[key] for short, key in keys.items()},
             runs={short: self.runs[key] for short, key in keys.items()},
             label=self.label,
+            added=self.added,
         )
 
     def array(self):
@@ -197,9 +200,9 @@ class Measure:
             Comparison(difference, within=float(margin)) for difference in _pieces(self - of)
         )
 
-    def _with(self, values, unit=None, runs=None, label=""):
+    def _with(self, values, unit=None, runs=None, label="", added=0.0):
         unit = self.unit if unit is None else unit
-        return Measure(values, unit, label, self.runs if runs is None else runs)
+        return Measure(values, unit, label, self.runs if runs is None else runs, added)
 
     def _over_variants(self, function):
         values = function(np.stack(list(self.values.values())), axis=0)
@@ -211,7 +214,8 @@ class Measure:
         if not isinstance(other, Measure):
             values = {key: operation(of, other) for key, of in self.values.items()}
             shift = self.unit == PERCENT and operation is operator.sub
-            return self._with(values, unit=POINTS if shift else self.unit)
+            added = operation(self.added, other) if operation in SHIFTS else 0.0
+            return self._with(values, unit=POINTS if shift else self.unit, added=added)
         if self.seeds != other.seeds:
             raise ValueError(f"measures of {self.seeds} and of {other.seeds} seeds can't be paired")
         keys = self.keys if len(other.keys) == 1 else other.keys
@@ -225,7 +229,8 @@ class Measure:
             first, second = (of._for(key) for of in (self, other))
             values[key] = operation(self.values[first], other.values[second])
             runs[key] = self.runs[first] | other.runs[second]
-        return Measure(values, _unit(self.unit, other.unit, operation), runs=runs)
+        added = operation(self.added, other.added) if operation in SHIFTS else 0.0
+        return Measure(values, _unit(self.unit, other.unit, operation), runs=runs, added=added)
 
     def _for(self, key):
         return key if key in self.values else self.keys[0]
@@ -343,7 +348,9 @@ def family(at_least, comparisons, unit="settings"):
 def _exceeds(measure, other, inclusive):
     """Return the comparison that a measure exceeds another, or a number; a list for several."""
     if isinstance(other, Measure):
-        return _compared(measure - other, inclusive)
+        difference = measure - other
+        bound = -difference.added
+        return _compared(difference + bound, inclusive, bound=bound)
     if measure.unit == PERCENT:  # a level: what counts is by how much it is above the number
         return _compared(measure - other, inclusive, of_two=False)
     return _compared(measure, inclusive, bound=float(other), of_two=not other)
@@ -351,7 +358,9 @@ def _exceeds(measure, other, inclusive):
 
 def _falls_below(measure, other, inclusive):
     """Return the comparison that a measure is below another, or a number; a list for several."""
-    return _compared(-(measure - other), inclusive, of_two=isinstance(other, Measure) or not other)
+    if isinstance(other, Measure):
+        return _exceeds(other, measure, inclusive)
+    return _compared(-(measure - other), inclusive, of_two=not other)
 
 
 def _compared(difference, inclusive, bound=0.0, of_two=True):
