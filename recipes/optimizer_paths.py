@@ -3,14 +3,14 @@
 Claim: from (-7, 2) SGD zigzags, because the gradient hardly ever points at the minimum, which is
 inefficient (Deep Learning from Scratch, 6.1.3). Momentum, AdaGrad and Adam move more directly
 (6.1.7), and AdaGrad's steps shrink (6.1.5).
-Look for: in the figure, how often each path crosses y = 0, how long it is, and where it is after 30
-steps.
+Look for: in the figure, how often each path crosses y = 0, how long it is, and where it ends after
+30 steps.
 Why: each step of SGD multiplies y by 1 - 2 lr and x by 1 - lr/10. At the book's .95 these are -.9
 and .905: y changes its sign each time, but both come to rest equally fast, and a smaller rate only
 slows x down. A zigzag need not be slow. AdaGrad divides by the root of the sum of all squared
-gradients, which only grows; but the slope falls towards the minimum, too.
-Use: Momentum or Adam where the loss is much steeper in one direction than in others, with the
-learning rate tuned; the shape of a path says little about how soon it arrives.
+gradients, which only grows; but the gradient itself shrinks towards the minimum as well.
+Use: the loss after equally many steps, not the shape of a path, to compare optimizers, each at its
+own learning rate.
 Symptoms: the loss swings up and down
 Topic: Optimization
 """
@@ -115,27 +115,25 @@ def numpy_path(starts, optimizer, learning_rate):
 
 
 def crossings(path):
-    """Return how often y changes its sign on each path (starts, points, 2)."""
+    """Return how often y changes its sign on each path, (starts, points, 2)."""
     return np.sum(path[:, 1:, 1] * path[:, :-1, 1] < 0, axis=1)
 
 
 def step_lengths(path):
-    """Return the length of each step of each path (starts, points, 2): (starts, points - 1)."""
+    """Return the length of each step of each path, (starts, points - 1)."""
     return np.linalg.norm(np.diff(path, axis=1), axis=2)
 
 
 def run(lab):
-    """Walk from the book's point, for the figure, and from a point near it for every seed."""
-    near = [np.random.default_rng(seed).uniform(-1, 1, size=2) for seed in lab.seeds]
-    starts = np.add(START, [(0, 0), *near])
+    """Walk from a point near the book's for every seed, and from the book's own for the figure."""
+    starts = [START + np.random.default_rng(seed).uniform(-1, 1, size=2) for seed in lab.seeds]
     paths = {name: keras_path(starts, **arguments) for name, arguments in VARIANTS.items()}
     in_numpy = {name: numpy_path(starts, **arguments) for name, arguments in VARIANTS.items()}
-    judged = {name: path[1:] for name, path in paths.items()}
-    changes = lab.measure({name: crossings(path) for name, path in judged.items()}, "changes")
-    steps = {name: step_lengths(path) for name, path in judged.items()}
-    length = lab.measure({name: step.sum(axis=1) for name, step in steps.items()})
-    end = lab.measure({name: height(path[:, -1]) for name, path in judged.items()})
-    shrunk = lab.measure(100 * steps["AdaGrad"][:, -1] / steps["AdaGrad"][:, 0], "% of the first")
+    changes = lab.measure({name: crossings(path) for name, path in paths.items()}, "changes")
+    end = lab.measure({name: height(path[:, -1]) for name, path in paths.items()})
+    steps = {name: step_lengths(path) for name, path in paths.items()}
+    length = lab.measure({name: lengths.sum(axis=1) for name, lengths in steps.items()})
+    last = lab.measure(100 * steps["AdaGrad"][:, -1] / steps["AdaGrad"][:, 0], "% of the first")
 
     lab.claim(
         "SGD zigzags: y changes its sign more often than with each of the other three",
@@ -144,7 +142,7 @@ def run(lab):
         any_data=True,
     )
     lab.claim(
-        "SGD is inefficient: after 30 steps it is higher than each of the other three",
+        "SGD is inefficient: after 30 steps it stands higher than each of the other three",
         source=f"{BOOK}.3",
         that=lab.every([end["SGD"] > end[name] for name in OTHERS], unit="optimizers"),
         any_data=True,
@@ -158,7 +156,7 @@ def run(lab):
     lab.claim(
         "AdaGrad's last step is shorter than 10 % of its first",
         source=f"{BOOK}.5",
-        that=shrunk < 10,
+        that=last < 10,
         any_data=True,
     )
     lab.claim(
@@ -166,8 +164,11 @@ def run(lab):
         that=lab.exact([paths[name] - in_numpy[name] for name in VARIANTS], 1e-4),
         any_data=True,
     )
-    titles = {n: f"{n}, learning rate {of['learning_rate']:g}" for n, of in VARIANTS.items()}
-    lab.figure(lab.paths({titles[name]: path[0] for name, path in paths.items()}, height))
+    drawn = {}
+    for name, arguments in VARIANTS.items():
+        title = f"{name}, learning rate {arguments['learning_rate']:g}"
+        drawn[title] = keras_path([START], **arguments)[0]
+    lab.figure(lab.paths(drawn, height))
 
 
 if __name__ == "__main__":
