@@ -1,14 +1,15 @@
 """Is `fit` more than a loop?
 
-Claim: a loop over mini-batches with tf.GradientTape, the loss and `optimizer.apply` is all that
+Claim: a loop over mini-batches with tf.GradientTape, the loss and the optimizer is all that
 training takes (Deep Learning Specialization, course 2 week 3, programming assignment).
 Look for: in the figure, how long a step takes in each way (times are this machine's, and no run
 repeats them exactly).
-Why: in each step `fit` calls the model with training=True, adds penalties to the loss, and applies
-the gradients of the trainable weights. Dropout's masks and the updates of moving averages are part
-of that call; without training=True neither happens. tf.function traces a step once into a graph,
-which saves most of Python's time, and traces it anew for every new shape of a batch, and for every
-new value of an argument that is a Python number.
+Why: in each step `fit` calls the model with training=True, adds its penalties to the loss (here
+there are none), and applies the gradients of the trainable weights. Dropout's masks and the updates
+of moving averages happen in that call, and only with training=True. `fit` also feeds the batches,
+keeps the metrics and calls the callbacks, which counts where epochs are short. tf.function traces a
+step into a graph, which saves most of Python's time; it traces it anew for every new shape of a
+batch, and for every new value of an argument that is a Python number.
 Use: `fit`, with a callback or a `train_step` of your own; where a loop is needed, tf.function
 around its step, training=True, and tensors, not Python numbers, as arguments.
 Symptoms: training is slow; Dropout changes nothing
@@ -55,18 +56,17 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 
 COURSE = "Deep Learning Specialization, course 2 week 3, programming assignment"
-FIT, LOOP, FORGOTTEN = "fit", "loop, tf.function", "loop without training=True"
+FIT, LOOP = "fit", "loop, tf.function"
 EAGER, RETRACED = "loop, eager", "loop, traced in every step"
-VARIANTS = {FIT: {}, LOOP: {}, FORGOTTEN: {}}  # one network, three ways to train it
+VARIANTS = {FIT: {}, LOOP: {}}  # one network, trained in two ways
 EPOCHS, BATCH_SIZE = 10, 100
 
 
-def make_step(model, *, training=True, graph=True):
+def make_step(model, graph=True):
     """Return a function that takes one step of training, as in the course's assignment.
 
     Args:
         model: the compiled model.
-        training: whether to call it with training=True.
         graph: whether the step runs as a graph, traced anew for every new `number`.
     """
     import tensorflow as tf  # Keras has no gradients of its own
@@ -75,7 +75,7 @@ def make_step(model, *, training=True, graph=True):
 
     def step(x, y, number=0):
         with tf.GradientTape() as tape:
-            loss = loss_of(y, model(x, training=training))
+            loss = loss_of(y, model(x, training=True))
         gradients = tape.gradient(loss, model.trainable_weights)
         model.optimizer.apply(gradients, model.trainable_weights)
 
@@ -94,64 +94,42 @@ def fit(model, x, y, epochs):
     model.fit(x, y, batch_size=BATCH_SIZE, epochs=epochs, shuffle=False, verbose=0)
 
 
-def start_again(model, seed):
-    """Give a model the initial weights, masks and optimizer of a new one with this seed."""
-    keras.utils.set_random_seed(seed)
-    new = build_model(model.input_shape[1:], model.output_shape[-1])
-    for layer, new_layer in zip(model.layers, new.layers, strict=True):
-        for variable, value in zip(layer.variables, new_layer.variables, strict=True):
-            variable.assign(value)
-    for each in (model, new):
-        each.optimizer.build(each.trainable_variables)
-    for variable, value in zip(model.optimizer.variables, new.optimizer.variables, strict=True):
-        variable.assign(value)
-
-
-def accuracy(model, x, y):
-    """Return the accuracy in %, without masks and with the moving averages."""
-    return 100 * np.mean(keras.ops.convert_to_numpy(model(x)).argmax(axis=1) == y)
-
-
-def milliseconds(function, repetitions):
-    """Return how long each of several calls takes, after one that does not count."""
+def milliseconds(function, *arguments):
+    """Return how long a call takes."""
     import time
 
-    times = []
-    for _ in range(1 + repetitions):
-        start = time.perf_counter()
-        function()
-        times.append(1000 * (time.perf_counter() - start))
-    return np.array(times[1:])
+    start = time.perf_counter()
+    function(*arguments)
+    return 1000 * (time.perf_counter() - start)
 
 
 def run(lab):
-    """Train the same network with fit and with loops, and time a step of each."""
+    """Train the same network with fit and with a loop; then time a step of each way."""
     data, epochs = lab.data(examples=1000), lab.epochs(EPOCHS)
-    models = {way: build_model(data.input_shape, data.num_classes) for way in VARIANTS}
-    step, forgetful = make_step(models[LOOP]), make_step(models[FORGOTTEN], training=False)
-    eager_step = make_step(models[LOOP], graph=False)
-    deviations, accuracies = [], {way: [] for way in VARIANTS}
-    for n, seed in enumerate(lab.seeds):
-        x, y = data.train.x[n], data.train.y[n]
+    # A smaller last batch would round differently in the two graphs, and Adam magnifies that.
+    steps = max(1, data.train.x.shape[1] // BATCH_SIZE)  # in an epoch
+    xs, ys = data.train.x[:, : steps * BATCH_SIZE], data.train.y[:, : steps * BATCH_SIZE]
+    models = {}
+    for way, arguments in VARIANTS.items():
+        keras.utils.set_random_seed(0)  # so that both draw the same masks
+        models[way] = build_model(data.input_shape, data.num_classes, **arguments)
+    step, eager_step = make_step(models[LOOP]), make_step(models[LOOP], graph=False)
+    deviations = []
+    for seed, x, y in zip(lab.seeds, xs, ys, strict=True):
+        keras.utils.set_random_seed(seed)
+        initial = build_model(data.input_shape, data.num_classes).get_weights()
         for model in models.values():
-            start_again(model, seed)
+            model.set_weights(initial)  # Adam's averages go on, alike in both
         fit(models[FIT], x, y, epochs)
         loop(step, x, y, epochs)
-        loop(forgetful, x, y, epochs)
         pairs = zip(models[FIT].get_weights(), models[LOOP].get_weights(), strict=True)
         deviations += [np.abs(by_fit - by_loop).max() for by_fit, by_loop in pairs]
-        for way, model in models.items():
-            accuracies[way].append(accuracy(model, data.test.x[n], data.test.y[n]))
-    test = lab.measure(accuracies, unit="%", label="test accuracy")
-
-    count, steps, numbers = len(lab.seeds), -(-len(x) // BATCH_SIZE), iter(range(1, 100))
-    batch = x[:BATCH_SIZE], y[:BATCH_SIZE]
-    times = {
-        FIT: milliseconds(lambda: fit(models[FIT], x, y, epochs), count) / (epochs * steps),
-        LOOP: milliseconds(lambda: loop(step, x, y, epochs), count) / (epochs * steps),
-        EAGER: milliseconds(lambda: eager_step(*batch), count),
-        RETRACED: milliseconds(lambda: step(*batch, number=next(numbers)), count),
-    }
+    times = {FIT: [], LOOP: [], EAGER: [], RETRACED: []}
+    for number in range(1, len(lab.seeds) + 1):
+        times[FIT].append(milliseconds(fit, models[FIT], x, y, epochs) / (epochs * steps))
+        times[LOOP].append(milliseconds(loop, step, x, y, epochs) / (epochs * steps))
+        times[EAGER].append(milliseconds(loop, eager_step, x, y, 1) / steps)
+        times[RETRACED].append(milliseconds(step, x[:BATCH_SIZE], y[:BATCH_SIZE], number))
     time = lab.measure(times, unit="ms", label="time of a step")
 
     lab.claim(
@@ -159,10 +137,6 @@ def run(lab):
         source=COURSE,
         that=lab.exact(deviations, 1e-6),
         any_data=True,
-    )
-    lab.claim(
-        "a loop that forgets training=True is less accurate on test",
-        that=test[FORGOTTEN] < test[LOOP],
     )
     lab.claim(
         "without tf.function a step takes more than twice as long",
@@ -175,7 +149,7 @@ def run(lab):
         any_data=True,
     )
     lab.claim(
-        "a step of fit takes longer than one of the loop under tf.function",
+        "in epochs of 10 steps a step of fit takes longer than one of the loop under tf.function",
         that=time[FIT] > time[LOOP],
         any_data=True,
     )

@@ -7,20 +7,15 @@ import pytest
 from recipes import training_loop as recipe
 from recipes._lab.lab import Lab, Options
 
-FIT, LOOP, FORGOTTEN = recipe.FIT, recipe.LOOP, recipe.FORGOTTEN
-
 
 def examples(count):
     rng = np.random.default_rng(0)
     return rng.normal(size=(count, 5)).astype(np.float32), rng.integers(0, 3, count)
 
 
-def trained(training):
-    model = recipe.build_model((5,), 3)
-    recipe.start_again(model, 0)
-    step = recipe.make_step(model, training=training, graph=False)
-    recipe.loop(step, *examples(150), epochs=1)
-    return model
+def new_model():
+    keras.utils.set_random_seed(0)
+    return recipe.build_model((5,), 3)
 
 
 def test_a_loop_takes_a_step_on_each_batch_the_smaller_last_one_too():
@@ -29,55 +24,56 @@ def test_a_loop_takes_a_step_on_each_batch_the_smaller_last_one_too():
     assert sizes == [(100, 100), (100, 100), (30, 30)] * 2
 
 
-def test_moving_averages_move_only_where_training_is_said():
-    means = [trained(of).get_layer("h1_bn").moving_mean.numpy() for of in (True, False)]
-    assert means[0].any()
-    assert not means[1].any()
+def test_two_epochs_of_a_loop_end_with_the_weights_of_fit():
+    by_fit, by_loop = new_model(), new_model()
+    start = by_loop.get_weights()
+    recipe.fit(by_fit, *examples(300), epochs=2)
+    recipe.loop(recipe.make_step(by_loop), *examples(300), epochs=2)
+    weights = zip(start, by_fit.get_weights(), by_loop.get_weights(), strict=True)
+    for before, expected, found in weights:
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert not np.array_equal(found, before)  # moving averages move, too
 
 
-def test_a_model_that_starts_again_is_a_new_one():
-    model = trained(True)
-    recipe.start_again(model, 1)
-    keras.utils.set_random_seed(1)
-    new = recipe.build_model((5,), 3)
-    x, _ = examples(20)
-    for weight, fresh in zip(model.get_weights(), new.get_weights(), strict=True):
-        np.testing.assert_array_equal(weight, fresh)
-    np.testing.assert_array_equal(model(x, training=True), new(x, training=True))  # masks
-    assert model.optimizer.iterations.numpy() == 0
-    assert not any(v.numpy().any() for v in model.optimizer.variables[2:])
+def test_a_graph_is_traced_anew_for_a_new_number(monkeypatch):
+    model, calls = new_model(), []
+    monkeypatch.setattr(model.optimizer, "apply", lambda *of: calls.append(None))
+    step, (x, y) = recipe.make_step(model), examples(20)
+    for number in (0, 0, 1, 1):
+        step(x, y, number)
+    assert len(calls) == 2  # Python runs only when it traces
 
 
-def test_the_first_call_does_not_count(monkeypatch):
-    clock = iter([0, 9, 10, 11, 20, 23])
+def test_milliseconds_of_one_call(monkeypatch):
+    clock = iter([10.0, 12.5])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    np.testing.assert_array_equal(recipe.milliseconds(lambda: None, 2), [1000, 3000])
+    assert recipe.milliseconds(lambda a, b: None, 1, 2) == 2500
 
 
 @pytest.fixture
 def judged(monkeypatch):
-    """`judged(times, drift, forgotten)` runs the recipe on made-up times and trainings.
+    """`judged(times, drift)` runs the recipe on made-up times and trainings.
 
     Args of it: ms a step of fit, the loop, eager, and traced anew; what the loop's weights are
-    beside fit's; the test accuracy in % where training=True is forgotten, beside 95.
+    beside fit's.
     """
 
-    def run(times, drift, forgotten):
-        rest, noise = iter([times[0] * 100, times[1] * 100, *times[2:]]), np.arange(6) / 1000
-        ends = iter([(of + e) for e in noise for of in (95, 95, forgotten)])
+    def run(times, drift):
+        fit, graph, eager, retraced = times
+        calls = iter([fit * 100, graph * 100, eager * 10, retraced] * 6)  # 10 epochs of 10 steps
+        noise = iter(np.repeat(np.arange(6) / 1000, 4))
+
+        class Step:
+            def __init__(self, model, graph=True):
+                self.model = model
 
         def loop(step, x, y, epochs):
             step.model.layers[0].bias.assign_add(np.full(100, drift))
 
-        class Step:
-            def __init__(self, model, training=True, graph=True):
-                self.model = model
-
         monkeypatch.setattr(recipe, "make_step", Step)
         monkeypatch.setattr(recipe, "loop", loop)
         monkeypatch.setattr(recipe, "fit", lambda model, x, y, epochs: None)
-        monkeypatch.setattr(recipe, "accuracy", lambda model, x, y: next(ends))
-        monkeypatch.setattr(recipe, "milliseconds", lambda function, count: next(rest) + noise)
+        monkeypatch.setattr(recipe, "milliseconds", lambda *call: next(calls) + next(noise))
         lab = Lab(Options(), None, None, None)
         recipe.run(lab)
         return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
@@ -86,10 +82,10 @@ def judged(monkeypatch):
 
 
 def test_where_it_is_as_it_is_said_to_be_every_claim_holds(judged):
-    found = judged(times=(4, 2, 30, 200), drift=0, forgotten=92)
-    assert found == [("holds", of) for of in (0, 3, 30 - 2 * 2, 200 - 30, 4 - 2)]
+    found = judged(times=(4, 2, 30, 200), drift=0)
+    assert found == [("holds", of) for of in (0, 30 - 2 * 2, 200 - 30, 4 - 2)]
 
 
 def test_where_it_is_the_opposite_none_does(judged):
-    found = judged(times=(2, 4, 6, 5), drift=1, forgotten=98)
-    assert found == [("does not hold", of) for of in (1, -3, 6 - 2 * 4, 5 - 6, 2 - 4)]
+    found = judged(times=(2, 4, 6, 5), drift=1)
+    assert found == [("does not hold", of) for of in (1, 6 - 2 * 4, 5 - 6, 2 - 4)]
