@@ -86,11 +86,15 @@ VARIANTS = {
     for problem, layers in LAYERS.items()
     for optimizer in OPTIMIZERS
 }
-RATES = {  # to choose from
-    "SGD": (0.1, 0.3, 1.0, 3.0),
-    "Momentum": (0.03, 0.1, 0.3, 1.0),
-    "AdaGrad": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
-    "Adam": (0.001, 0.003, 0.01, 0.03, 0.1),
+RATES = {  # to choose from; one layer takes larger ones than four
+    (DEEP, "SGD"): (0.1, 0.3, 1.0),
+    (DEEP, "Momentum"): (0.03, 0.1, 0.3),
+    (DEEP, "AdaGrad"): (0.01, 0.03, 0.1),
+    (DEEP, "Adam"): (0.001, 0.003, 0.01),
+    (SPIRALS, "SGD"): (0.3, 1.0, 3.0),
+    (SPIRALS, "Momentum"): (0.1, 0.3, 1.0),
+    (SPIRALS, "AdaGrad"): (0.1, 0.3, 1.0),
+    (SPIRALS, "Adam"): (0.01, 0.03, 0.1),
 }
 
 

@@ -43,7 +43,7 @@ def judged(made_up):
         class MadeUpLab(Lab):
             def tune(self, build_model, variants, data, *, epochs, learning_rate):
                 assert variants == recipe.VARIANTS
-                assert set(learning_rate) == set(recipe.OPTIMIZERS)
+                assert set(learning_rate) == set(recipe.VARIANTS)
                 return variants
 
             def train(self, build_model, variants, data, *, epochs, watch):
