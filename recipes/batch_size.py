@@ -7,11 +7,11 @@ large takes k times the learning rate, warmed up (Goyal et al. 2017, 2.1 and 2.2
 Look for: in the figure, how the order of the sizes turns round from equal epochs to equal time; in
 figure-seconds, how little longer a step takes with more examples; in TensorBoard, under epoch_loss,
 the smallest batch beside all examples.
-Why: the error of a gradient falls only with the root of the batch, so 16 steps on 8 examples lead
-further than one on 128. But a step also takes a fixed time; on two cores and with this network it
-is worth about 1000 examples, and equal time is then almost the same as equal steps.
-Use: batches of 128, with the learning rate tuned for that size; smaller ones only where a step has
-hardly any fixed time.
+Why: the error of a gradient falls only with the root of the batch size, so 16 steps on 8 examples
+lead further than one on 128. But each step has a fixed cost; on two cores and with this network it
+is that of about 1000 examples, and equal time is then almost the same as equal steps.
+Use: batches of 128, with the learning rate tuned for that size; smaller ones only where the fixed
+cost of a step is small.
 Symptoms: training is slow; batches have to be small
 Topic: Optimization
 """
@@ -70,17 +70,19 @@ COURSE, GOYAL = "Deep Learning Specialization, course 2 week 2", "Goyal et al. 2
 EXAMPLES = 512  # all of them
 SMALL, MIDDLE, ALL = "batch 8", "batch 128", "all at once"
 SIZES = {SMALL: 8, MIDDLE: 128, ALL: EXAMPLES}
-OVERHEAD = 1000  # examples that the fixed time of a step is worth, see figure-seconds
+OVERHEAD = 1000  # examples that take as long as the fixed part of a step, see figure-seconds
 BY_EPOCHS, BY_TIME, SCALED = "equal epochs", "equal time", "equal epochs, scaled rates"
+LOW = "low rate"
 EPOCHS = 30
 PLAIN = {"batch_norm": False, "dropout": 0.0}  # both would add noise of their own
-VARIANTS = {(budget, size): PLAIN for budget in (BY_EPOCHS, BY_TIME) for size in SIZES}
+TO_TUNE = {(budget, size): PLAIN for budget in (BY_EPOCHS, BY_TIME) for size in SIZES}
 RATE = 0.03  # of batch 8, far below the largest that learns
-UNTUNED = {
+AT_GIVEN_RATES = {
     (SCALED, SMALL): PLAIN | {"learning_rate": RATE},
     (SCALED, MIDDLE): PLAIN | {"learning_rate": 16 * RATE, "warmup_steps": 5 * EXAMPLES // 128},
-    ("small rate", ALL): PLAIN | {"learning_rate": RATE},
+    (LOW, ALL): PLAIN | {"learning_rate": RATE},
 }
+VARIANTS = TO_TUNE | AT_GIVEN_RATES
 TIMED = (8, 128, 512, 2048)  # sizes of the batches whose steps are timed
 
 
@@ -105,13 +107,14 @@ def milliseconds(model, x, y):
 def run(lab):
     """Train at equal epochs and at equal time; scale a learning rate; then time plain Keras."""
     data = lab.data(examples=EXAMPLES)
-    epochs = {BY_EPOCHS: EPOCHS, SCALED: EPOCHS, "small rate": epochs_in_equal_time(EXAMPLES)}
-    epochs |= {(BY_TIME, name): epochs_in_equal_time(size) for name, size in SIZES.items()}
+    epochs = {BY_EPOCHS: EPOCHS, SCALED: EPOCHS, LOW: epochs_in_equal_time(EXAMPLES)}
+    for name, size in SIZES.items():
+        epochs[BY_TIME, name] = epochs_in_equal_time(size)
     plan = {"epochs": epochs, "batch_size": SIZES}
-    tuned = lab.tune(build_model, VARIANTS, data, learning_rate=(0.03, 0.1, 0.3, 1.0), **plan)
-    results = lab.train(build_model, tuned | UNTUNED, data, watch=[BY_EPOCHS], **plan)
+    tuned = lab.tune(build_model, TO_TUNE, data, learning_rate=(0.03, 0.1, 0.3, 1.0), **plan)
+    results = lab.train(build_model, tuned | AT_GIVEN_RATES, data, watch=[BY_EPOCHS], **plan)
     test = results.final("test_accuracy")
-    rises = np.diff(results.curve("train_loss", ("small rate", ALL))) > 0  # an epoch is a step
+    rises = np.diff(results.curve("train_loss", (LOW, ALL))) > 0  # an epoch is a step
 
     lab.claim(
         "at equal epochs test accuracy is higher with batch 8 than with all at once, best rates",
@@ -142,12 +145,15 @@ def run(lab):
     lab.figure(lab.dots(test, each=(BY_EPOCHS, BY_TIME, SCALED)))
 
     model = build_model(data.input_shape, data.num_classes, **PLAIN)
-    x, y = (np.resize(of, (TIMED[-1], *of.shape[2:])) for of in (data.train.x, data.train.y))
-    model.train_on_batch(x, y)
-    times = {size: [milliseconds(model, x[:size], y[:size]) for _ in lab.seeds] for size in TIMED}
-    measure = lab.measure(times, unit="ms", label="time of a step")
+    x = np.resize(data.train.x, (TIMED[-1], *data.input_shape))  # over and over again
+    y = np.resize(data.train.y, TIMED[-1])
+    times = {}
+    for size in TIMED:
+        model.train_on_batch(x[:size], y[:size])  # not timed: it traces the step
+        times[size] = [milliseconds(model, x[:size], y[:size]) for _ in lab.seeds]
+    time = lab.measure(times, unit="ms", label="time of a step")
     axes = {"x_label": "examples in a batch", "limits": (0, None)}
-    lab.figure(lab.lines(measure, along=TIMED, **axes), name="seconds")
+    lab.figure(lab.lines(time, along=TIMED, **axes), name="seconds")
 
 
 if __name__ == "__main__":

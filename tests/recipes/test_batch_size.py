@@ -18,11 +18,11 @@ def test_equal_time_is_as_many_examples_and_overheads():
 
 
 def test_a_warm_up_grows_from_a_tenth_to_the_whole_in_five_epochs():
-    model = recipe.build_model(**recipe.UNTUNED[SCALED, MIDDLE])
+    model = recipe.build_model(**recipe.AT_GIVEN_RATES[SCALED, MIDDLE])
     rate = model.optimizer._learning_rate
     found = [float(rate(step)) for step in (0, 10, 20, 1000)]  # 4 steps of 128 are an epoch
     assert found == pytest.approx([0.048, (0.048 + 0.48) / 2, 0.48, 0.48])
-    assert recipe.UNTUNED[SCALED, SMALL]["learning_rate"] == pytest.approx(0.48 / 16)
+    assert recipe.AT_GIVEN_RATES[SCALED, SMALL]["learning_rate"] == pytest.approx(0.48 / 16)
 
 
 def test_the_fastest_of_ten_steps_counts(monkeypatch):
@@ -43,7 +43,7 @@ def judged(made_up, monkeypatch):
     def run(ends, losses):
         class MadeUpLab(Lab):
             def tune(self, build_model, variants, data, *, epochs, batch_size, learning_rate):
-                assert variants == recipe.VARIANTS
+                assert variants == recipe.TO_TUNE
                 self.plan = epochs, batch_size
                 return variants
 
@@ -75,9 +75,7 @@ def judged(made_up, monkeypatch):
 
 
 def ends(by_epochs, by_time, scaled):
-    keys = [(BY_EPOCHS, name) for name in recipe.SIZES] + [(BY_TIME, name) for name in recipe.SIZES]
-    keys += [(SCALED, SMALL), (SCALED, MIDDLE), ("small rate", ALL)]
-    return dict(zip(keys, [*by_epochs, *by_time, *scaled, 50], strict=True))
+    return dict(zip(recipe.VARIANTS, [*by_epochs, *by_time, *scaled, 50], strict=True))
 
 
 def test_where_sizes_do_as_they_are_said_to_every_claim_holds(judged):
