@@ -1,12 +1,14 @@
 """For two classes, one sigmoid unit or two softmax units?
 
-Claim: with two classes softmax regression is logistic regression (Deep Learning Specialization,
-course 2 week 3), if the sigmoid unit has twice the learning rate.
+Claim: with two classes softmax regression reduces to logistic regression (Deep Learning
+Specialization, course 2 week 3). The steps are the same, we add, if the sigmoid unit has twice the
+learning rate.
 Look for: in the figure, which losses lie on top of each other; in TensorBoard, epoch_loss.
 Why: a softmax of two depends only on the difference of its logits, and is the sigmoid of that. The
 two units have opposite gradients, each as large as that of a sigmoid unit, so in a step their
-difference changes twice as much. With Adam opposite gradients make opposite steps as well. But what
-the two hand back to hidden layers is no larger, so with hidden layers one rate can't fit both.
+difference changes twice as much. With Adam opposite gradients make opposite steps as well. But the
+gradients that reach hidden layers are the same for both outputs, and twice the rate doubles their
+steps.
 Use: either; where one sigmoid unit replaces two softmax units, tune the learning rate anew.
 Symptoms: training is slow
 Topic: Softmax
@@ -41,8 +43,9 @@ def build_model(
     """
     if output == "sigmoid" and num_classes != 2:
         raise ValueError(f"one sigmoid unit tells 2 classes apart, not {num_classes}")
-    units = {"softmax": num_classes, "sigmoid": 1}[output]
-    loss = {"softmax": "sparse_categorical_crossentropy", "sigmoid": "binary_crossentropy"}[output]
+    units, loss = num_classes, "sparse_categorical_crossentropy"
+    if output == "sigmoid":
+        units, loss = 1, "binary_crossentropy"
     model = keras.Sequential([keras.Input(input_shape)])
     for n in range(1, hidden_layers + 1):
         model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
@@ -50,8 +53,11 @@ def build_model(
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
     model.add(keras.layers.Dropout(dropout, name="dropout"))
     model.add(keras.layers.Dense(units, output, kernel_initializer=last_init, name=output))
-    rule = {"SGD": keras.optimizers.SGD, "Adam": keras.optimizers.Adam}[optimizer]
-    model.compile(optimizer=rule(learning_rate), loss=loss, metrics=["accuracy"])
+    optimizers = {
+        "SGD": keras.optimizers.SGD(learning_rate),
+        "Adam": keras.optimizers.Adam(learning_rate),
+    }
+    model.compile(optimizer=optimizers[optimizer], loss=loss, metrics=["accuracy"])
     return model
 
 
@@ -67,7 +73,7 @@ COURSE = "Deep Learning Specialization, course 2 week 3"
 TWO, ONE = "two softmax units", "one sigmoid unit"
 FLAT, FLAT_ADAM = "no hidden layer, SGD", "no hidden layer, Adam"
 DEEP, BEST = "two hidden layers, SGD", "two hidden layers, best lr"
-ALIKE = {"last_init": "zeros"}  # the difference of zeros is zero, so one and two start alike
+ALIKE = {"last_init": "zeros"}  # the difference of two zeros is zero: both outputs start alike
 LINEAR = ALIKE | {"hidden_layers": 0, "dropout": 0.0}
 NETWORKS = {
     FLAT: LINEAR | {"learning_rate": 0.05},
@@ -80,8 +86,8 @@ SIGMOID = {
     | {"output": "sigmoid", "learning_rate": 2 * arguments["learning_rate"]}
     for network, arguments in NETWORKS.items()
 }
-TO_BE_TUNED = {(BEST, TWO): {}, (BEST, ONE): {"output": "sigmoid"}}
-VARIANTS = SOFTMAX | SIGMOID | TO_BE_TUNED
+TO_TUNE = {(BEST, TWO): {}, (BEST, ONE): {"output": "sigmoid"}}
+VARIANTS = SOFTMAX | SIGMOID | TO_TUNE
 TOLERANCE = 1e-3  # nats: far more than rounding, far less than anybody sees
 
 
@@ -95,7 +101,7 @@ def two_classes(dataset, random):
 def run(lab):
     """Train one unit at twice the rate of two, from the same start; then each at its best rate."""
     data, epochs = lab.data(examples=1000).map(two_classes), 20
-    tuned = lab.tune(build_model, TO_BE_TUNED, data, epochs=epochs, learning_rate=(0.03, 0.1, 0.3))
+    tuned = lab.tune(build_model, TO_TUNE, data, epochs=epochs, learning_rate=(0.03, 0.1, 0.3))
     results = lab.train(build_model, SOFTMAX | SIGMOID | tuned, data, epochs=epochs)
     test = results.final("test_accuracy")
     apart = {
@@ -108,6 +114,7 @@ def run(lab):
         "no hidden layer, SGD: one unit at twice the rate has the training loss of two units",
         source=COURSE,
         that=lab.exact(apart[FLAT], TOLERANCE, unit="nats"),
+        any_data=True,
     )
     lab.claim(
         "no hidden layer, Adam: one unit at twice the rate has the training loss of two units",

@@ -46,7 +46,7 @@ def judged(made_up):
 
         class MadeUpLab(Lab):
             def tune(self, build_model, variants, data, *, epochs, learning_rate):
-                assert list(variants) == list(recipe.TO_BE_TUNED)
+                assert list(variants) == list(recipe.TO_TUNE)
                 return variants
 
             def train(self, build_model, variants, data, *, epochs):
