@@ -5,12 +5,12 @@ frequencies at first lowers the initial loss and speeds up convergence (Karpathy
 Training Neural Networks).
 Look for: in the figure, where the two losses start, and how soon they meet at each learning rate;
 in TensorBoard, the histograms of softmax/bias.
-Why: from a bias of zero the first steps only learn how frequent the classes are. The loss of who
-knows just that is the entropy of the frequencies, the least that a first loss can be. But the last
-kernel learns the frequencies as well, since the outputs of ReLU are positive on average; so at a
-learning rate that suits the rest of the network it takes only a few steps.
+Why: from a bias of zero the first steps only learn how frequent the classes are. The loss of a
+model that knows no more than that is the entropy of the frequencies, the least to be hoped for at
+first. But the last kernel learns the frequencies as well, since the outputs of ReLU are positive on
+average; so at a learning rate that suits the rest of the network it takes only a few steps.
 Use: np.log(frequencies) as the last bias where classes are imbalanced: it costs one line, and a
-first loss that is not near the entropy shows a mistake.
+first loss that is far from the entropy then shows a mistake.
 Symptoms: the first loss is far from that of guessing; rare classes are never predicted
 Topic: Initial values and activations
 """
@@ -42,7 +42,7 @@ def build_model(
         # A list is saved with the model as it is, an array is not.
         bias = keras.initializers.Constant(np.log(class_frequencies).tolist())
     model = keras.Sequential([keras.Input(input_shape)])
-    for n in range(1, 3):
+    for n in (1, 2):
         model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
         model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
