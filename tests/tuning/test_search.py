@@ -551,4 +551,4 @@ def test_the_decay_of_a_searched_schedule_ends_with_training():
         keras_tuner.HyperParameters(), epochs=30, steps_per_epoch=6
     )
     schedule = model.optimizer._learning_rate
-    assert schedule.decay_steps == 30 * 6 / 3  # a step down after each third
+    assert schedule.decay_steps == 30 * 6
