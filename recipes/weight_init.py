@@ -7,10 +7,10 @@ Look for: in the figure, what the book's learning rate and 2000 steps come to, a
 start; in figure-first-steps, the first 100 steps at the best learning rates; in TensorBoard, the
 gradients of "ReLU, lr .01, std .01", all of them near 0.
 Why: on the way back each layer multiplies the gradient by its weights and by the slopes of its
-activation. Xavier's scale keeps the size of the gradient where slopes are 1, but only at 0 is that
-of tanh so large; a ReLU's is 0 for half of its inputs, and He's scale makes up for that. A
-sigmoid's is a quarter at most, for which neither makes up: it takes a large learning rate and
-thousands of steps. That is why a run takes about a minute.
+activation. Xavier's scale keeps the size of the gradient where slopes are 1; tanh has that slope at
+0 alone. A ReLU's is 0 for half of its inputs, for which He's scale makes up. A sigmoid's is a
+quarter at most, for which neither does: it takes a large learning rate and thousands of steps,
+which is why a run takes about a minute.
 Use: he_normal, with ReLU and with tanh.
 Symptoms: the loss does not move; a deep net does not learn
 Topic: Initial values and activations
@@ -76,16 +76,16 @@ SMALL, XAVIER, HE = "std .01", "Xavier", "He"
 # The book's Xavier, a standard deviation of 1 / sqrt(inputs), is what Keras calls LeCun's.
 INITS = {SMALL: 0.01, XAVIER: "lecun_normal", HE: "he_normal"}
 BOOKS, RELU, TANH, SIGMOID = "ReLU, lr .01", "ReLU", "tanh", "sigmoid"
-BARE = {"batch_norm": False, "dropout": 0.0}  # as in the book
-AT_THE_BOOKS_RATE = {
-    (BOOKS, name): BARE | {"init": init, "learning_rate": 0.01} for name, init in INITS.items()
+PLAIN = {"batch_norm": False, "dropout": 0.0}  # as in the book
+AT_BOOK_RATE = {
+    (BOOKS, name): PLAIN | {"init": init, "learning_rate": 0.01} for name, init in INITS.items()
 }
-TO_BE_TUNED = {
-    (function, name): BARE | {"activation": function.lower(), "init": INITS[name]}
+TO_TUNE = {
+    (function, name): PLAIN | {"activation": function.lower(), "init": INITS[name]}
     for function in (RELU, TANH, SIGMOID)
     for name in (XAVIER, HE)
 }
-VARIANTS = AT_THE_BOOKS_RATE | TO_BE_TUNED
+VARIANTS = AT_BOOK_RATE | TO_TUNE
 EPOCHS = {BOOKS: 200, RELU: 10, TANH: 10, SIGMOID: 200}  # of ten steps; the book's are 2000
 # Candidates for the learning rate.
 RATES = {RELU: (0.03, 0.1, 0.3), TANH: (0.03, 0.1, 0.3), SIGMOID: (1.0, 3.0, 10.0)}
@@ -94,8 +94,8 @@ RATES = {RELU: (0.03, 0.1, 0.3), TANH: (0.03, 0.1, 0.3), SIGMOID: (1.0, 3.0, 10.
 def run(lab):
     """Train at the book's learning rate, then at the one that is best for each variant."""
     data = lab.data(examples=1000)
-    tuned = lab.tune(build_model, TO_BE_TUNED, data, epochs=EPOCHS, learning_rate=RATES)
-    results = lab.train(build_model, AT_THE_BOOKS_RATE | tuned, data, epochs=EPOCHS)
+    tuned = lab.tune(build_model, TO_TUNE, data, epochs=EPOCHS, learning_rate=RATES)
+    results = lab.train(build_model, AT_BOOK_RATE | tuned, data, epochs=EPOCHS)
     speed = results.mean_over_epochs("train_accuracy")
     train = results.final("train_accuracy")
 
@@ -105,22 +105,22 @@ def run(lab):
         that=results.above_chance("train_accuracy")[BOOKS, SMALL].within(2),
     )
     lab.claim(
-        "ReLU, learning rate .01: learns faster from He's than from Xavier's initial weights",
+        "ReLU, learning rate .01: the network learns faster from He's weights than from Xavier's",
         source=BOOK,
         that=speed[BOOKS, HE] > speed[BOOKS, XAVIER],
     )
     lab.claim(
-        "ReLU, best learning rates: training accuracy after 100 steps is higher from He's",
+        "ReLU, best rates: higher training accuracy after 100 steps with He's than Xavier's",
         source=RULES,
         that=train[RELU, HE] > train[RELU, XAVIER],
     )
     lab.claim(
-        "tanh, best learning rates: training accuracy after 100 steps is higher from Xavier's",
+        "tanh, best rates: higher training accuracy after 100 steps with Xavier's than He's",
         source=RULES,
         that=train[TANH, XAVIER] > train[TANH, HE],
     )
     lab.claim(
-        "sigmoid, best learning rates: training accuracy after 2000 steps is higher from Xavier's",
+        "sigmoid, best rates: higher training accuracy after 2000 steps with Xavier's than He's",
         source=RULES,
         that=train[SIGMOID, XAVIER] > train[SIGMOID, HE],
     )
