@@ -10,7 +10,7 @@ from recipes._lab.lab import Lab, Options
 
 @pytest.mark.parametrize("name", recipe.OPTIMIZERS)
 def test_the_model_has_the_optimizer_that_is_asked_for(name):
-    model = recipe.build_model((5,), 3, **recipe.AS_IN_BOOK[recipe.IN_BOOK, name])
+    model = recipe.build_model((5,), 3, **recipe.AT_BOOK_RATES[recipe.IN_BOOK, name])
     kinds = {"Momentum": "SGD", "AdaGrad": "Adagrad"}
     assert type(model.optimizer) is getattr(keras.optimizers, kinds.get(name, name))
     rate = 0.001 if name == "Adam" else 0.01
@@ -42,12 +42,12 @@ def judged(made_up):
     def run(ends):
         class MadeUpLab(Lab):
             def tune(self, build_model, variants, data, *, epochs, learning_rate):
-                assert variants == recipe.VARIANTS
-                assert set(learning_rate) == set(recipe.VARIANTS)
+                assert variants == recipe.TO_TUNE
+                assert set(learning_rate) == set(recipe.TO_TUNE)
                 return variants
 
             def train(self, build_model, variants, data, *, epochs, watch):
-                assert variants == recipe.AS_IN_BOOK | recipe.VARIANTS
+                assert variants == recipe.VARIANTS
                 assert data[recipe.DEEP] is data[recipe.IN_BOOK]
                 assert data[recipe.SPIRALS].input_shape == (2,)
                 noise = np.random.default_rng(0).normal(0, 0.001, 6)
