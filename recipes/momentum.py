@@ -136,14 +136,14 @@ def run(lab):
         ),
     )
     lab.claim(
-        "from .9 to .9005, at the best effective rate of .9, mean training accuracy over the "
+        "from β .9 to .9005, at the best effective rate of .9, mean training accuracy over the "
         "epochs stays within 1 percentage point",
         source=SCALE,
         that=speed["β 0.9005", rate].within(1, of=speed["β 0.9", rate]),
     )
     lab.claim(
-        "from .999 to .9995, at the best effective rate of .999, it falls by more than 1 "
-        "percentage point",
+        "from β .999 to .9995, at the best effective rate of .999, mean training accuracy over the "
+        "epochs falls by more than 1 percentage point",
         source=SCALE,
         that=speed["β 0.999", long_rate] > speed["β 0.9995", long_rate] + 1,
     )
