@@ -127,13 +127,14 @@ def run(lab):
         that=test[BY_TIME, MIDDLE] > test[BY_TIME, SMALL],
     )
     lab.claim(
-        "in equal time 512 examples all at once are within 1 percentage point of batch 128",
+        "in equal time test accuracy with 512 examples all at once is within 1 percentage point of "
+        "that with batch 128, best rates",
         source=COURSE,
         that=test[BY_TIME, ALL].within(1, of=test[BY_TIME, MIDDLE]),
     )
     lab.claim(
-        "at equal epochs batch 128 with 16 times the learning rate, warmed up, is within 1 "
-        f"percentage point of batch 8 at {RATE}",
+        "at equal epochs test accuracy with batch 128 and 16 times the learning rate, warmed up, "
+        f"is within 1 percentage point of that with batch 8 at {RATE}",
         source=GOYAL,
         that=test[SCALED, MIDDLE].within(1, of=test[SCALED, SMALL]),
     )
