@@ -127,12 +127,12 @@ def run(lab):
     change = results.measure(changes, unit="percentage points")[RIGHT]
 
     lab.claim(
-        "inverse time decay gives more test accuracy than a constant rate, each at its best",
+        "best rates: inverse time decay gives more test accuracy than a constant rate",
         source=COURSE,
         that=test[RIGHT, INVERSE] > test[RIGHT, CONSTANT],
     )
     lab.claim(
-        "from a rate of 1, inverse time and cosine decay give more than a constant rate",
+        "inverse time and cosine decay from a rate of 1 give more test accuracy than constantly 1",
         source=COURSE,
         that=lab.every(
             [test[HIGH, INVERSE] > test[HIGH, CONSTANT], test[HIGH, COSINE] > test[HIGH, CONSTANT]],
@@ -140,7 +140,8 @@ def run(lab):
         ),
     )
     lab.claim(
-        "with both, validation accuracy changes less from epoch to epoch at the end, best rates",
+        "best rates: validation accuracy changes less from epoch to epoch at the end with inverse "
+        "time and cosine decay than with a constant rate",
         source=COURSE,
         that=lab.every(
             [change[INVERSE] < change[CONSTANT], change[COSINE] < change[CONSTANT]],
@@ -148,7 +149,7 @@ def run(lab):
         ),
     )
     lab.claim(
-        "with 20 % wrong labels cosine decay gives more than a constant rate, each at its best",
+        "best rates, 20 % wrong labels: cosine decay gives more test accuracy than a constant rate",
         that=test[WRONG, COSINE] > test[WRONG, CONSTANT],
     )
     lab.figure(lab.panels(results, "val_accuracy", each=(RIGHT, WRONG), limits=(75, 101)))
