@@ -93,7 +93,7 @@ def dots(layout, *, x_label, limits=None):
     longest = max(map(len, rows))
     height = 0.3 * len(rows) * (1 + 0.35 * (len(labels) - 1)) + 0.4
     figure, axes = _grid(
-        layout, len(labels), x_label, "", columns=3, panel=(3.1, height), left=0.075 * longest + 0.3
+        layout, len(labels), x_label, "", panel=(3.1, height), left=0.075 * longest + 0.3
     )
     drawn, seeds = {}, 1
     for ax, by_row in zip(axes.flat, layout.values(), strict=False):
@@ -294,7 +294,7 @@ def paths(layout, surface):
     plane = np.stack(np.meshgrid(*grid.T), axis=-1)
     heights = surface(plane)
     levels = heights.max() * np.linspace(0, 1, 10)[1:] ** 2
-    figure, axes = _grid(layout, 0, "x", "y", columns=2, panel=(3.8, 1.9))
+    figure, axes = _grid(layout, 0, "x", "y", panel=(3.8, 1.9))
     for ax, path in zip(axes.flat, layout.values(), strict=False):
         ax.grid(visible=False)
         ax.contour(*grid.T, heights, levels=levels, colors="0.8", linewidths=0.8)
@@ -367,9 +367,10 @@ def importance(found, *, x_label):
     return figure
 
 
-def _grid(layout, labels, x_label, y_label, *, columns=4, panel=(3.1, 2.0), left=0.75):
+def _grid(layout, labels, x_label, y_label, *, panel=(3.1, 2.0), left=0.75):
     """Return a figure with a panel for each title, in inches, and its axes."""
-    columns = 3 if len(layout) in (5, 6) else min(columns, len(layout))
+    # Two beside each other can be read on a phone; more where there are too many to scroll.
+    columns = min(2 if len(layout) <= 6 else 4, len(layout))
     if len(layout) < 3 and panel[1] == 2.0:
         panel = (4.2, 2.9)
     rows = -(-len(layout) // columns)
@@ -404,6 +405,8 @@ def _grid(layout, labels, x_label, y_label, *, columns=4, panel=(3.1, 2.0), left
 def _legend(figure, drawn, text, seeds):
     if seeds == 1 and list(drawn) == [""]:  # a line that needs no name, and has no band
         return
+    if list(drawn) == [""]:
+        drawn = {}
     figure.legend(
         drawn.values(),
         drawn.keys(),
