@@ -11,6 +11,7 @@ publishing/claims          recipes/results/ -> every claim with its verdicts
 tuning/search              a recipe's search space -> trials in stages, figures, the best model
 output/terminal            progress and verdicts -> lines that a terminal shows
 run                        a recipe -> its folder, its files, the saved model
+calls                      a recipe's calls of lab, checked before anything is trained
 lab                        what a recipe talks to: data, train, tune, search, claim, figure
 output/report              a run -> its page, report.html
 output/pages               Jinja2 templates -> HTML, for the page of a run and for the site

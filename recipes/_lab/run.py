@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes._lab import catalogue, digest
+from recipes._lab import calls, catalogue, digest
 from recipes._lab.data import read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, slug, write
@@ -42,6 +42,7 @@ def run(name, options, log, progress):
     if not hasattr(module, "run"):
         raise UserError(f"recipes/{name}.py has no run(lab); recipes/bn_vs_nobn.py shows one")
     source = Path(module.__file__).read_text(encoding="utf-8")
+    calls.check(name, source)
     data = read(options.data, options.target).split()
     arguments = dataclasses.asdict(options)
     depends_on = {k: v for k, v in arguments.items() if k not in ELSEWHERE}

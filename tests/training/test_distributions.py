@@ -45,8 +45,8 @@ def trained():
         spec = architecture.read(make)
         members += [
             members_module.Member(
-            f"{rate}", make, spec, seed, data, epochs=2, batch_size=50, record=(0, 2), watch=at
-        )
+                f"{rate}", make, spec, seed, data, epochs=2, batch_size=50, record=(0, 2), watch=at
+            )
             for seed, at in ((0, (0, 2)), (1, ()))
         ]
     return members, population.train(members)
