@@ -106,6 +106,8 @@ def run(lab):
     sgd = moves(keras.optimizers.SGD(1 - 0.9, momentum=0.9), values)
     # Without an average of squares Adam divides each average by the newest gradient.
     adam = moves(keras.optimizers.Adam(1.0, beta_1=0.9, beta_2=0.0), values) * values
+    newest_ten = moves(keras.optimizers.SGD(1 - 0.9, momentum=0.9), np.ones((10, 1)))[-1]
+    newest_fifty = moves(keras.optimizers.SGD(1 - 0.98, momentum=0.98), np.ones((50, 1)))[-1]
     data = lab.data(examples=1000)
     results = lab.train(build_model, VARIANTS, data, epochs=30, batch_size=50, watch=[1.0])
     speed, test = results.mean_over_epochs("train_accuracy"), results.final("test_accuracy")
@@ -114,9 +116,10 @@ def run(lab):
     _, long_rate = results.best("β 0.999")
 
     lab.claim(
-        "values older than the last 1/(1 - β) together weigh 1/e, up to 0.02, for β .9 and .98",
+        "in a step of Keras's SGD the gradients before the last 1/(1 - β) together weigh 1/e, up "
+        "to 0.02, for β .9 and .98",
         source=AVERAGES,
-        that=lab.exact([0.9**10 - 1 / np.e, 0.98**50 - 1 / np.e], 0.02),
+        that=lab.exact([1 + newest_ten - 1 / np.e, 1 + newest_fifty - 1 / np.e], 0.02),
         any_data=True,
     )
     lab.claim(

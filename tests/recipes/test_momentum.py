@@ -74,3 +74,9 @@ def test_where_averages_are_not_keras_s_own_the_claim_on_them_fails(judged, monk
     monkeypatch.setattr(recipe, "average", lambda values, beta: np.cumsum(values, axis=0))
     found = judged(by_beta(95, 97, 97.2, 97, 90, 80))
     assert found == ["holds", "does not hold", *["holds"] * 3]
+
+
+def test_where_keras_does_not_average_the_first_claim_fails(judged, monkeypatch):
+    monkeypatch.setattr(recipe, "moves", lambda optimizer, gradients: -gradients)
+    found = judged(by_beta(95, 97, 97.2, 97, 90, 80))
+    assert found == [*["does not hold"] * 2, *["holds"] * 3]
