@@ -100,3 +100,11 @@ def test_where_they_are_wrong_none_does(verdicts):
         return MadeUpModels(FALLING, RISING, 1)
 
     assert verdicts(models) == ["does not hold"] * 5
+
+
+def test_sigmoids_alone_that_saturate_are_not_enough(verdicts):
+    def models(function, name):
+        far = 1.0 if function == SIGMOID else -1.0
+        return MadeUpModels([far] * 5 if name == "std 1" else LEVEL, LEVEL, 0)
+
+    assert verdicts(models)[0] == "does not hold"
