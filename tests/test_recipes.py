@@ -9,6 +9,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib.image import imread
 from sklearn.datasets import load_digits
 
@@ -141,6 +142,14 @@ def digits():
     return (data.data[order] / 16).astype("float32"), data.target[order]
 
 
+@pytest.fixture
+def eagerly():
+    """Two steps take a tenth of the time that it takes to make a graph of them."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def shaped(x, pasted):
     """The digits as vectors or, for templates that take images, as images."""
     default = pasted["build_model"].__defaults__[0]
@@ -182,7 +191,10 @@ def test_every_layer_has_a_name_of_its_own(name, pasted):
 @pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
-def test_the_pasted_search_space_works_with_plain_keras_tuner(name, pasted, digits, tmp_path):
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+def test_the_pasted_search_space_works_with_plain_keras_tuner(
+    name, pasted, digits, tmp_path, eagerly
+):
     x, y = digits
     x = shaped(x, pasted)
     tuner = keras_tuner.RandomSearch(
