@@ -2,6 +2,7 @@
 
 import types
 
+import keras
 import numpy as np
 import pytest
 
@@ -35,6 +36,7 @@ def test_the_spread_is_over_examples_and_units():
     ],
 )
 def test_the_initial_weights(name, deviations):
+    keras.utils.set_random_seed(0)
     model = recipe.build_model((400,), 10, **recipe.VARIANTS[TANH, name])
     found = [model.get_layer(layer).kernel.numpy().std() for layer in ("h1", "h5", "softmax")]
     assert found == pytest.approx(deviations, rel=0.05)
