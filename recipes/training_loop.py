@@ -153,7 +153,7 @@ def run(lab):
         that=time[FIT] > time[LOOP],
         any_data=True,
     )
-    lab.figure(lab.dots(time))
+    lab.figure(lab.dots(time, x_scale="log"))
 
 
 if __name__ == "__main__":

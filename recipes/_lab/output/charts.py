@@ -79,7 +79,7 @@ def lines(
     )
 
 
-def dots(measures, *, each=None, x_label=None, limits=None):
+def dots(measures, *, each=None, x_label=None, limits=None, x_scale="linear"):
     """Draw a row for every variant: each seed as a dot, the mean with its interval.
 
     Args:
@@ -87,6 +87,7 @@ def dots(measures, *, each=None, x_label=None, limits=None):
         each: parts of the keys, a panel for each; None for one panel.
         x_label: of the x axis, with its unit; None for what the first measure says.
         limits: of the x axis, in the unit, or None.
+        x_scale: "linear" or "log".
 
     Returns:
         A matplotlib figure.
@@ -100,7 +101,8 @@ def dots(measures, *, each=None, x_label=None, limits=None):
             chosen = measure if panel is None else measure[panel]
             for key, values in chosen.values.items():
                 rows.setdefault(_text(key), {})[name] = values
-    return figures.dots(layout, x_label=x_label or _axis(first), limits=limits)
+    label = x_label or _axis(first)
+    return figures.dots(layout, x_label=label, limits=limits, x_scale=x_scale)
 
 
 def trials(searches, along, *, each=None, repetitions=None, logarithmic=True):

@@ -72,7 +72,7 @@ def lines(layout, *, x_label, y_label, x_scale="linear", y_scale="linear", limit
     return figure
 
 
-def dots(layout, *, x_label, limits=None):
+def dots(layout, *, x_label, limits=None, x_scale="linear"):
     """Draw a row for every variant: each seed as a dot, the mean with its interval.
 
     Args:
@@ -80,6 +80,7 @@ def dots(layout, *, x_label, limits=None):
             row, told apart by colour, `{panel title: {row label: {dot label: values}}}`.
         x_label: of the x axis, with its unit.
         limits: of the x axis, in the unit, or None.
+        x_scale: "linear" or "log".
 
     Returns:
         A matplotlib figure.
@@ -110,6 +111,7 @@ def dots(layout, *, x_label, limits=None):
                 )
         ax.set_yticks(range(len(rows)), rows, fontsize=9)
         ax.set_ylim(len(rows) - 0.4, -0.6)
+        ax.set_xscale(x_scale)
     if limits:
         axes[0, 0].set_xlim(*limits)
     drawn = drawn if labels != [""] else {}
