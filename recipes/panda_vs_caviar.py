@@ -5,10 +5,11 @@ fish lays many eggs and leaves them to their fate); with compute for only one or
 one (panda: a single cub, well cared for) (Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, which line is higher where compute is scarce, and which at the end; in
 TensorBoard, under HPARAMS, the many.
-Why: whoever is lucky with the first learning rate is ahead at first. The babysitter soon raises one
-that is too low, lowers one that is too high, and starts again where a model is dead, but spends
-blocks of epochs on finding out. With enough compute either side has a good one.
-Use: many at once where they can run side by side; a babysitter has to wait for each block to end.
+Why: two draws of a learning rate are luckier than one. The babysitter soon raises a rate that is
+too low, lowers one that is too high, and starts again where a model is dead, but spends blocks of
+epochs on finding out. With enough compute both end with a good rate.
+Use: many at once where they can run side by side; with less, look after the one that you have, but
+don't expect it to be ahead: its blocks of epochs have to wait for each other.
 Symptoms: there is compute for a few trials only
 Topic: Hyperparameters
 """
@@ -49,18 +50,14 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 COURSE = "Deep Learning Specialization, course 2 week 3"
 MODELS = 8  # that the compute is enough for
-EPOCHS = 10  # of each of the many, and between two looks of the babysitter
+EPOCHS = 10  # of each of the many, and of a block of the babysitter
 PANDA, CAVIAR, ALONE = "one, babysat", "the best of many", "one, left alone"
 VARIANTS = {CAVIAR: {}, ALONE: {}}  # both draw the same first learning rate
-HERE, BEFORE, ANEW = (
-    "go on",
-    "back to the state before this block",
-    "start from the initial weights",
-)
+GO_ON, GO_BACK, START_ANEW = "go on", "go back before this block", "start anew"
 
 
 def decide(rate, before, after, accuracy):
-    """Return the babysitter's next learning rate, and from where: HERE, BEFORE or ANEW.
+    """Return the babysitter's next learning rate, and whether to go on, to go back or start anew.
 
     Args:
         rate: learning rate of the last block of epochs.
@@ -69,55 +66,54 @@ def decide(rate, before, after, accuracy):
         accuracy: training accuracy there, 0 to 1.
     """
     if not after < before:  # also if it is not finite
-        return rate / 3, BEFORE
+        return rate / 3, GO_BACK
     if after > 0.95 * before and accuracy < 0.5:  # dead, or hardly moving
-        return (rate / 10 if rate > 0.1 else rate * 10), ANEW
+        return (rate / 10 if rate > 0.1 else rate * 10), START_ANEW
     if after > 0.95 * before:
-        return rate / 3, HERE
-    return (rate if accuracy > 0.9 else rate * 3), HERE
+        return rate / 3, GO_ON
+    return (rate if accuracy > 0.9 else rate * 3), GO_ON
 
 
-def babysit(model, rate, train, held_out, blocks, epochs):
-    """Train with plain fit, look at the loss after every block and decide how to go on.
+def babysit(model, rate, data, blocks, epochs):
+    """Train with plain fit, and decide after every block of epochs how to go on.
 
     Args:
         model: a compiled model, not yet trained.
         rate: learning rate to start with.
-        train: inputs and labels.
-        held_out: inputs and labels of the validation and of the test part.
+        data: training, validation and test part.
         blocks: after how many the compute is used up.
         epochs: of a block.
 
     Returns:
-        Validation and test accuracy in % after each block, (2, blocks).
+        Validation and test accuracy in % after each block, (blocks,) each.
     """
+    train, validation, test = data
     model.optimizer.build(model.trainable_variables)
-    fresh = kept = model.get_state_tree(value_format="numpy_array")  # the optimizer's, too
-    before, found = np.inf, []
+    initial = kept = model.get_state_tree(value_format="numpy_array")  # the optimizer's, too
+    before, accuracies = np.inf, []
     for _ in range(blocks):
         model.optimizer.learning_rate = rate
-        history = model.fit(*train, batch_size=100, epochs=epochs, verbose=0).history
+        history = model.fit(train.x, train.y, batch_size=100, epochs=epochs, verbose=0).history
         after, accuracy = history["loss"][-1], history["accuracy"][-1]
-        found.append([100 * np.mean(np.argmax(model(x), axis=1) == y) for x, y in held_out])
-        rate, start = decide(rate, before, after, accuracy)
-        if start == HERE:
+        scores = [
+            model.evaluate(part.x, part.y, batch_size=1000, verbose=0)  # loss, accuracy
+            for part in (validation, test)
+        ]
+        accuracies.append([100 * score[1] for score in scores])
+        rate, then = decide(rate, before, after, accuracy)
+        if then == GO_ON:
             kept, before = model.get_state_tree(value_format="numpy_array"), after
-        elif start == ANEW:
-            kept, before = fresh, np.inf
+        elif then == START_ANEW:
+            kept, before = initial, np.inf
         model.set_state_tree(kept)
-    model.set_state_tree(fresh)  # as it came
-    return np.transpose(found)
+    model.set_state_tree(initial)  # ready for another babysitter
+    return np.transpose(accuracies)
 
 
 def best_so_far(validation, test):
     """Return the test accuracy of what is best on validation among the first 1, 2, ... of them."""
     best = [validation[: count + 1].argmax() for count in range(len(validation))]
     return test[best]
-
-
-def by_compute(name, curves):
-    """Return curves, (seeds, blocks), as `{(name, 1), (name, 2), ...: (seeds,)}`."""
-    return {(name, n): values for n, values in enumerate(np.transpose(curves), start=1)}
 
 
 def run(lab):
@@ -131,24 +127,24 @@ def run(lab):
         epochs={CAVIAR: EPOCHS, ALONE: MODELS * EPOCHS},
         repetitions=6,
     )
-    many = [best_so_far(of.val_accuracy, of.test_accuracy) for of in searches[CAVIAR]]
-    enough = len(many[0])  # 8 models, fewer in a quick run
-    babysat = []
-    model = build_model(data.input_shape, data.num_classes)  # a single one is compiled only once
-    for n, search in enumerate(searches[CAVIAR]):
-        train, *held_out = [(of.x[n], of.y[n]) for of in (data.train, data.validation, data.test)]
-        keras.utils.set_random_seed(lab.seeds[n])
+    blocks = len(searches[CAVIAR][0].val_accuracy)  # 8 models, fewer in a quick run
+    model = build_model(data.input_shape, data.num_classes)  # once: compiling takes longest
+    many, babysat = [], []
+    for seed, search in zip(lab.seeds, searches[CAVIAR], strict=True):
+        many.append(best_so_far(search.val_accuracy, search.test_accuracy))
+        keras.utils.set_random_seed(seed)
         model.set_weights(build_model(data.input_shape, data.num_classes).get_weights())
-        rate = float(search.values["learning_rate"][0])  # that of the first of the many
-        found = babysit(model, rate, train, held_out, enough, lab.epochs(EPOCHS))
-        babysat.append(best_so_far(*found))
-    curves = by_compute(PANDA, babysat) | by_compute(CAVIAR, many)
-    accuracy = lab.measure(curves, "%", "test accuracy")
+        rate = search.values["learning_rate"][0]  # that of the first of the many
+        curves = babysit(model, rate, data.split(seed).parts, blocks, lab.epochs(EPOCHS))
+        babysat.append(best_so_far(*curves))
+    of_many = {(CAVIAR, n + 1): accuracy for n, accuracy in enumerate(np.transpose(many))}
+    of_one = {(PANDA, n + 1): accuracy for n, accuracy in enumerate(np.transpose(babysat))}
+    accuracy = lab.measure(of_one | of_many, "%", "test accuracy")
 
     lab.claim(
         "with compute for 8 models the best of many is more accurate on test than the babysat one",
         source=COURSE,
-        that=accuracy[CAVIAR, enough] > accuracy[PANDA, enough],
+        that=accuracy[CAVIAR, blocks] > accuracy[PANDA, blocks],
     )
     lab.claim(
         "with compute for 2 models the babysat one is more accurate on test than the better of two",
@@ -157,10 +153,10 @@ def run(lab):
     )
     lab.claim(
         "with compute for 8 models the babysat one is more accurate than the same left alone",
-        that=accuracy[PANDA, enough] > searches.best("test_accuracy")[ALONE],
+        that=accuracy[PANDA, blocks] > searches.best("test_accuracy")[ALONE],
     )
-    axes = {"along": range(1, enough + 1), "x_label": "compute (models of 10 epochs)"}
-    lab.figure(lab.lines(accuracy, lines=(PANDA, CAVIAR), **axes))
+    compute, label = range(1, blocks + 1), "compute (models of 10 epochs)"
+    lab.figure(lab.lines(accuracy, along=compute, x_label=label, lines=(PANDA, CAVIAR)))
 
 
 if __name__ == "__main__":

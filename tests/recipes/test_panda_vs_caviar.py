@@ -6,22 +6,23 @@ import numpy as np
 import pytest
 
 from recipes import panda_vs_caviar as recipe
+from recipes._lab.data import Split
 from recipes._lab.lab import Lab, Options
 from recipes._lab.tuning.searches import Search, Searches
 
-HERE, BEFORE, ANEW = recipe.HERE, recipe.BEFORE, recipe.ANEW
+GO_ON, GO_BACK, START_ANEW = recipe.GO_ON, recipe.GO_BACK, recipe.START_ANEW
 
 
 @pytest.mark.parametrize(
     ("rate", "before", "after", "accuracy", "expected"),
     [
-        (0.03, np.inf, 2.0, 0.3, (0.09, HERE)),  # it learns: faster
-        (0.03, 2.0, 1.0, 0.95, (0.03, HERE)),  # well enough
-        (0.3, 2.0, 2.1, 0.3, (0.1, BEFORE)),
-        (0.3, np.inf, np.nan, 0.1, (0.1, BEFORE)),
-        (0.3, 2.0, 1.95, 0.8, (0.1, HERE)),  # a plateau
-        (1.0, 2.3, 2.29, 0.1, (0.1, ANEW)),  # dead
-        (1e-4, 2.3, 2.29, 0.1, (1e-3, ANEW)),  # hardly moving
+        (0.03, np.inf, 2.0, 0.3, (0.09, GO_ON)),  # it learns: faster
+        (0.03, 2.0, 1.0, 0.95, (0.03, GO_ON)),  # well enough
+        (0.3, 2.0, 2.1, 0.3, (0.1, GO_BACK)),
+        (0.3, np.inf, np.nan, 0.1, (0.1, GO_BACK)),
+        (0.3, 2.0, 1.95, 0.8, (0.1, GO_ON)),  # a plateau
+        (1.0, 2.3, 2.29, 0.1, (0.1, START_ANEW)),  # dead
+        (1e-4, 2.3, 2.29, 0.1, (1e-3, START_ANEW)),  # hardly moving
     ],
 )
 def test_the_rule(rate, before, after, accuracy, expected):
@@ -50,26 +51,25 @@ class MadeUpModel:
         loss, accuracy = next(self.losses)
         return types.SimpleNamespace(history={"loss": [9.9, loss], "accuracy": [0.0, accuracy]})
 
-    def __call__(self, x):
-        """Answer class 0 for as many examples as the weight says."""
-        return np.where(np.arange(len(x)) < self.weight, [[1], [0]], [[0], [1]]).T
+    def evaluate(self, x, y, *, batch_size, verbose):
+        """Return a loss, and an accuracy of a quarter of the weight times the first label."""
+        return 9.9, self.weight * y[0] / 4
 
 
 def test_training_goes_on_from_where_the_rule_says():
     losses = [(2.0, 0.3), (3.0, 0.3), (1.0, 0.6), (0.99, 0.2), (0.5, 0.95), (0.4, 0.95)]
     model = MadeUpModel(losses)
-    part = np.zeros((4, 1)), np.zeros(4, int)
-    validation, test = recipe.babysit(model, 0.03, part, (part, part), 6, 20)
+    parts = [Split(None, np.array([label])) for label in (0, 1, 0.5)]
+    validation, test = recipe.babysit(model, 0.03, parts, 6, 20)
     assert model.rates == pytest.approx([0.03, 0.09, 0.03, 0.09, 0.9, 0.9])
     assert model.starts == [0, 1, 1, 2, 0, 1]  # back after the second block, anew after the fourth
-    assert validation.tolist() == test.tolist() == [25, 50, 50, 75, 25, 50]
+    assert validation.tolist() == [25, 50, 50, 75, 25, 50]
+    assert test.tolist() == pytest.approx(validation / 2)
 
 
 def test_the_best_so_far_by_hand():
     validation, test = np.array([30, 50, 40, 60]), np.array([90, 20, 80, 70])
     assert recipe.best_so_far(validation, test).tolist() == [90, 20, 20, 70]
-    curves = recipe.by_compute("a", [[1, 2], [3, 4]])
-    assert {key: of.tolist() for key, of in curves.items()} == {("a", 1): [1, 3], ("a", 2): [2, 4]}
 
 
 @pytest.fixture
@@ -93,9 +93,9 @@ def verdicts(monkeypatch):
                     {key: [search(of) for _ in range(repetitions)] for key, of in found.items()}
                 )
 
-        def babysit(model, rate, train, held_out, blocks, epochs):
+        def babysit(model, rate, data, blocks, epochs):
             assert (rate, blocks, epochs) == (0.01, 8, 10)
-            assert [len(y) for _, y in (train, *held_out)] == [500, 359, 359]
+            assert [len(part) for part in data] == [500, 359, 359]
             return np.array([babysat, babysat]) + rng.normal(0, 0.1, 8)
 
         monkeypatch.setattr(recipe, "babysit", babysit)
