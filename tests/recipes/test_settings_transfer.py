@@ -6,8 +6,9 @@ import pytest
 from recipes import settings_transfer as recipe
 from recipes._lab.data import Dataset, Split
 from recipes._lab.lab import Lab, Options
+from recipes._lab.measures import Measure
 
-OLD, SAMPLE, DRIFTING, CANCER = recipe.OLD, recipe.SAMPLE, recipe.DRIFTING, recipe.CANCER
+THIS, SAMPLE, DRIFTING, CANCER = recipe.THIS, recipe.SAMPLE, recipe.DRIFTING, recipe.CANCER
 
 
 def test_inputs_drift_from_what_they_were_to_a_mean_with_another_one():
@@ -27,10 +28,15 @@ def test_inputs_drift_from_what_they_were_to_a_mean_with_another_one():
 
 
 def test_the_cost_of_another_winner():
-    validation = np.array([[0.5, 0.1], [0.2, 0.9]])  # losses of two settings, two seeds
-    test = np.array([[60, 70], [85, 40]])
-    elsewhere = np.array([[0.1, 0.1], [2, 2]])
-    assert recipe.cost(validation, test, elsewhere).tolist() == [25, 0]
+    loss = {
+        ("here", "a"): [0.5, 0.1],  # two seeds
+        ("here", "b"): [0.2, 0.9],
+        ("there", "a"): [0.1, 0.1],
+        ("there", "b"): [2, 2],
+    }
+    test = {("here", "a"): [60, 70], ("here", "b"): [85, 40]}
+    cost = recipe.cost(Measure(loss), Measure(test), on="here", chosen_on="there")
+    assert cost.tolist() == [25, 0]
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def verdicts(made_up):
 
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs, **plan):
-                assert list(data) == [OLD, SAMPLE, DRIFTING, CANCER]
+                assert list(data) == [THIS, SAMPLE, DRIFTING, CANCER]
                 old, sample, drifting, cancer = (kind.split(0) for kind in data.values())
                 assert {len(kind.train) for kind in (old, sample, drifting)} == {400}
                 both = [{row.tobytes() for row in kind.train.x} for kind in (old, sample)]
@@ -82,16 +88,16 @@ def last_but_one(rank):
 
 
 def test_where_orders_are_similar_and_winners_differ_every_claim_holds(verdicts):
-    orders = {OLD: same, SAMPLE: same, DRIFTING: turned, CANCER: last_but_one}
+    orders = {THIS: same, SAMPLE: same, DRIFTING: turned, CANCER: last_but_one}
     assert verdicts(orders) == ["holds"] * 4
 
 
 def test_where_the_winner_is_always_the_same_nothing_is_lost(verdicts):
-    orders = dict.fromkeys((OLD, SAMPLE, DRIFTING, CANCER), same)
+    orders = dict.fromkeys((THIS, SAMPLE, DRIFTING, CANCER), same)
     assert verdicts(orders)[0] == "holds"
     assert "holds" not in verdicts(orders)[1:]
 
 
 def test_where_another_sample_has_another_order_drift_is_not_to_blame(verdicts):
-    orders = {OLD: same, SAMPLE: turned, DRIFTING: last_but_one, CANCER: turned}
+    orders = {THIS: same, SAMPLE: turned, DRIFTING: last_but_one, CANCER: turned}
     assert verdicts(orders) == ["does not hold", "holds", "holds", "does not hold"]
