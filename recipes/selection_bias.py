@@ -8,9 +8,8 @@ elsewhere, grows with the number of settings; in figure-test, what 40 trainings 
 Why: among many settings that are about equally good, the highest score belongs to one that was
 lucky with these few examples, and luck does not carry over to others. To measure it, validation and
 test data take turns: one picks, the other says what the pick is worth. So it does not matter if one
-of them is easier. The mean over folds is less lucky, because each fold is so in its own way.
-Use: a validation set to pick by, and a test set that is looked at once: of 360 examples, the best
-of 40 scores is about a percentage point too high. Folds change little where a set is as large.
+of them is easier. In a mean over folds the luck of each fold counts less.
+Use: one validation set to pick by, and test data for the setting that was picked, and no other.
 Symptoms: worse on new data than in validation
 Topic: Hyperparameters
 """
@@ -52,54 +51,44 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 BOOK, CS231N = "Deep Learning from Scratch, 6.5.1", "CS231n, Neural Networks Part 3"
 FOLDS = ("fold 1", "fold 2", "fold 3", "fold 4")  # all but the test data, in four parts
-FOLD_SETTINGS, ALL_SETTINGS = 10, 40  # at equal compute: 4 folds train 10 settings, or one 40
+FEW, MANY = 10, 40  # settings: four folds train 10 with the compute of 40 on one fold
 COUNTS = (1, 2, 5, 10, 20, 40)  # settings to pick from
+ONE_FEW, ONE_MANY = "one fold, 10 settings", "one fold, 40 settings"
+FOUR_FEW = "four folds, 10 settings"
 RANDOM = np.random.default_rng(0)
 SETTINGS = [  # drawn at random from the ranges of build_tunable
     {"dropout": RANDOM.uniform(0, 0.5), "learning_rate": 10 ** RANDOM.uniform(-3, 0)}
-    for _ in range(ALL_SETTINGS)
+    for _ in range(MANY)
 ]
 VARIANTS = {(FOLDS[0], f"setting {n}"): setting for n, setting in enumerate(SETTINGS)}
 for fold in FOLDS[1:]:
-    VARIANTS |= {(fold, f"setting {n}"): SETTINGS[n] for n in range(FOLD_SETTINGS)}
+    VARIANTS |= {(fold, f"setting {n}"): SETTINGS[n] for n in range(FEW)}
 
 
-def pick(chooser, judge, count):
+def pick(picking, other, count):
     """Return the accuracy of the best of so many settings, where it was picked and elsewhere.
 
     Args:
-        chooser: (settings, seeds), accuracy on the data that pick.
-        judge: (settings, seeds), accuracy on other data.
+        picking: (settings, seeds), accuracy on the data that pick.
+        other: (settings, seeds), accuracy on other data.
         count: settings to pick from; the mean is taken over all groups of so many.
 
     Returns:
         Two arrays, (seeds,) each.
     """
-    chooser = chooser.reshape(-1, count, chooser.shape[-1])
-    judge = judge.reshape(chooser.shape)
-    best = chooser.argmax(axis=1, keepdims=True)
-    there, elsewhere = (np.take_along_axis(of, best, axis=1) for of in (chooser, judge))
+    picking = picking.reshape(-1, count, picking.shape[-1])
+    other = other.reshape(picking.shape)
+    best = picking.argmax(axis=1, keepdims=True)
+    there = np.take_along_axis(picking, best, axis=1)
+    elsewhere = np.take_along_axis(other, best, axis=1)
     return there.mean(axis=(0, 1)), elsewhere.mean(axis=(0, 1))
 
 
 def optimism(validation, test, count):
-    """Return by how much the best of so many settings looks too good; either data set picks."""
+    """Return by how much the best of so many settings looks too good; each data set picks once."""
     there, elsewhere = pick(validation, test, count)
     also_there, also_elsewhere = pick(test, validation, count)
     return (there - elsewhere + also_there - also_elsewhere) / 2
-
-
-def pick_by_folds(validation, test):
-    """Return the test accuracy of the setting that one fold picks, and of that which all pick.
-
-    Args:
-        validation: (folds, settings, seeds).
-        test: (folds, settings, seeds); a setting is worth its mean over folds.
-    """
-    test = test.mean(axis=0)
-    alone = [pick(fold, test, len(test))[1] for fold in validation]
-    together = pick(validation.mean(axis=0), test, len(test))[1]
-    return np.mean(alone, axis=0), together
 
 
 def run(lab):
@@ -110,23 +99,24 @@ def run(lab):
         return data.map(lambda dataset, random: dataset.fold(number, len(FOLDS)).first(400))
 
     folds = {name: fold(n) for n, name in enumerate(FOLDS)}
-    plan = {"epochs": 10, "evaluate_every": 10, "watch": ["setting 0"]}
-    results = lab.train(build_model, VARIANTS, folds, **plan)
+    results = lab.train(
+        build_model, VARIANTS, folds, epochs=10, evaluate_every=10, watch=["setting 0"]
+    )
     validation, test = results.final("val_accuracy"), results.final("test_accuracy")
     first = validation[FOLDS[0]].array(), test[FOLDS[0]].array()  # (settings, seeds) each
-    few = [[of[name].array()[:FOLD_SETTINGS] for name in FOLDS] for of in (validation, test)]
-    by_one, by_four = pick_by_folds(*np.array(few))
-    ways = {
-        "one fold, 10 settings": by_one,
-        "one fold, 40 settings": pick(*first, ALL_SETTINGS)[1],
-        "four folds, 10 settings": by_four,
+    optimisms = {count: optimism(*first, count) for count in COUNTS}
+    too_good = lab.measure(optimisms, "percentage points", "optimism")
+
+    # (folds, settings, seeds); a setting is worth its mean over folds
+    by_fold = np.array([validation[name].array()[:FEW] for name in FOLDS])
+    worth = np.mean([test[name].array()[:FEW] for name in FOLDS], axis=0)
+    alone = [pick(of_fold, worth, FEW)[1] for of_fold in by_fold]
+    picks = {
+        ONE_FEW: np.mean(alone, axis=0),  # whichever fold it is
+        ONE_MANY: pick(*first, MANY)[1],
+        FOUR_FEW: pick(by_fold.mean(axis=0), worth, FEW)[1],
     }
-    picked = lab.measure(ways, "%", "test accuracy of the setting that is picked")
-    too_good = lab.measure(
-        {count: optimism(*first, count) for count in COUNTS},
-        "percentage points",
-        "optimism",
-    )
+    picked = lab.measure(picks, "%", "test accuracy of the setting that is picked")
 
     lab.claim(
         "the best of 40 settings looks more accurate on the data that picked it than on others",
@@ -134,7 +124,7 @@ def run(lab):
         that=too_good[40] > 0,
     )
     lab.claim(
-        "this optimism is greater among 40 settings than among 5",
+        "the best of 40 settings looks too good on the data that picked it by more than that of 5",
         source=BOOK,
         that=too_good[40] > too_good[5],
     )
@@ -142,15 +132,14 @@ def run(lab):
         "of 10 settings, one validation set picks one as accurate on test as four folds do, within "
         "1 percentage point",
         source=CS231N,
-        that=picked["one fold, 10 settings"].within(1, of=picked["four folds, 10 settings"]),
+        that=picked[ONE_FEW].within(1, of=picked[FOUR_FEW]),
     )
     lab.claim(
         "40 trainings find a more accurate setting as 10 settings on four folds than as 40 on one",
-        that=picked["four folds, 10 settings"] > picked["one fold, 40 settings"],
+        that=picked[FOUR_FEW] > picked[ONE_MANY],
     )
-    axes = {"along": COUNTS, "x_label": "settings to pick from"}
-    lab.table([])
-    lab.figure(lab.lines(too_good, **axes))
+    lab.table({f"best on {name}": results.best(name) for name in FOLDS})
+    lab.figure(lab.lines(too_good, along=COUNTS, x_label="settings to pick from"))
     lab.figure(lab.dots(picked), name="test")
 
 

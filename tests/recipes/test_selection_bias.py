@@ -44,18 +44,9 @@ def test_each_data_set_picks_and_judges():
     assert recipe.optimism(validation + 5, validation, 1) == [0]  # one of them is easier
 
 
-def test_one_fold_picks_alone_and_all_by_their_mean():
-    validation = np.full((4, 3, 1), 50.0)
-    validation[:, 1] = 60
-    validation[0, 2] = 100  # one fold picks setting 2, and so does the mean; the others pick 1
-    test = np.broadcast_to(column(10, 70, 20), (4, 3, 1))
-    alone, together = recipe.pick_by_folds(validation, test)
-    assert (alone.tolist(), together.tolist()) == ([(20 + 3 * 70) / 4], [20])
-
-
 @pytest.fixture
 def verdicts(made_up):
-    """`verdicts(validation, test)` runs the recipe on accuracies, {(fold, setting): share}."""
+    """`verdicts(accuracy)` runs the recipe; accuracy(fold, name, rng) on validation, on test."""
 
     def run(accuracy):
         rng = np.random.default_rng(0)
