@@ -5,6 +5,7 @@ same module; there, it does the work and prints the seconds.
 """
 
 import importlib.util
+import math
 import os
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def run_one(ways, images):
 
 
 def seconds(module, name, path, **environment):
-    """Return the seconds that a way takes in a process of its own.
+    """Return the seconds that a way takes in a process of its own; NaN, and why, if it stops.
 
     Args:
         module: the benchmark's, which is run.
@@ -57,7 +58,9 @@ def seconds(module, name, path, **environment):
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if not lines:
-        raise RuntimeError(f"{name} stopped: {done.stderr[-2000:]}")
+        reason = (done.stderr.strip() or "without a word").splitlines()[-1]
+        print(f"{name} stopped: {reason}", file=sys.stderr)
+        return math.nan
     return float(lines[-1].removeprefix(MARK))
 
 
@@ -73,6 +76,6 @@ def table(title, times, unit, per):
     first = next(iter(times))
     shown = Table(title, "seconds", unit, f"times {first}", box=box.SIMPLE)
     for name, taken in times.items():
-        each = f"{taken / per:.3g}"
-        shown.add_row(name, f"{taken:.1f}", each, f"{taken / times[first]:.2f}")
+        cells = [f"{taken:.1f}", f"{taken / per:.3g}", f"{taken / times[first]:.2f}"]
+        shown.add_row(name, *(["stopped"] if math.isnan(taken) else cells))
     return shown
