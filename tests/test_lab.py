@@ -539,6 +539,10 @@ def test_another_argument_can_be_tuned_but_only_one(lab, training):
             "val_accuracy": {"0.1": pytest.approx(0.6), "0.5": 1.0, "0.9": pytest.approx(0.6)},
         }
     ]
+    # A best value at the end of what Keras takes is the best: there is no momentum of 2.7.
+    training(lambda arguments, _: {"val_accuracy": arguments["momentum"]})
+    tuned = lab.tune(build_momentum, {"w": {}}, lab.data(), epochs=1, momentum=(0.1, 0.3, 0.9))
+    assert tuned == {("w",): {"momentum": 0.9}}
     with pytest.raises(TypeError, match="tune chooses one argument, not momentum, units"):
         lab.tune(build_momentum, {"v": {}}, lab.data(), epochs=1, momentum=values, units=(1, 2))
 

@@ -256,12 +256,22 @@ class Lab:
             doing = f"tuning {argument}"
             return self._train(build_model, asked, names, plans, seeds, doing=doing)
 
+        def accepts(key, value):
+            data = by_variant(options["data"], key)
+            try:
+                shape = data.input_shape, data.num_classes
+                build_model(*shape, **variants[key] | {argument: value})
+            except ValueError:
+                return False
+            return True
+
         choices = choose(
             train,
             variants,
             {key: self._to_try(by_variant(values, key)) for key in variants},
             argument,
             extensions=0 if self.options.quick else self.EXTENSIONS,
+            accepts=accepts,
         )
         chosen = {}
         for key, choice in choices.items():

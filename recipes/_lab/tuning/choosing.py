@@ -18,7 +18,7 @@ class Choice:
     tried: dict[float, float]
 
 
-def choose(train, variants, values, argument, *, extensions):
+def choose(train, variants, values, argument, *, extensions, accepts):
     """Choose a value for each variant by its mean validation accuracy, then the lower loss.
 
     Where the best value lies at an end of the range, two more beyond that end are tried.
@@ -29,6 +29,8 @@ def choose(train, variants, values, argument, *, extensions):
         values: the values to try first, `{key: list}`.
         argument: whose value it is.
         extensions: how often a variant goes on beyond an end, at the most.
+        accepts: `accepts(key, value)` tells whether the model can have a value beyond an end; a
+            rate of Dropout ends at 1.
 
     Returns:
         `{key: Choice}`.
@@ -50,6 +52,7 @@ def choose(train, variants, values, argument, *, extensions):
             if np.mean(list(accuracy.runs[tried].values())) < 0.5:
                 learned.add(tuple(key))
         due = {key: beyond(scores[key]) for key in variants if key in learned}
+        due = {key: [value for value in new if accepts(key, value)] for key, new in due.items()}
         due = {key: new for key, new in due.items() if new}
         if not due:
             break
