@@ -149,3 +149,9 @@ def test_where_it_is_the_opposite_none_holds(judged):
         recipe.RENEWED: [90, 50, 40, 60],
     }
     assert judged([80, 90, 85], [0.3, 0.5, 0.1], accuracies) == ["does not hold"] * 5
+
+
+def test_noise_takes_more_than_a_share_of_nothing(judged):
+    """Where BN slows training down, there is no gain to keep."""
+    accuracies = {name: [90, 50, 60, 70] for name in (WITHOUT, WITH, recipe.RENEWED)}
+    assert judged([85, 80, 75], [0.3, 0.1, 0.5], accuracies)[2] == "does not hold"
