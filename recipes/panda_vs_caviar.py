@@ -8,8 +8,8 @@ TensorBoard, under HPARAMS, the many.
 Why: two draws of a learning rate are luckier than one. The babysitter soon raises a rate that is
 too low, lowers one that is too high, and starts again where a model is dead, but spends blocks of
 epochs on finding out. With enough compute both end with a good rate.
-Use: many at once where they can run side by side; with less, look after the one that you have, but
-don't expect it to be ahead: its blocks of epochs have to wait for each other.
+Use: many at once where they can run side by side; one that is babysat has to wait for each block to
+end, and is not clearly more accurate at equal compute.
 Symptoms: there is compute for a few trials only
 Topic: Hyperparameters
 """
