@@ -116,7 +116,7 @@ def run(lab):
     data = {
         RAW: raw,
         SCALED: scaled,
-        STANDARD: raw.map(standardized),
+        STANDARD: raw.map(standardized),  # in whatever units: they cancel
         UNITS: raw.map(in_other_units).map(scaled_and_centred),
         REDUCED: components.map(reduced),
         WHITE: components.map(whitened),
