@@ -6,10 +6,11 @@ Learning"). Karpathy's recipe (2019) starts there: "become one with the data".
 Look for: in the figure, how many wrong labels are among the first suspects; in figure-suspects, the
 first suspects themselves, with a star if made wrong on purpose; in TensorBoard, under
 epoch_accuracy, how training and validation part where labels are wrong.
-Why: a network learns first what is common to many examples, and wrong labels last, one by one; then
-it believes them. One that was trained on other examples can not. So the examples are dealt into
-folds, and those of each fold are judged by a network that was trained on the others. Least believed
-are wrong labels and hard examples alike, and to drop both takes something to learn away.
+Why: a network learns first what is common to many examples, and wrong labels last, one by one; once
+it has memorized them, it believes them. A network that was trained on other examples can't have.
+So the examples are dealt into folds, and those of each fold are judged by a network that was
+trained on the others. Least believed are wrong labels and hard examples alike; whoever drops both
+drops something to learn from.
 Use: sort the examples by how probable such networks find their labels, look at the first of them,
 and mend the labels that are wrong.
 Symptoms: training never reaches 100 %; the training loss stays high
@@ -56,31 +57,30 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 
 NORTHCUTT = "Northcutt et al. 2021, Confident Learning"
-WRONG_SHARE = 0.05  # of the labels are made wrong
 SHARES = (2, 4, 6, 8, 10, 15, 20)  # % of the examples, those least believed first
 FOLDS = 4
 RIGHT, WRONG, DROPPED = "right labels", "5 % wrong labels", "10 % suspects dropped"
+WITHOUT = "5 % wrong labels, without fold"  # and its number
 UNSEEN, SEEN = "by networks that have not seen them", "by one that has"
-WITHOUT = "5 % wrong labels, without fold"
-VARIANTS = {name: {} for name in (RIGHT, WRONG, *((WITHOUT, n) for n in range(FOLDS)))}
+VARIANTS = {RIGHT: {}, WRONG: {}} | {(WITHOUT, fold): {} for fold in range(FOLDS)}
 
 
 def with_wrong_labels(dataset, random):
     """Replace one label in 20 by another class, each with the same probability."""
     y = dataset.train.y.copy()
-    rows = random.choice(len(y), round(WRONG_SHARE * len(y)), replace=False)
+    rows = random.choice(len(y), round(len(y) / 20), replace=False)
     y[rows] = (y[rows] + random.integers(1, dataset.num_classes, len(rows))) % dataset.num_classes
     return dataset.with_train(y=y)
 
 
-def without_fold(fold):
-    """Return the change of a dataset that takes every fourth training example out of it."""
+def without_fold(data, fold):
+    """Return data without every fourth training example, beginning with number `fold`."""
 
     def change(dataset, random):
         kept = np.arange(len(dataset.train)) % FOLDS != fold
         return dataset.with_train(dataset.train.x[kept], dataset.train.y[kept])
 
-    return change
+    return data.map(change)
 
 
 def belief(models, x, y):
@@ -88,9 +88,9 @@ def belief(models, x, y):
     return np.take_along_axis(models.predict(x), y[..., np.newaxis], axis=-1)[..., 0]
 
 
-def found(suspects, wrong, share):
-    """Return the % of wrong labels among the first share of suspects, both (seeds, examples)."""
-    first = suspects[:, : round(share / 100 * suspects.shape[1])]
+def found(believed, wrong, share):
+    """Return the % of wrong labels in a share of the examples, in %, those least believed."""
+    first = believed.argsort(axis=1)[:, : round(share / 100 * believed.shape[1])]
     return 100 * np.take_along_axis(wrong, first, axis=1).sum(axis=1) / wrong.sum(axis=1)
 
 
@@ -98,21 +98,25 @@ def run(lab):
     """Make labels wrong, sort them by how probable networks find them, and drop the first 10 %."""
     data = lab.data(examples=1000)
     noisy = data.map(with_wrong_labels)
-    x, y, plan = noisy.train.x, noisy.train.y, {"epochs": 20, "batch_size": 50}
-    wrong = y != data.train.y
+    plan = {"epochs": 20, "batch_size": 50}
     tuned = lab.tune(build_model, {WRONG: {}}, noisy, learning_rate=(0.01, 0.03, 0.1), **plan)
     variants = dict.fromkeys(VARIANTS, tuned[WRONG,])  # one learning rate for all
-    parts = {n: noisy.map(without_fold(n)) for n in range(FOLDS)}
-    results = lab.train(build_model, variants, {RIGHT: data, WRONG: noisy} | parts, **plan)
+    datasets = {RIGHT: data, WRONG: noisy}
+    datasets |= {(WITHOUT, fold): without_fold(noisy, fold) for fold in range(FOLDS)}
+    results = lab.train(build_model, variants, datasets, **plan)
+
+    x, y = noisy.train.x, noisy.train.y
+    wrong = y != data.train.y
+    seen = belief(results.models(WRONG), x, y)
     unseen = np.empty(y.shape)
-    for n in range(FOLDS):
-        fold = slice(n, None, FOLDS)
-        unseen[:, fold] = belief(results.models((WITHOUT, n)), x[:, fold], y[:, fold])
+    for fold in range(FOLDS):
+        rows = slice(fold, None, FOLDS)
+        unseen[:, rows] = belief(results.models((WITHOUT, fold)), x[:, rows], y[:, rows])
+    recalls = {(UNSEEN, share): found(unseen, wrong, share) for share in SHARES}
+    recalls |= {(SEEN, share): found(seen, wrong, share) for share in SHARES}
+    recall = lab.measure(recalls, "%", "wrong labels found")
+
     suspects = unseen.argsort(axis=1)  # the least believed first
-    memorized = belief(results.models(WRONG), x, y).argsort(axis=1)
-    recall = {(UNSEEN, share): found(suspects, wrong, share) for share in SHARES}
-    recall |= {(SEEN, share): found(memorized, wrong, share) for share in SHARES}
-    recall = lab.measure(recall, unit="%", label="wrong labels found")
     seeds, kept = np.arange(len(y))[:, np.newaxis], suspects[:, y.shape[1] // 10 :]
     cleaned = noisy.with_train(x[seeds, kept], y[seeds, kept])
     results |= lab.train(build_model, {DROPPED: tuned[WRONG,]}, cleaned, **plan)
@@ -124,7 +128,8 @@ def run(lab):
         that=recall[UNSEEN, 10] > 80,
     )
     lab.claim(
-        "networks that have not seen a label find more wrong ones than one that has, 20 epochs",
+        "after 20 epochs networks that have not seen a label find more of the wrong ones than one "
+        "that has",
         source=NORTHCUTT,
         that=recall[UNSEEN, 10] > recall[SEEN, 10],
     )
@@ -135,14 +140,12 @@ def run(lab):
         that=test[DROPPED] > test[WRONG],
     )
     lab.table([RIGHT, WRONG, DROPPED])
-    along = {"along": SHARES, "x_label": "examples looked at, least believed first (%)"}
-    lab.figure(lab.lines(recall, lines=(UNSEEN, SEEN), limits=(0, 103), **along))
+    looked_at = "examples looked at, least believed first (%)"
+    lab.figure(lab.lines(recall, along=SHARES, x_label=looked_at, lines=(UNSEEN, SEEN)))
     first = suspects[0, :24]
-    given = [f"given {data.class_names[label][:12]}" for label in y[0, first]]
-    lab.figure(
-        lab.pictures(x[0, first], given, shape=data.picture_shape, marked=wrong[0, first]),
-        name="suspects",
-    )
+    titles = [f"given {data.class_names[label][:12]}" for label in y[0, first]]
+    pictures = lab.pictures(x[0, first], titles, shape=data.picture_shape, marked=wrong[0, first])
+    lab.figure(pictures, name="suspects")
 
 
 if __name__ == "__main__":

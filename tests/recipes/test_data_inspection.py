@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recipes import data_inspection as recipe
-from recipes._lab.data import Dataset, Split
+from recipes._lab.data import Dataset, Split, Splits
 from recipes._lab.lab import Lab, Options
 
 UNSEEN, SEEN = recipe.UNSEEN, recipe.SEEN
@@ -30,7 +30,8 @@ def test_one_label_in_twenty_becomes_another_class(classes):
 def test_each_example_is_left_out_once():
     data = dataset(examples=40)
     data = data.with_train(np.arange(80).reshape(40, 2))
-    left = [recipe.without_fold(fold)(data, RANDOM).train.x[:, 0] for fold in range(4)]
+    splits = Splits(data, seeds=[0])
+    left = [recipe.without_fold(splits, fold).split(0).train.x[:, 0] for fold in range(4)]
     assert [len(x) for x in left] == [30] * 4
     missing = [set(data.train.x[:, 0]) - set(x) for x in left]
     assert missing[1] == {2 * n for n in range(1, 40, 4)}
@@ -47,9 +48,10 @@ def test_belief_is_the_probability_of_the_label():
 def test_what_is_found_among_the_first_suspects():
     wrong = np.zeros((2, 10), bool)
     wrong[:, [3, 7]] = True
-    suspects = np.array([[3, 0, 7, 1, 2, 4, 5, 6, 8, 9], [0, 1, 2, 4, 5, 6, 8, 9, 3, 7]])
-    assert recipe.found(suspects, wrong, 20).tolist() == [50, 0]
-    assert recipe.found(suspects, wrong, 30).tolist() == [100, 0]
+    believed = np.linspace(0.1, 0.9, 20).reshape(2, 10)
+    believed[0, [3, 0, 7]] = 0.01, 0.02, 0.03  # suspects in this order
+    assert recipe.found(believed, wrong, 20).tolist() == [50, 0]
+    assert recipe.found(believed, wrong, 30).tolist() == [100, 0]
 
 
 @pytest.fixture
