@@ -10,7 +10,8 @@ Why: once a network has memorized its examples, the gap is the test error, and a
 memorizes 300 of them, too. Weight decay and Dropout only choose among the functions that fit the
 same examples. New examples rule some of these out, and so do shifted copies, as far as a shift
 leaves the class as it is.
-Use: more data; not a smaller network. Among copies, weight decay and Dropout let validation choose.
+Use: more data, and not a smaller network; let validation choose among shifted copies, weight decay
+and Dropout.
 Symptoms: validation far below training; validation loss rises
 Topic: Regularization
 """
@@ -36,7 +37,7 @@ def build_model(
         num_classes: number of classes; labels are integers from 0.
         batch_norm: whether to normalize before each activation.
         units: units of each hidden layer.
-        weight_decay: λ; each step subtracts λ x learning rate x weight from each weight.
+        weight_decay: each step shrinks the weights by so much times the learning rate.
         dropout: rate of Dropout after each hidden layer.
         learning_rate: learning rate of Adam.
     """
@@ -74,8 +75,8 @@ DECAY, DROPOUT = f"{LARGE}, weight decay", f"{LARGE}, Dropout"
 PLAIN = {"batch_norm": False, "weight_decay": 0.0, "dropout": 0.0}
 VARIANTS = {
     (LARGE, FEW): PLAIN,
-    (DECAY, FEW): PLAIN,  # its strength is tuned below
-    (DROPOUT, FEW): PLAIN,  # and so is its rate
+    (DECAY, FEW): PLAIN,  # `run` tunes its strength
+    (DROPOUT, FEW): PLAIN,  # and its rate
     (SMALL, FEW): PLAIN | {"units": 20},
     (LARGE, COPIES): PLAIN,
     (LARGE, MORE): PLAIN,
@@ -88,29 +89,34 @@ def with_shifted_copies(dataset, random):
     """Return images as vectors, the training images also shifted by a pixel to every side."""
     height, width, _ = dataset.input_shape
     framed = np.pad(dataset.train.x, [(0, 0), (1, 1), (1, 1), (0, 0)])
-    copies = [
-        framed[:, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
-        for down, right in SHIFTS
-    ]
+    copies = []
+    for down, right in SHIFTS:
+        rows, columns = slice(1 - down, 1 - down + height), slice(1 - right, 1 - right + width)
+        copies.append(framed[:, rows, columns])
     labels = np.tile(dataset.train.y, len(SHIFTS))
     return dataset.with_train(np.concatenate(copies), labels).flat()
 
 
 def run(lab):
     """Give each remedy its best strength and learning rate, and train for 420 steps."""
-    few, more = lab.data(examples=300), lab.data(examples=1000)
-    copies = lab.data(images=True, examples=300).map(with_shifted_copies)
-    data = {FEW: few, COPIES: copies, MORE: more}
+    data = {
+        FEW: lab.data(examples=300),
+        COPIES: lab.data(images=True, examples=300).map(with_shifted_copies),
+        MORE: lab.data(examples=1000),
+    }
     plan = {"epochs": EPOCHS, "batch_size": 50}
-    decays, rates = (0.1, 0.3, 1.0, 3.0), (0.05, 0.1, 0.2, 0.4)
-    decay = lab.tune(build_model, {(DECAY, FEW): PLAIN}, few, weight_decay=decays, **plan)
-    dropout = lab.tune(build_model, {(DROPOUT, FEW): PLAIN}, few, dropout=rates, **plan)
-    variants = VARIANTS | decay | dropout
+    decays = lab.tune(
+        build_model, {(DECAY, FEW): PLAIN}, data, weight_decay=(0.1, 0.3, 1.0, 3.0), **plan
+    )
+    dropouts = lab.tune(
+        build_model, {(DROPOUT, FEW): PLAIN}, data, dropout=(0.05, 0.1, 0.2, 0.4), **plan
+    )
+    variants = VARIANTS | decays | dropouts
     tuned = lab.tune(build_model, variants, data, learning_rate=(0.001, 0.003, 0.01), **plan)
     results = lab.train(build_model, tuned, data, **plan)
     test = results.final("test_accuracy")
     gap = results.final("train_accuracy") - test
-    best = results.best(FEW)  # on validation
+    best = results.best(FEW)  # of those without new examples, on validation
 
     lab.claim(
         "training minus test accuracy is smaller with 1000 examples than with 300",
