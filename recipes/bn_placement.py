@@ -7,10 +7,10 @@ Look for: in the figure, at which learning rates each place does well; in figure
 network without gamma and beta stays below the other; in TensorBoard, under weights, how wide
 h1_bn/gamma becomes in "sigmoid, gamma and beta".
 Why: a bias shifts a unit's output for all examples alike, and a normalization that follows takes
-the shift out again, so that the bias has no gradient. After an activation that is not so. A sigmoid
-is almost straight where normalized inputs lie, between -2 and 2. Gamma stretches them and beta
-moves them, so that each unit uses as much of the bend as it needs. Small bends add up from layer to
-layer, while straight layers together are a linear model.
+the shift out again, so that the bias has no gradient; with an activation in between it has one. A
+sigmoid is almost straight where normalized inputs lie, between -2 and 2. Gamma stretches them and
+beta moves them, so that each unit bends as much as it needs. Straight layers, however many, are
+together a linear model.
 Use: Dense(use_bias=False), BatchNormalization, Activation, in this order, with gamma and beta.
 Symptoms: training is slow; a deep net is no better than a linear model
 Topic: Batch normalization
@@ -56,8 +56,8 @@ def build_model(
             name=f"h{n}_bn",
         )
         act = keras.layers.Activation(activation, name=f"h{n}_act")
-        for layer in (norm, act) if placement == "before" else (act, norm):
-            model.add(layer)
+        model.add(norm if placement == "before" else act)
+        model.add(act if placement == "before" else norm)
     model.add(keras.layers.Dropout(dropout, name="dropout"))
     model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
     model.compile(
@@ -112,23 +112,27 @@ def largest_bias(models):
 
 
 def straightness(models, x):
-    """Return how much of the variance of the activations lines explain, (models,), in %.
+    """Return how much of the variance of hidden units straight lines explain, (models,), in %.
+
+    Each unit has its own line, from what goes into its activation to what comes out.
 
     Args:
-        models: from `results.models`.
-        x: inputs, (models, examples, features). Each unit has its own line from input to output.
+        models: from `results.models`; BN comes before the activation.
+        x: inputs, (models, examples, features).
     """
-    outputs, shares = models.outputs(x), []
+    outputs = models.outputs(x)
+    shares = []
     for n in range(1, 6):
-        z, a = outputs[f"h{n}_bn"], outputs[f"h{n}_act"]
-        covariance = np.mean(z * a, axis=1) - np.mean(z, axis=1) * np.mean(a, axis=1)
-        variances = np.var(z, axis=1) * np.var(a, axis=1)
+        before, after = outputs[f"h{n}_bn"], outputs[f"h{n}_act"]
+        products = np.mean(before, axis=1) * np.mean(after, axis=1)
+        covariance = np.mean(before * after, axis=1) - products
+        variances = np.var(before, axis=1) * np.var(after, axis=1)
         shares.append(covariance**2 / np.maximum(variances, 1e-12))
     return np.nan_to_num(100 * np.mean(shares, axis=(0, 2)))
 
 
 def run(lab):
-    """Train four arms at six learning rates: ReLU on the data, sigmoid on spirals."""
+    """Train each arm at six learning rates, ReLU on the data and sigmoids on spirals."""
     data = lab.data(examples=1000)
     plane = data.map(lambda dataset, random: dataset.map_examples(lambda x, y: spirals(y, random)))
     results = lab.train(
@@ -140,14 +144,14 @@ def run(lab):
         watch=[(LEARNED, 1.0)],
     )
     accuracy = results.final("test_accuracy")
-    best = {arm: results.best(*arm) for arm in ARMS}
-    before, after, learned, neither = (best[arm] for arm in ARMS)
-    straight = results.measure(
-        {key: straightness(results.models(key), plane.test.x) for key in (learned, neither)}, "%"
-    )
+    before, after = results.best(RELU, BEFORE), results.best(RELU, AFTER)
+    learned, neither = results.best(SIGMOID, LEARNED), results.best(SIGMOID, NEITHER)
+    shares = {key: straightness(results.models(key), plane.test.x) for key in (learned, neither)}
+    straight = results.measure(shares, unit="%")
 
     lab.claim(
-        "ReLU: BN before is at most 1 percentage point less accurate than after, at the best rates",
+        "ReLU: BN before is at most 1 percentage point less accurate on test than after, each at "
+        "its best rate",
         source=COURSE,
         that=accuracy[before] - accuracy[after] > -1,
     )
@@ -169,15 +173,16 @@ def run(lab):
         any_data=True,
     )
     lab.claim(
-        "on spirals, sigmoid, without gamma and beta test accuracy is lower, at the best rates",
+        "on spirals, sigmoid: without gamma and beta test accuracy is lower, each at its best rate",
         source=COURSE,
         that=accuracy[neither] < accuracy[learned],
         any_data=True,
     )
-    lab.table({", ".join(arm): key for arm, key in best.items()})
-    along = {"along": RATES, "x_label": "learning rate", "x_scale": "log", "limits": (0, 103)}
-    lab.figure(lab.lines(accuracy[RELU], lines=(BEFORE, AFTER), **along))
-    lab.figure(lab.lines(accuracy[SIGMOID], lines=(LEARNED, NEITHER), **along), name="gamma")
+    lab.table([before, after, learned, neither])
+    relu, sigmoid = accuracy[RELU], accuracy[SIGMOID]
+    axis = {"x_label": "learning rate", "x_scale": "log", "limits": (0, 103)}
+    lab.figure(lab.lines(relu, along=RATES, lines=(BEFORE, AFTER), **axis))
+    lab.figure(lab.lines(sigmoid, along=RATES, lines=(LEARNED, NEITHER), **axis), name="gamma")
 
 
 if __name__ == "__main__":
