@@ -8,22 +8,19 @@ import pytest
 from recipes import log_sampling as recipe
 from recipes._lab.lab import Lab, Options
 
-ADAM, SGD, MOMENTUM, LOG, LINEAR = (
-    recipe.ADAM,
-    recipe.SGD,
-    recipe.MOMENTUM,
-    recipe.LOG,
-    recipe.LINEAR,
-)
+ADAM, SGD, MOMENTUM = recipe.ADAM, recipe.SGD, recipe.MOMENTUM
+LOG, LINEAR = recipe.LOG, recipe.LINEAR
 
 
 def test_the_optimizers():
     adam = recipe.build_model(momentum=0.7, learning_rate=0.25).optimizer
     assert (type(adam), adam.beta_1) == (keras.optimizers.Adam, 0.7)
     assert float(adam.learning_rate) == 0.25
-    sgd = recipe.build_model(**recipe.sgd(0.001)).optimizer
-    assert (type(sgd), sgd.momentum) == (keras.optimizers.SGD, 0.999)
-    assert float(sgd.learning_rate) / (1 - sgd.momentum) == pytest.approx(0.1)
+    for (drawn, _, value), arguments in recipe.VARIANTS.items():
+        if drawn == MOMENTUM and value < 0.01:
+            sgd = recipe.build_model(**arguments).optimizer
+            assert (type(sgd), sgd.momentum) == (keras.optimizers.SGD, 1 - value)
+            assert float(sgd.learning_rate) / (1 - sgd.momentum) == pytest.approx(0.1)
 
 
 def test_values_lie_evenly_on_their_scales_as_keras_tuner_and_the_course_have_them():
@@ -49,57 +46,44 @@ def test_good_is_nine_tenths_of_the_way_to_the_best_of_both_scales():
         (LINEAR, 3): [50, 79],
         (LINEAR, 4): [9, 9],
     }
-    shares = recipe.share_of_good(lab.measure(above_chance, "%"))
-    assert shares[LOG].array().tolist() == [100, 50]
-    assert shares[LINEAR].array().tolist() == [0, 50]
+    accuracy = lab.measure(above_chance, "%")
+    assert recipe.share_of_good(accuracy, LOG).array().tolist() == [100, 50]
+    assert recipe.share_of_good(accuracy, LINEAR).array().tolist() == [0, 50]
 
 
 @pytest.fixture
 def judged(made_up):
-    """`judged(is_good, apart)` runs the recipe on made-up results and returns its verdicts.
+    """`judged(is_good)` runs the recipe where `{what is drawn: whether a value is good}`."""
 
-    Args:
-        is_good: `{what is drawn: whether a value is}`.
-        apart: by how much accuracies differ, `{pair of momenta: share}`.
-    """
-
-    def run(is_good, apart):
+    def run(is_good):
         rng = np.random.default_rng(0)
 
         def runs(accuracy):
             return [{"accuracy": [0.1, accuracy + rng.normal(0, 1e-4)]} for _ in range(6)]
 
         class MadeUpLab(Lab):
-            def train(self, build_model, variants, data, *, epochs, batch_size, watch=None):
-                assert batch_size == 20
-                if variants is recipe.VARIANTS:
-                    ends = {key: 0.9 if is_good[key[0]](key[2]) else 0.3 for key in variants}
-                else:
-                    assert (variants, epochs) == (recipe.MOMENTA, 50)
-                    ends = dict.fromkeys(variants, 0.8)
-                    ends[recipe.LOW, "momentum .9005"] += apart[recipe.LOW]
-                    ends[recipe.HIGH, "momentum .9995"] += apart[recipe.HIGH]
-                results = made_up({key: runs(end) for key, end in ends.items()}, chance=0.1)
-                self.results |= results
-                return results
+            def train(self, build_model, variants, data, *, epochs, batch_size, watch):
+                assert variants is recipe.VARIANTS
+                assert epochs * 400 / batch_size == 200  # steps
+                ends = {key: 0.9 if is_good[key[0]](key[2]) else 0.3 for key in variants}
+                self.results = made_up({key: runs(end) for key, end in ends.items()}, chance=0.1)
+                return self.results
 
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
-        assert list(lab.figures) == ["figure.png", "figure-momenta.png"]
+        assert list(lab.figures) == ["figure.png", "figure-rates.png"]
         return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
 
     return run
 
 
 def test_where_the_good_values_span_decades_every_claim_holds(judged):
-    low = dict.fromkeys((ADAM, SGD, MOMENTUM), lambda value: value < 0.01)
-    found = judged(low, {recipe.LOW: 0.002, recipe.HIGH: -0.05})
+    found = judged(dict.fromkeys((ADAM, SGD, MOMENTUM), lambda value: value < 0.01))
     # Of ten values 5 and none, of the momenta 5 and one (.00595) are below .01.
-    assert found == [("holds", 50), ("holds", 50), ("holds", 40), ("holds", 0), ("holds", 5)]
+    assert found == [("holds", 50), ("holds", 50), ("holds", 40)]
 
 
 def test_where_they_lie_in_the_last_decade_none_does(judged):
-    high = {ADAM: lambda rate: rate > 0.1, SGD: lambda rate: rate > 0.1}
-    high[MOMENTUM] = lambda distance: distance > 0.01
-    found = judged(high, {recipe.LOW: 0.05, recipe.HIGH: 0.002})
-    assert [verdict for verdict, _ in found] == ["does not hold"] * 5
+    is_good = dict.fromkeys((ADAM, SGD), lambda rate: rate > 0.1)
+    found = judged(is_good | {MOMENTUM: lambda distance: distance > 0.01})
+    assert [verdict for verdict, _ in found] == ["does not hold"] * 3
