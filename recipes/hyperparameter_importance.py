@@ -7,8 +7,8 @@ Look for: in the figure, whether the rows come in the course's order; in TensorB
 the trials of one search with each optimizer.
 Why: an importance belongs to ranges. These are the course's, where it names some: its learning
 rates span four decades, from those that learn nothing to those that destroy the network, and beside
-that all else is small. The batch size matters because the epochs are few, and small batches make
-more steps of them. In a narrow range of good learning rates the order would be another.
+that all else is small. The batch size matters as far as the epochs are few, since small batches
+make more steps of them. In a narrow range of good learning rates the order may be another.
 Use: search the learning rate first, over several decades; leave beta_1, beta_2 and epsilon of Adam
 at their defaults.
 Symptoms: there is compute for a few trials only
@@ -44,7 +44,8 @@ def build_model(
         units: units of each hidden layer.
         dropout: rate of Dropout after the last hidden layer.
         learning_rate: learning rate of the optimizer, at the start.
-        decay_steps: steps after which the learning rate is halved, by 1 / (1 + steps).
+        decay_steps: steps after which the learning rate is halved: it falls with 1 / (1 + step /
+            decay_steps).
         momentum: momentum of SGD, beta_1 of Adam.
         beta_2: beta_2 of Adam.
         epsilon: epsilon of Adam.
@@ -74,10 +75,10 @@ def build_tunable(hp, input_shape=(64,), num_classes=10, *, optimizer="SGD", bat
         "decay_steps": hp.Float("decay_steps", 10, 1000, sampling="log"),
     }
     if optimizer == "SGD":
-        # Only two values of each: every combination is another graph.
+        # Only two values of each: every combination has to be compiled.
         arguments["units"] = hp.Int("units", 50, 100, step=50)
         arguments["hidden_layers"] = hp.Int("hidden_layers", 2, 4, step=2)
-        hp.Int("batch_size", 32, 128, step=4, sampling="log")  # of the training
+        hp.Int("batch_size", 32, 128, step=4, sampling="log")  # for the training, 32 or 128
     else:
         arguments["beta_2"] = 1 - hp.Float("one_minus_beta_2", 1e-4, 1e-2, sampling="log")
         arguments["epsilon"] = hp.Float("epsilon", 1e-10, 1e-6, sampling="log")
