@@ -89,12 +89,11 @@ def run(lab):
         build_tunable, VARIANTS, data, trials=36, epochs=10, stages=STAGES, repetitions=6
     )
     test = searches.best("test_accuracy")
-    first_best = searches.measure(lambda search: best_of_stage(search, 0), "%")[THREE]
-    last_best = searches.measure(lambda search: best_of_stage(search, 2), "%")[THREE]
-    medians = {
-        key: [median_of_last_stage(search, stages) for search in searches[key]]
-        for key, stages in STAGES.items()
-    }
+    first = searches.measure(lambda search: best_of_stage(search, 0), "%")
+    last = searches.measure(lambda search: best_of_stage(search, 2), "%")
+    medians = {}
+    for key, stages in STAGES.items():
+        medians[key] = [median_of_last_stage(search, stages) for search in searches[key]]
     median = lab.measure(medians, "%")
 
     lab.claim(
@@ -103,12 +102,14 @@ def run(lab):
         that=test[THREE] > test[ONE],
     )
     lab.claim(
-        "of three stages, the best trial of the last is more accurate on test than of the first",
+        "of three stages, the best trial of the last is more accurate on test than that of the "
+        "first",
         source=CS231N,
-        that=last_best > first_best,
+        that=last[THREE] > first[THREE],
     )
     lab.claim(
-        "the median trial of the last stage is better on validation than that of a single stage",
+        "the median trial of the last of three stages is more accurate on validation than that of "
+        "a single stage",
         source=COURSE,
         that=median[THREE] > median[ONE],
     )
