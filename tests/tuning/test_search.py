@@ -431,6 +431,12 @@ def test_a_recipe_without_a_search_space_is_refused(run, tiny_recipe):
         run()
 
 
+def test_a_regression_is_refused(run, tiny_recipe):
+    tiny_recipe(lambda hp, input_shape=(10,), num_outputs=1: None)
+    with pytest.raises(UserError, match="takes no num_classes: this search is for classifiers"):
+        run()
+
+
 def test_a_state_that_is_none_is_one_line_and_stays(run, tmp_path):
     run()
     (state,) = (tmp_path / "runs" / ".cache").glob("search-*/stage-1-*/oracle.json")

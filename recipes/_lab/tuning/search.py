@@ -170,6 +170,11 @@ def _data(module, options):
             f"build_tunable of {module.__name__} takes no input_shape with a default, such as "
             "(64,) or (28, 28, 1), that says what it needs; recipes/bn_vs_nobn.py shows one"
         )
+    if "num_classes" not in parameters:
+        raise UserError(
+            f"build_tunable of {module.__name__} takes no num_classes: this search is for "
+            "classifiers; give build_tunable to keras_tuner.RandomSearch"
+        )
     few = QUICK["examples"] if options.quick else None
 
     def shaped(dataset, random):
