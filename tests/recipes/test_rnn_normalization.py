@@ -93,7 +93,7 @@ def test_accuracy_by_the_rows_that_are_read():
 
     results = types.SimpleNamespace(seeds=lambda _: [0, 1], model=lambda variant, seed: model)
     test = Split(np.ones((2, 4, 8, 1, 1)), np.array([[0, 1, 1, 1], [0, 0, 1, 1]]))
-    found = recipe.accuracies(results, test)
+    found = recipe.accuracy_by_rows(results, test)
     assert list(found) == [(v, n) for v in recipe.VARIANTS for n in (2, 4, 6, 7, 8)]
     assert (found[BATCH, 6], found[BATCH, 7]) == ([25, 50], [75, 50])
 
@@ -105,11 +105,11 @@ def verdicts(made_up, monkeypatch):
     def run(ends, beyond):
         noise = RNG.normal(0, 0.1, (4, 6))
         read = {
-            (variant, n): noise[k] + (beyond[k] if n > recipe.LONGEST else ends[k])
+            (variant, n): noise[k] + (beyond[k] if n > 6 else ends[k])
             for k, variant in enumerate(recipe.VARIANTS)
             for n in recipe.EIGHTHS
         }
-        monkeypatch.setattr(recipe, "accuracies", lambda results, test: read)
+        monkeypatch.setattr(recipe, "accuracy_by_rows", lambda results, test: read)
 
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs):
