@@ -19,7 +19,7 @@ def test_the_variants_differ_in_optimizer_and_decay_only():
         (SGD, f"λ {λ:g}"): books | {"decay": λ, "in_loss": True} for λ in (0, 0.01, 0.03, 0.1)
     }
     assert expected | {(SGD_DECAY, "λ 0.1"): books | {"decay": 0.1}} == recipe.VARIANTS
-    assert {(ADAM,): plain | {"in_loss": True}, (ADAM_DECAY,): plain} == recipe.ADAMS
+    assert {ADAM: plain | {"in_loss": True}, ADAM_DECAY: plain} == recipe.TO_TUNE
 
 
 def stepped(**arguments):
@@ -56,10 +56,14 @@ def test_adam_takes_a_penalty_for_a_gradient_but_not_a_decay():
 
 
 def test_the_norm_is_that_of_all_kernels():
-    weights = {"h1/kernel": [[[3.0]], [[1.0]]], "h1/bias": [[9.0], [9.0]]}
-    weights |= {"softmax/kernel": [[[4.0]], [[0.0]]]}
-    weights = {name: np.array(of) for name, of in weights.items()}
+    weights = {
+        "h1/kernel": np.array([[[3.0]], [[1.0]]]),
+        "h1/bias": np.array([[9.0], [9.0]]),
+        "softmax/kernel": np.array([[[4.0]], [[0.0]]]),
+    }
     np.testing.assert_allclose(recipe.norm(weights), [5, 1])
+    halves = {name: values / 2 for name, values in weights.items()}
+    np.testing.assert_allclose(recipe.norm_of_difference(weights, halves), [50, 50])
 
 
 @pytest.fixture
@@ -77,7 +81,7 @@ def judged(made_up):
 
         class MadeUpLab(Lab):
             def tune(self, build_model, variants, data, *, epochs, **candidates):
-                assert list(variants) == list(recipe.ADAMS)
+                assert list(variants) == list(recipe.TO_TUNE)
                 return variants
 
             def train(self, build_model, variants, data, *, epochs, record):
