@@ -32,11 +32,11 @@ def test_the_cost_of_another_winner():
         ("here", "a"): [0.5, 0.1],  # two seeds
         ("here", "b"): [0.2, 0.9],
         ("there", "a"): [0.1, 0.1],
-        ("there", "b"): [2, 2],
+        ("there", "b"): [2, 0.05],
     }
     test = {("here", "a"): [60, 70], ("here", "b"): [85, 40]}
     cost = recipe.cost(Measure(loss), Measure(test), on="here", chosen_on="there")
-    assert cost.tolist() == [25, 0]
+    assert cost.tolist() == [85 - 60, 70 - 40]
 
 
 @pytest.fixture
