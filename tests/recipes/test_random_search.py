@@ -31,6 +31,13 @@ def test_what_is_computed_of_a_search_by_hand():
     assert recipe.surplus(search, "learning_rate", 2, 4) == pytest.approx(50 - 20)
 
 
+def test_the_highest_quarter_of_the_learning_rates():
+    values = {"learning_rate": np.array([1, 8, 3, 4, 5, 6, 7, 2])}
+    accuracy = np.array([10.0, 80, 30, 40, 50, 60, 70, 20])
+    rates, accuracies = recipe.highest_quarter(Search(values, accuracy, accuracy, None, 1))
+    assert (rates.tolist(), accuracies.tolist()) == ([7, 8], [70, 80])
+
+
 @pytest.fixture
 def judged():
     """`judged(score, early)` runs the recipe on made-up searches and returns its verdicts."""
