@@ -64,6 +64,7 @@ def judged(made_up):
                 assert list(variants) == list(learning_rate) == list(data)
                 assert data[recipe.REDUCED].input_shape == (16,)
                 np.testing.assert_allclose(data[recipe.RAW].train.x.max(), 255)
+                assert max(learning_rate[recipe.RAW]) < min(learning_rate[recipe.SCALED])
                 return variants
 
             def train(self, build_model, variants, data, *, epochs):
