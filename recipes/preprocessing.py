@@ -56,7 +56,7 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 
 COURSE = "Deep Learning Specialization, course 2 week 1"
-NOTES = "CS231n, Neural Networks Part 2"
+CS231N = "CS231n, Neural Networks Part 2"
 RAW, SCALED, STANDARD = "raw", "scaled and centred", "standardized"
 UNITS = "other units, scaled and centred"
 REDUCED, WHITE = "a quarter by PCA", "whitened"
@@ -132,24 +132,24 @@ def run(lab):
     )
     lab.claim(
         "where units differ, standardizing gives more test accuracy after 40 epochs than scaling",
-        source=NOTES,
+        source=CS231N,
         that=test[STANDARD] > test[UNITS],
     )
     lab.claim(
         "where units are equal, standardizing and scaling give the same test accuracy, within 1 "
         "percentage point",
-        source=NOTES,
+        source=CS231N,
         that=test[STANDARD].within(1, of=test[SCALED]),
     )
     lab.claim(
         "a quarter of the principal components gives at most 1 percentage point less test accuracy "
         "than all inputs",
-        source=NOTES,
+        source=CS231N,
         that=test[REDUCED] - test[SCALED] > -1,
     )
     lab.claim(
         "whitened inputs give less test accuracy than scaled and centred ones",
-        source=NOTES,
+        source=CS231N,
         that=test[WHITE] < test[SCALED],
     )
     curves = {"training": "train_accuracy", "validation": "val_accuracy"}

@@ -62,7 +62,7 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
     return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
 
 
-NOTES = "CS231n, Neural Networks Part 3"
+CS231N = "CS231n, Neural Networks Part 3"
 RIGHT, FEW, UNSCALED, SHUFFLED = "right loop", "20 examples", "inputs times 255", "labels shuffled"
 LOW, HIGH = "learning rate / 100", "learning rate x 10"
 # Without what could hide a fault.
@@ -106,17 +106,17 @@ def run(lab):
 
     lab.claim(
         "before training the loss is ln C, within 0.05 nats",
-        source=NOTES,
+        source=CS231N,
         that=start[RIGHT].within(0.05, of=guessing),
     )
     lab.claim(
         "20 examples are memorized in 400 steps: their loss falls below 0.01 nats",
-        source=NOTES,
+        source=CS231N,
         that=end[FEW] < 0.01,
     )
     lab.claim(
         "at ten times the best learning rate the training loss ends higher",
-        source=NOTES,
+        source=CS231N,
         that=end[HIGH] > end[RIGHT],
     )
     lab.claim(
