@@ -11,8 +11,8 @@ best of them need not be: random draws hit the good region a few times, too, and
 differ by little more than the luck of a validation set. keras-tuner's Gaussian process has one
 length scale for all hyperparameters and no term for noise, so it often looks where it knows least,
 at the ends of the ranges. Other implementations may do better.
-Use: random search while a trial takes seconds: a proposal takes longer. That is also why this
-recipe takes about a minute.
+Use: random search in carefully chosen ranges: there Bayesian optimization finds hardly better
+settings, and has to wait for each trial before it proposes the next.
 Symptoms: there is compute for a few trials only
 Topic: Hyperparameters
 """
@@ -69,7 +69,7 @@ VARIANTS = {
     for oracle in (RANDOM, BAYESIAN)
     for ranges, arguments in RANGES.items()
 }
-TRIALS = 16  # six random ones, which both kinds share, and ten more
+TRIALS = 16  # both kinds begin with the same six random ones
 
 
 def median_of_later(search):
@@ -86,28 +86,32 @@ def run(lab):
         trials=TRIALS,
         epochs=10,
         oracle={RANDOM: "random", BAYESIAN: "bayesian"},
-        batch={RANDOM: None, BAYESIAN: 1},  # a proposal knows all trials before it
+        batch={RANDOM: None, BAYESIAN: 1},  # a proposal knows all trials before it, and is slow
         repetitions=6,
     )
     test = searches.best("test_accuracy")
     later = searches.measure(median_of_later, "%")
 
     lab.claim(
-        f"of {TRIALS} trials, the best of a Bayesian search is more accurate on test, {WIDE}",
+        f"of {TRIALS} trials, the best of a Bayesian search is more accurate on test than that of "
+        f"a random search, {WIDE}",
         source=CS231N,
         that=test[BAYESIAN, WIDE] > test[RANDOM, WIDE],
     )
     lab.claim(
-        f"the median of its last 8 trials is better on validation, {WIDE}",
+        f"the median of the last 8 of {TRIALS} trials of a Bayesian search is more accurate on "
+        f"validation than that of a random search, {WIDE}",
         source=CS231N,
         that=later[BAYESIAN, WIDE] > later[RANDOM, WIDE],
     )
     lab.claim(
-        f"of {TRIALS} trials, the best of a Bayesian search is more accurate on test, {CHOSEN}",
+        f"of {TRIALS} trials, the best of a Bayesian search is more accurate on test than that of "
+        f"a random search, {CHOSEN}",
         that=test[BAYESIAN, CHOSEN] > test[RANDOM, CHOSEN],
     )
     lab.claim(
-        "random search is more accurate on test in chosen ranges than Bayesian in wide ones",
+        f"of {TRIALS} trials, the best of a random search in {CHOSEN} is more accurate on test "
+        "than that of a Bayesian search in wide ones",
         that=test[RANDOM, CHOSEN] > test[BAYESIAN, WIDE],
     )
     accuracies = {"best trial, on test": test, "median of the last 8, on validation": later}
