@@ -117,6 +117,19 @@ def test_a_label_has_its_colour_and_one_entry_of_the_legend_wherever_it_is():
     assert legend.get_title().get_text() == "line: mean over 4 seeds; band: its 95 % interval"
 
 
+def test_short_labels_of_a_legend_stand_side_by_side_and_long_ones_below_each_other():
+    def columns(*labels):
+        layout = {"": dict.fromkeys(labels, (X, seeds_of(3, 4)))}
+        figure = figures.lines(layout, x_label="x", y_label="y")
+        figure.draw(FigureCanvasAgg(figure).get_renderer())
+        texts = figure.legends[0].get_texts()
+        return len({round(text.get_window_extent().x0) for text in texts})
+
+    assert columns("SGD", "Momentum", "AdaGrad", "Adam") == 4
+    assert columns(*(f"batch normalization, batches of {n}" for n in (4, 8, 16, 32))) == 2
+    assert columns(*(f"{'batch normalization, ' * 3}{n}" for n in range(3))) == 1
+
+
 def test_one_seed_has_a_line_without_a_band():
     figure = figures.lines({"": {"a": (X, seeds_of(1, 4))}}, x_label="x", y_label="y")
     (ax,) = visible(figure)
@@ -403,11 +416,9 @@ def test_a_path_is_drawn_from_its_start_on_contours_around_the_lowest_point():
 # As pictures
 
 
-def many_lines(panels, count, **options):
-    def of(panel):
-        return {f"line number {n}": (X, seeds_of(3, 4, seed=n)) for n in range(count)}
-
-    layout = {f"panel {n}": of(n) for n in range(panels)}
+def many_lines(panels, count, label="line number {}", **options):
+    lines = {label.format(n): (X, seeds_of(3, 4, seed=n)) for n in range(count)}
+    layout = {f"panel {n}": lines for n in range(panels)}
     return figures.lines(layout, x_label="x", y_label="accuracy (%)", **options)
 
 
@@ -432,6 +443,7 @@ ENDS = {"rate": (1e-5, 0.1), "units": (10, 100)}
 PICTURES = {
     "one line": lambda: many_lines(1, 1),
     "nine lines": lambda: many_lines(2, 9),
+    "long labels": lambda: many_lines(1, 4, label="a rather long label, learning rate {}"),
     "five panels": lambda: many_lines(5, 4, limits=(0, 103)),
     "logarithmic": lambda: many_lines(2, 2, **LOG),
     "gaps": lambda: figures.lines({"": {"a": (X, GAPS)}}, x_label="x", y_label="y", **LOG),

@@ -51,7 +51,7 @@ def lines(layout, *, x_label, y_label, x_scale="linear", y_scale="linear", limit
         A matplotlib figure.
     """
     labels = list(dict.fromkeys(line for of in layout.values() for line in of))
-    figure, axes = _grid(layout, len(labels), x_label, y_label)
+    figure, axes = _grid(layout, labels, x_label, y_label)
     drawn, seeds = {}, 1
     for ax, of in zip(axes.flat, layout.values(), strict=False):
         for line, (x, values) in of.items():
@@ -94,7 +94,7 @@ def dots(layout, *, x_label, limits=None, x_scale="linear"):
     longest = max(map(len, rows))
     height = 0.3 * len(rows) * (1 + 0.35 * (len(labels) - 1)) + 0.4
     figure, axes = _grid(
-        layout, len(labels), x_label, "", panel=(3.1, height), left=0.075 * longest + 0.3
+        layout, labels, x_label, "", panel=(3.1, height), left=0.075 * longest + 0.3
     )
     drawn, seeds = {}, 1
     for ax, by_row in zip(axes.flat, layout.values(), strict=False):
@@ -296,7 +296,7 @@ def paths(layout, surface):
     plane = np.stack(np.meshgrid(*grid.T), axis=-1)
     heights = surface(plane)
     levels = heights.max() * np.linspace(0, 1, 10)[1:] ** 2
-    figure, axes = _grid(layout, 0, "x", "y", panel=(3.8, 1.9))
+    figure, axes = _grid(layout, [], "x", "y", panel=(3.8, 1.9))
     for ax, path in zip(axes.flat, layout.values(), strict=False):
         ax.grid(visible=False)
         ax.contour(*grid.T, heights, levels=levels, colors="0.8", linewidths=0.8)
@@ -376,8 +376,8 @@ def _grid(layout, labels, x_label, y_label, *, panel=(3.1, 2.0), left=0.75):
     if len(layout) < 3 and panel[1] == 2.0:
         panel = (4.2, 2.9)
     rows = -(-len(layout) // columns)
-    legend = 0.2 * -(-labels // 4) + 0.4
     width = max(panel[0] * columns + left, 6.2)
+    legend = 0.2 * -(-len(labels) // _legend_columns(labels, width)) + 0.4
     height = panel[1] * rows + 0.9 + legend
     figure = Figure(figsize=(width, height))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -413,9 +413,19 @@ def _legend(figure, drawn, text, seeds):
         drawn.values(),
         drawn.keys(),
         loc="upper center",
-        ncols=min(4, max(1, len(drawn))),
+        ncols=_legend_columns(list(drawn), figure.get_figwidth()),
         frameon=False,
         title=text if seeds > 1 else "one seed",
         title_fontsize=9,
         fontsize=9,
     )
+
+
+def _legend_columns(labels, width):
+    """Return in how many columns, four at most, a legend fits a figure's width in inches."""
+    for count in range(min(4, len(labels)), 1, -1):
+        columns = np.array_split(labels, count)  # as matplotlib fills them
+        # At 9 points a letter takes about 0.068 inches, a line with its space 0.6.
+        if sum(0.068 * max(map(len, column)) + 0.6 for column in columns) <= width:
+            return count
+    return 1
