@@ -49,6 +49,9 @@ catalogue                  recipes' files -> what they say of themselves
 digest                     what results depend on, as one digest
 data/sources               a name or a path -> examples, labels, class names
 data/tables                a .csv file -> inputs and labels
+data/reading               a file with a table -> columns of text cells
+data/header                whether the first row holds names or an example
+data/cells                 text cells -> numbers, dates
 data/arrays                an .npz file -> inputs and labels
 data/splits                a split for each seed, scaled by its training part
 data/dataset               examples in three parts

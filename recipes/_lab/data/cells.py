@@ -1,0 +1,134 @@
+"""Cells of a column, as text -> numbers or dates, if that is what all of them are."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+# What stands for a missing number or date, in lower case.
+MISSING = frozenset(
+    {"", "?", "na", "n/a", "nan", "null", "-", ".", "none", "#n/a", "<na>", r"\n"}
+    | {"missing", "unknown"}
+)
+
+_PLAIN = re.compile(r"(?ai)[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)")
+_COMMA_GROUPS = re.compile(r"(?a)[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_DECIMAL_COMMA = re.compile(r"(?a)[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?")
+_UNIT = re.compile(r"^([+-]?)([$€£¥])\s*|\s*([$€£¥%])$")
+
+_FORMATS = {
+    "ISO8601": "year-month-day",
+    "%Y/%m/%d": "year/month/day",
+    "%m/%d/%Y": "month/day/year",
+    "%d/%m/%Y": "day/month/year",
+    "%m/%d/%y": "month/day/year",
+    "%d/%m/%y": "day/month/year",
+    "%d.%m.%Y": "day.month.year",
+    "%d.%m.%y": "day.month.year",
+    "%m-%d-%Y": "month-day-year",
+    "%d-%m-%Y": "day-month-year",
+    "%d %b %Y": "day month year",
+    "%d-%b-%Y": "day-month-year",
+    "%d %B %Y": "day month year",
+    "%b %d, %Y": "month day, year",
+    "%B %d, %Y": "month day, year",
+}
+_TIME = re.compile(r"(?a)[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?$")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column of numbers.
+
+    Args:
+        values: float64, (rows,); NaN where a cell is missing.
+        note: how they were written, if not plainly; else "".
+    """
+
+    values: np.ndarray
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Dates:
+    """A column of dates.
+
+    Args:
+        parts: year, month and weekday (0 is Monday), float64, (rows, 3); NaN where a cell is
+            missing.
+        note: in which order day, month and year were read.
+    """
+
+    parts: np.ndarray
+    note: str
+
+
+def is_missing(cell: str) -> bool:
+    """Tell whether a cell stands for a missing number or date."""
+    return cell.lower() in MISSING
+
+
+def as_numbers(cells: Iterable[str], decimal_comma: bool = False) -> Numbers | None:
+    """Return the numbers of a column, or None unless every cell is one or is missing.
+
+    Args:
+        cells: text without spaces around it, (rows,).
+        decimal_comma: whether 1,234 is rather 1.234 than 1234; `1,5` is 1.5 either way.
+    """
+    cells = list(cells)
+    known = [cell for cell in dict.fromkeys(cells) if not is_missing(cell)]
+    bare = [_UNIT.sub(r"\1", cell) for cell in known]
+    written = _how_written(bare, decimal_comma)
+    if written is None:
+        return None
+    values = {cell: _number(text, written) for cell, text in zip(known, bare, strict=True)}
+    units = sorted({unit for cell in known for _, *of in _UNIT.findall(cell) for unit in of} - {""})
+    notes = [*([f"with {' '.join(units)}"] if units else []), *([written] if written else [])]
+    return Numbers(np.array([values.get(cell, np.nan) for cell in cells]), ", ".join(notes))
+
+
+def _how_written(bare: list[str], decimal_comma: bool) -> str | None:
+    """Return how all of these are numbers: "" for plainly; None if they are none."""
+    if not bare:
+        return None
+    if all(map(_PLAIN.fullmatch, bare)):
+        return ""
+    ways = {"comma for thousands": _COMMA_GROUPS, "decimal comma": _DECIMAL_COMMA}
+    for written in sorted(ways, reverse=decimal_comma):
+        if all(ways[written].fullmatch(text) or _is_plain(text, written) for text in bare):
+            return written
+    return None
+
+
+def _is_plain(text: str, written: str) -> bool:
+    """Tell whether a number is plain in a column in which others are written otherwise."""
+    # Beside decimal commas a point is no decimal point, or 1.299 would be two numbers.
+    return bool(_PLAIN.fullmatch(text)) and not (written == "decimal comma" and "." in text)
+
+
+def _number(text: str, written: str) -> float:
+    if written == "decimal comma":
+        text = text.replace(".", "").replace(",", ".")
+    return float(text.replace(",", ""))
+
+
+def as_dates(cells: Iterable[str]) -> Dates | None:
+    """Return the dates of a column, or None unless every cell is one or is missing.
+
+    Where day and month could be either, the month comes first with slashes or hyphens.
+    """
+    cells = list(cells)
+    known = [cell for cell in dict.fromkeys(cells) if not is_missing(cell)]
+    if not known or not all(any(sign.isdigit() for sign in cell) for cell in known):
+        return None
+    for pattern, order in _FORMATS.items():
+        days = known if pattern == "ISO8601" else [_TIME.sub("", cell) for cell in known]
+        dates = pd.to_datetime(pd.Series(days), format=pattern, errors="coerce", utc=True)
+        if dates.notna().all():
+            parts = np.stack([dates.dt.year, dates.dt.month, dates.dt.day_of_week], axis=1)
+            by_cell = dict(zip(known, parts.astype(float), strict=True))
+            nothing = np.full(3, np.nan)
+            return Dates(np.stack([by_cell.get(cell, nothing) for cell in cells]), order)
+    return None
