@@ -137,7 +137,8 @@ def test_an_out_that_cannot_be_written_is_explained(out, refused, tmp_path):
         ("", "'' is no data"),
         (".", "is a folder"),
         ("nowhere.csv", "the file 'nowhere.csv' does not exist"),
-        ("notes.txt", "ends in '.txt'"),
+        ("notes.doc", "ends in '.doc'"),
+        ("notes.txt", "has no rows below a header"),
         ("empty.csv", "is empty"),
         ("constant.csv", "has only the class 'a'"),
         ("text.npz", "is no .npz archive"),
@@ -146,6 +147,7 @@ def test_an_out_that_cannot_be_written_is_explained(out, refused, tmp_path):
     ],
 )
 def test_bad_data_is_explained(data, words, refused, tmp_path):
+    (tmp_path / "notes.doc").write_text("x")
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "constant.csv").write_text("x,y\n" + "1,a\n" * 9)
@@ -167,9 +169,9 @@ def test_data_that_needs_a_download_says_what_works_offline(refused, monkeypatch
     assert "offline, give 'digits' or a path" in message
 
 
-def test_a_target_needs_a_csv_that_has_it(refused, tmp_path):
+def test_a_target_needs_a_table_that_has_it(refused, tmp_path):
     arguments = ("run", "bn_vs_nobn", "--target", "species")
-    assert "'species' is a column of a .csv file, which 'digits' is not" in refused(*arguments)
+    assert "the target 'species' is for a table, such as a .csv file, which 'digits' is not" in refused(*arguments)
     (tmp_path / "flowers.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 9)
     message = refused(*arguments, "--data", "flowers.csv")
     assert "has no column 'species'" in message

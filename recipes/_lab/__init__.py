@@ -48,13 +48,17 @@ evidence                   paired differences -> interval, verdict in words
 catalogue                  recipes' files -> what they say of themselves
 digest                     what results depend on, as one digest
 data/sources               a name or a path -> examples, labels, class names
-data/tables                a .csv file -> inputs and labels
+data/tables                a file with a table -> inputs and labels, and what was understood
+data/smells                what smells in a table: columns that give the classes away, ...
+data/target                the column that holds the classes -> labels of the rows to be used
+data/columns               a column of text cells -> what it is, and its inputs to a model
 data/reading               a file with a table -> columns of text cells
 data/header                whether the first row holds names or an example
 data/cells                 text cells -> numbers, dates
 data/arrays                an .npz file -> inputs and labels
 data/splits                a split for each seed, scaled by its training part
 data/dataset               examples in three parts
+data/understood            what was understood of a table
 data/wording               values in the words of an error message
 seeding                    names and numbers -> seeds
 files                      written whole or not at all; the folder of a run

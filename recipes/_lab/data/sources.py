@@ -9,8 +9,8 @@ Inputs are scaled with numbers that come from the training part alone:
 - images and uint8 vectors are divided by the largest absolute value, so pixels end in 0..1;
 - other vectors of an .npz stay as they are if they lie within 0..1, otherwise every column is
   standardized to mean 0 and standard deviation 1;
-- numeric columns of a .csv are standardized, categorical ones become one column of 0 and 1 for each
-  category; a column that is constant in the training part is 0 everywhere.
+- numeric columns of a table are standardized, see `columns`; a column that is constant in the
+  training part is 0 everywhere.
 """
 
 import io
@@ -24,7 +24,6 @@ from pathlib import Path
 from recipes._lab.data.arrays import from_arrays, read_npz
 from recipes._lab.data.dataset import Dataset
 from recipes._lab.data.splits import Source
-from recipes._lab.data.tables import from_csv
 from recipes._lab.data.wording import NAMES, listed, one_line
 from recipes._lab.errors import UserError, nearest
 
@@ -34,12 +33,16 @@ CLASS_NAMES = {  # the other sources call their classes by the labels that they 
 }
 
 
-def load(name: str = "digits", target: str | None = None) -> Dataset:
+TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".xlsx")
+FILES = "an .npz file or a table (.csv, .tsv, .txt, .csv.gz, .parquet, .xlsx)"
+
+
+def load(name: str = "digits", target: str | None = None, header: str | None = None) -> Dataset:
     """Return the data of this name or file in the one split that belongs to no seed; see `read`."""
-    return read(name, target).split()
+    return read(name, target, header).split()
 
 
-def read(name: str = "digits", target: str | None = None) -> Source:
+def read(name: str = "digits", target: str | None = None, header: str | None = None) -> Source:
     """Return the source of this name, or the one in this file, which each seed splits anew.
 
     Args:
@@ -48,10 +51,11 @@ def read(name: str = "digits", target: str | None = None) -> Source:
             `.npz` with the arrays `x_train, y_train[, x_test, y_test]` or `x, y`. x has the shape
             (examples, features) or (examples, height, width[, channels]); y holds whole numbers or
             text, of shape (examples,) or (examples, 1), or is one-hot.
-            `.csv` in UTF-8 with a header, separated by comma, semicolon or tab. A column in which
-            every cell is a number is numeric (beside semicolons 1,5 is a number too), any other is
-            categorical. Empty cells, NA, N/A, NaN, null and ? are missing.
-        target: the column of a .csv that holds the classes; by default the last.
+            a table, `.csv`, `.tsv`, `.txt`, `.csv.gz`, `.parquet` or `.xlsx`; what is understood of
+            it becomes the source's `understood`.
+        target: the column of a table that holds the classes; by default the last.
+        header: "first" or "none" if the first row of a table holds the names of its columns, or an
+            example; None to find out.
 
     Raises:
         UserError: the name, the file or what is in it can't be used; the message says why.
@@ -62,15 +66,13 @@ def read(name: str = "digits", target: str | None = None) -> Source:
         table = load_breast_cancer()
         return from_arrays(name, repr(name), {"x": table.data, "y": table.target})
     path = Path(os.path.expanduser(name))
-    ending = path.suffix.lower()
+    ending = _ending(path)
     if not name:
-        raise UserError(f"'' is no data; give {listed(NAMES)} or a path to an .npz or .csv file")
+        raise UserError(f"'' is no data; give {listed(NAMES)} or a path to {FILES}")
     if name not in NAMES:
         _check_path(path)
-    if target is not None and ending != ".csv":
-        raise UserError(
-            f"the target {target!r} is a column of a .csv file, which {str(path)!r} is not; omit it"
-        )
+    if ending not in TABLES:
+        _check_needs_no_table(path, target, header)
     if name == "digits":
         from sklearn.datasets import load_digits  # takes half a second to import
 
@@ -79,25 +81,43 @@ def read(name: str = "digits", target: str | None = None) -> Source:
     if name in NAMES:
         return _from_keras(name)
     # The name becomes a folder and a column of the results, whatever the file is called.
-    stem = re.sub(r"[^\w .+-]", "_", path.stem).strip(" .") or "data"
+    stem = re.sub(r"[^\w .+-]", "_", path.name[: -len(ending)]).strip(" .") or "data"
     if stem in NAMES:
         stem += ending  # a digits.npz of the user's own is not to be taken for digits
     if ending == ".npz":
         return from_arrays(stem, repr(str(path)), read_npz(path))
-    return from_csv(stem, path, target)
+    from recipes._lab.data.tables import from_table  # pandas takes half a second to import
+
+    return from_table(stem, path, target, header)
+
+
+def _ending(path: Path) -> str:
+    """Return what a file's name ends in, in lower case: ".csv", or ".csv.gz"."""
+    compressed = "".join(path.suffixes[-2:]).lower()
+    return compressed if compressed in TABLES else path.suffix.lower()
+
+
+def _check_needs_no_table(path: Path, target: str | None, header: str | None) -> None:
+    """Raise a UserError if an option was given that only tables have."""
+    for option, value in (("target", target), ("header", header)):
+        if value is not None:
+            raise UserError(
+                f"the {option} {value!r} is for a table, such as a .csv file, which {str(path)!r} "
+                "is not; omit it"
+            )
 
 
 def _check_path(path: Path) -> None:
     """Raise a UserError unless the path leads to a file that may hold data."""
     name = str(path)
     if os.path.isdir(path):
-        raise UserError(f"{name!r} is a folder; give an .npz or .csv file")
-    if path.suffix.lower() not in (".npz", ".csv"):
+        raise UserError(f"{name!r} is a folder; give {FILES}")
+    if _ending(path) not in (".npz", *TABLES):
         if path.suffix or os.path.isfile(path):
-            raise UserError(f"{name!r} ends in {path.suffix!r}; only .npz and .csv files are read")
+            raise UserError(f"{name!r} ends in {path.suffix!r}; give {FILES}")
         raise UserError(
             f"no data is called {name!r}{nearest(name, NAMES)}; "
-            f"give {listed(NAMES)} or a path to an .npz or .csv file"
+            f"give {listed(NAMES)} or a path to {FILES}"
         )
     if not (os.path.isfile(path) and os.access(path, os.R_OK)):
         raise UserError(f"the file {name!r} does not exist or can't be opened; check the path")
@@ -117,7 +137,7 @@ def _from_keras(name: str) -> Source:
     except Exception as error:  # Keras raises a plain Exception when a download fails
         raise UserError(
             f"{name!r} is not in Keras's cache and could not be downloaded ({one_line(error)}); "
-            "offline, give 'digits' or a path to an .npz or .csv file"
+            f"offline, give 'digits' or a path to {FILES}"
         ) from error
     arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
     source = from_arrays(name, repr(name), arrays)

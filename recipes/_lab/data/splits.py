@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recipes._lab.data.dataset import Dataset, Split
+from recipes._lab.data.understood import Understood
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError
 from recipes._lab.seeding import seed_from
@@ -27,6 +28,7 @@ class Source:
             part; `rows` are the indices of each part's examples. A test part that the source
             brings follows as the last one.
         own_test: labels of a test part that the source brings, or None.
+        understood: what was understood of a user's table, or None.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Source:
     y: np.ndarray
     inputs: Callable[[list[np.ndarray]], list[np.ndarray]]
     own_test: np.ndarray | None = None
+    understood: Understood | None = None
 
     def split(self, seed: int | None = None) -> Dataset:
         """Return the examples in three parts.
@@ -170,7 +173,7 @@ def coded_labels(labels: list[str], where: str, parts: int) -> tuple[tuple[str, 
             "every class needs one for each part of the split"
         )
     try:
-        class_names = tuple(sorted(counts, key=int))
+        class_names = tuple(sorted(counts, key=lambda label: (int(label), label)))
     except ValueError:
         class_names = tuple(sorted(counts))
     return class_names, codes(labels, class_names)

@@ -1,0 +1,175 @@
+"""A column of a table -> what it is, and its inputs to a model.
+
+Numbers are standardized by the training rows, missing ones become their median; of a date come
+three numbers, year, month and weekday. Categories become one column of 0 and 1 for each that
+enough rows have; nothing is one more category, since that nothing was entered may mean something
+and no value has to be invented. Which columns come of it is the same in every split, so that all
+splits train one architecture.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from recipes._lab.data.arrays import check_finite
+from recipes._lab.data.cells import MISSING, Numbers, as_dates, as_numbers
+from recipes._lab.data.splits import in_range, standardized
+from recipes._lab.data.understood import Column
+from recipes._lab.data.wording import listed
+
+# A category needs this share of the rows, and two of them, for a column of its own. At most 100
+# columns can then come of one column, and none of names or identifiers.
+MIN_CATEGORY_SHARE = 0.01
+# Where so many cells are numbers, it is worth saying which are none.
+MOSTLY_NUMBERS = 0.9
+_IDENTIFIER = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|key|nr|no))$|[a-z](Id|ID)$")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A column as it was read.
+
+    Args:
+        column: what was understood.
+        encode: `encode(train)` returns the inputs of all rows, float32 (rows, inputs), scaled by
+            the training rows; None if the column is left out.
+        values: numbers, float64 (rows, values), by which the column can be compared with the
+            target; None if it has none.
+    """
+
+    column: Column
+    encode: Callable[[np.ndarray], np.ndarray] | None = None
+    values: np.ndarray | None = None
+
+
+def read_column(
+    name: str, cells: list[str], *, decimal_comma: bool, rows_read: int, where: str
+) -> Reading:
+    """Return what a column is and how it is encoded.
+
+    Args:
+        name: of the column.
+        cells: text of the rows that are used, "" where there is nothing.
+        decimal_comma: as in `as_numbers`.
+        rows_read: how many rows the table has, with those that are not used.
+        where: begins error messages.
+
+    Raises:
+        UserError: numbers are infinite, or beyond float32.
+    """
+    if all(cell.lower() in MISSING for cell in cells):
+        return Reading(Column(name, "constant", 0, "nothing but missing values"))
+    if len(set(cells)) == 1:
+        return Reading(Column(name, "constant", 0, f"always {listed(cells[:1])}"))
+    if (numbers := as_numbers(cells, decimal_comma)) is not None:
+        return _numeric(name, numbers, rows_read, where)
+    if (dates := as_dates(cells)) is not None:
+        note = _joined(f"{dates.note} → year, month, weekday", _missing(dates.parts[:, 0]))
+        return Reading(
+            Column(name, "date", 3, note), _standardizing(dates.parts, where), dates.parts
+        )
+    return _categories(name, cells, decimal_comma)
+
+
+def join_spellings(cells: list[str]) -> tuple[list[str], list[str]]:
+    """Return cells with one spelling for those that differ only in case, and a remark on each."""
+    spellings = {}
+    for cell, count in Counter(cells).items():
+        spellings.setdefault(cell.casefold(), []).append((count, cell))
+    chosen, joined = {}, []
+    for alike in spellings.values():
+        _, best = max(alike, key=lambda spelling: spelling[0])
+        chosen |= {cell: best for _, cell in alike}
+        if len(alike) > 1:
+            joined.append(f"{listed(cell for _, cell in alike)} are one, {best!r}")
+    return [chosen[cell] for cell in cells], joined
+
+
+def _numeric(name: str, numbers: Numbers, rows_read: int, where: str) -> Reading:
+    values, note = numbers.values, numbers.note
+    known = values[~np.isnan(values)]
+    check_finite(known, where)
+    if (known == known[0]).all():
+        note = _joined(f"always {known[0]:g}, if it is not missing", note)
+        return Reading(Column(name, "constant", 0, note))
+    by_row = values[:, np.newaxis]
+    if why := _identifies(name, values, rows_read):
+        return Reading(Column(name, "identifier", 0, why), values=by_row)
+    column = Column(name, "numeric", 1, _joined(note, _missing(values)))
+    return Reading(column, _standardizing(by_row, where), by_row)
+
+
+def _identifies(name: str, values: np.ndarray, rows_read: int) -> str:
+    """Return why whole numbers, all different, identify the rows; "" if they don't."""
+    if (values % 1 != 0).any() or len(np.unique(values)) < len(values):
+        return ""
+    if values.max() - values.min() < rows_read:
+        return "counts the rows"
+    return "all different, and named like an identifier" if _IDENTIFIER.search(name) else ""
+
+
+def _missing(values: np.ndarray) -> str:
+    """Return how many values are missing, in words, or ""."""
+    count = np.isnan(values).sum()
+    return f"{count} missing" if count else ""
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
+
+
+def _categories(name: str, cells: list[str], decimal_comma: bool) -> Reading:
+    """Return a column of text as categories, or left out."""
+    known = [cell for cell in cells if cell]
+    if len(known) > 2 and len(set(known)) == len(known):
+        note = _joined("all different", _not_numbers(known, decimal_comma))
+        return Reading(Column(name, "identifier", 0, note))
+    cells, joined = join_spellings(cells)
+    counts = Counter(cells)
+    enough = max(2, MIN_CATEGORY_SHARE * len(cells))
+    categories = sorted(category for category, count in counts.items() if count >= enough)
+    why_text = _not_numbers(known, decimal_comma)
+    if not categories:
+        note = _joined(f"{len(counts)} different, none in {enough:.0f} rows or more", why_text)
+        return Reading(Column(name, "text", 0, note))
+    position = {category: code for code, category in enumerate(categories)}
+    one_hot = np.eye(len(categories) + 1, len(categories), dtype=np.float32)  # the last row is 0
+    encoded = one_hot[[position.get(cell, -1) for cell in cells]]
+    empty = counts.pop("", 0)
+    rare = len(counts) - len([category for category in categories if category])
+    note = _joined(
+        f"{empty} empty" if empty else "",
+        f"{rare} too rare for an input of their own" if rare else "",
+        *joined,
+        why_text,
+    )
+    column = Column(name, "categories", len(categories), note)
+    return Reading(column, lambda train: encoded, encoded)
+
+
+def _not_numbers(cells: Iterable[str], decimal_comma: bool) -> str:
+    """Return which cells are no numbers if most are, in words; else ""."""
+    distinct = dict.fromkeys(cells)
+    others = [cell for cell in distinct if as_numbers([cell], decimal_comma) is None]
+    others = [cell for cell in others if cell.lower() not in MISSING]
+    if 0 < len(others) <= (1 - MOSTLY_NUMBERS) * len(distinct):
+        return f"numbers but for {listed(others, 3)}"
+    return ""
+
+
+def _standardizing(values: np.ndarray, where: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the encoder of numbers, (rows, columns)."""
+    missing = np.isnan(values)
+
+    def encode(train):
+        filled = values.copy()
+        for column, absent in enumerate(missing.T):
+            known = values[train, column][~absent[train]]
+            filled[absent, column] = np.median(known) if known.size else 0.0
+        (scaled,) = in_range([standardized(filled, filled[train])], where)
+        return scaled
+
+    return encode

@@ -1,0 +1,89 @@
+"""What smells in a table: columns that give the classes away, repeated rows, very rare classes."""
+
+import numpy as np
+import pandas as pd
+
+from recipes._lab.data.columns import Reading
+from recipes._lab.data.wording import listed
+
+GIVEN_AWAY = 0.99  # accuracy that one column reaches on rows that it has not seen
+FAR_LESS = 0.9  # accuracy of the most frequent class, at the most, for that to say something
+RARE_CLASS = 0.01  # of the rows
+ROWS = 2000  # that are looked at, at the most
+FOLDS = 5
+
+
+def warnings(
+    readings: list[Reading], columns: pd.DataFrame, y: np.ndarray, class_names: tuple[str, ...]
+) -> list[str]:
+    """Return what smells, a sentence each.
+
+    Args:
+        readings: of all columns but the target.
+        columns: cells as text, those of the target among them, (rows, columns).
+        y: labels 0..C-1, (rows,).
+        class_names: what they stand for.
+    """
+    return [*_given_away(readings, y), *_repeated(readings, columns), *_rare(y, class_names)]
+
+
+def _given_away(readings, y):
+    share = np.bincount(y).max() / len(y)
+    if share > FAR_LESS:
+        return
+    rows = np.random.default_rng(0).permutation(len(y))[:ROWS]
+    for reading in readings:
+        name, kind = reading.column.name, reading.column.kind
+        if reading.values is None:
+            continue
+        accuracy = _accuracy(reading.values[rows], y[rows], kind)
+        if accuracy < GIVEN_AWAY:
+            continue
+        if kind == "identifier":
+            yield (
+                f"the rows are in the order of the classes: the identifier {name!r}, left out, "
+                f"would predict {accuracy:.1%} of the classes"
+            )
+        else:
+            yield (
+                f"{name!r} alone predicts {accuracy:.1%} of the classes (always the most frequent "
+                f"one: {share:.1%}); is it known before the class is?"
+            )
+
+
+def _accuracy(values: np.ndarray, y: np.ndarray, kind: str) -> float:
+    """Return the accuracy of a small decision tree on rows that it has not seen, or 0 if too low.
+
+    It is of depth 2 for numbers; categories may each have an answer.
+    """
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    tree = DecisionTreeClassifier(max_depth=None if kind == "categories" else 2, random_state=0)
+    # What a tree can't learn by heart, it can't predict: this spares most of the work.
+    if tree.fit(values, y).score(values, y) < GIVEN_AWAY:
+        return 0.0
+    counts = np.bincount(y)
+    folds = min(FOLDS, counts[counts > 0].min())
+    if folds < 2:
+        return 0.0
+    splits = StratifiedKFold(folds, shuffle=True, random_state=0)
+    return float(cross_val_score(tree, values, y, cv=splits).mean())
+
+
+def _repeated(readings, columns):
+    identifiers = [r.column.name for r in readings if r.column.kind == "identifier"]
+    count = columns.drop(columns=identifiers).duplicated().sum()
+    aside = ", identifiers aside" if identifiers else ""
+    if count:
+        yield (
+            f"rows that repeat another one{aside}: {count} of {len(columns)}; the same row may be "
+            "learned from and tested on"
+        )
+
+
+def _rare(y, class_names):
+    shares = np.bincount(y) / len(y)
+    rare = [name for name, share in zip(class_names, shares, strict=True) if share < RARE_CLASS]
+    if rare:
+        yield f"classes with less than {RARE_CLASS:.0%} of the rows: {listed(rare)}"

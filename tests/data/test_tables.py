@@ -1,0 +1,250 @@
+"""Tables -> what their columns are, which rows are used, what smells."""
+
+import numpy as np
+import pytest
+
+from recipes._lab.data import read
+from recipes._lab.data.columns import read_column
+from recipes._lab.data.target import could_be_target, read_labels
+from recipes._lab.errors import UserError
+
+
+def column_of(cells, name="x", rows_read=None, decimal_comma=False):
+    """What is understood of a column: kind, inputs, note; and its inputs, scaled by all rows."""
+    reading = read_column(
+        name,
+        cells,
+        decimal_comma=decimal_comma,
+        rows_read=rows_read or len(cells),
+        where="here",
+    )
+    column, rows = reading.column, np.arange(len(cells))
+    inputs = reading.encode(rows) if reading.encode else np.empty((len(cells), 0))
+    assert inputs.shape == (len(cells), column.inputs)
+    assert column.note.isprintable()
+    return (column.kind, column.inputs, column.note), inputs
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["5", "7", "7"], ("numeric", 1, "")),
+        (["5", "7", "", "NA"], ("numeric", 1, "2 missing")),
+        (["$5", "$7", "?"], ("numeric", 1, "with $; 1 missing")),
+        (["0.5", "0.6", "0.7"], ("numeric", 1, "")),
+        (["2", "5", "9"], ("numeric", 1, "")),
+        (["a", "b", "a", "b"], ("categories", 2, "")),
+        (["a", "b", "a", "b", "", ""], ("categories", 3, "2 empty")),
+        (["a", "b", "a", "c"], ("categories", 1, "2 too rare for an input of their own")),
+        (["a", "A", "a", "b", "b"], ("categories", 2, "'a', 'A' are one, 'a'")),
+        (["NA", "EU", "NA", "EU"], ("categories", 2, "")),
+        (["a"] * 60 + [""] * 40, ("categories", 2, "40 empty")),
+        (["2020-01-31", "2020-02-01"], ("date", 3, "year-month-day → year, month, weekday")),
+        (["5", "5"], ("constant", 0, "always '5'")),
+        (["5", "5.0", ""], ("constant", 0, "always 5, if it is not missing")),
+        (["x", "x"], ("constant", 0, "always 'x'")),
+        (["", "NA", "?"], ("constant", 0, "nothing but missing values")),
+        (["3", "1", "2"], ("identifier", 0, "counts the rows")),
+        (["a", "b", "c"], ("identifier", 0, "all different")),
+        (["a", "b", "c", "", ""], ("identifier", 0, "all different")),
+        (["1.5", "2", "x"] + [f"{n}" for n in range(10, 30)], (
+            *("identifier", 0), "all different; numbers but for 'x'",
+        )),
+        ([f"{n}" for n in range(398)] + ["x", "7"], (
+            *("text", 0), "399 different, none in 4 rows or more; numbers but for 'x'",
+        )),
+        (
+            [f"a {n % 150}" for n in range(300)],
+            ("text", 0, "150 different, none in 3 rows or more"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_columns_are(cells, expected):
+    assert column_of(cells)[0] == expected
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "PassengerId", "customerID", "user_id", "order no"])
+def test_whole_numbers_that_are_named_like_an_identifier(name):
+    assert column_of(["7", "3", "99"], name)[0] == (
+        *("identifier", 0), "all different, and named like an identifier",
+    )  # fmt: skip
+    assert column_of(["7", "3", "3"], name)[0] == ("numeric", 1, "")
+    assert column_of(["7.5", "3", "99"], name)[0] == ("numeric", 1, "")
+    assert column_of(["7", "3", "99"], "valid")[0] == ("numeric", 1, "")
+
+
+def test_numbers_count_the_rows_even_if_some_rows_are_not_used():
+    assert column_of(["1", "2", "5"], rows_read=5)[0][0] == "identifier"
+    assert column_of(["1", "2", "5"], rows_read=4)[0][0] == "numeric"
+
+
+def test_dates_become_three_standardized_numbers():
+    _, inputs = column_of(["2020-01-31", "2022-03-01", ""])  # Friday, Tuesday
+    np.testing.assert_allclose(inputs[:2].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(inputs[2], 0, atol=1e-6)  # the median of two is their mean
+    assert (np.sign(inputs[1]) == [1, 1, -1]).all()
+
+
+def test_spellings_that_differ_only_in_case_share_an_input():
+    _, inputs = column_of(["Red", "red", "red", "blue", "blue"])
+    np.testing.assert_array_equal(inputs[:, 1], [1, 1, 1, 0, 0])
+
+
+# --- the target --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cells", "counts", "left_out", "remark"),
+    [
+        (["a", "b", ""] * 5, {"a": 5, "b": 5}, {"no label": 5}, ""),
+        (
+            ["a", "b"] * 5 + ["c", "c", "d"], {"a": 5, "b": 5},
+            {"class too rare to be split: 'c', 'd'": 3}, "",
+        ),
+        (["yes", "no", "Yes", "yes"] * 3, {"yes": 9, "no": 3}, {}, "'yes', 'Yes' are one, 'yes'"),
+        (["01", "1"] * 3, {"01": 3, "1": 3}, {}, ""),
+        (["1.0", "2.0", "2"] * 3, {"1": 3, "2": 6}, {}, ""),
+        (["1.0", "b"] * 3, {"1.0": 3, "b": 3}, {}, ""),
+        (["NA", "EU", "none"] * 3, {"NA": 3, "EU": 3, "none": 3}, {}, "'NA', 'none' is a class"),
+        (["0.5", "1.0", "1.5"] * 3, {"0.5": 3, "1": 3, "1.5": 3}, {}, ""),
+        ([str(n % 100) for n in range(300)], {str(n): 3 for n in range(100)}, {}, ""),
+    ],
+)  # fmt: skip
+def test_which_rows_have_a_class(cells, counts, left_out, remark):
+    found = read_labels(cells, "here", list)
+    assert found.counts == counts
+    assert len(found.labels) == len(cells)
+    assert found.left_out == left_out
+    assert remark in "; ".join(found.remarks)
+    assert bool(remark) == bool(found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([f"{n}.5" for n in range(60)], "has 60 distinct numbers such as 0.5, a quantity"),
+        ([f"{n % 21}.5" for n in range(90)], "has 21 distinct numbers such as 0.5, a quantity"),
+        ([str(n % 101) for n in range(900)], "has 101 distinct numbers such as 0, a quantity"),
+        ([str(n % 50) for n in range(100)], "has 50 distinct numbers such as 0, a quantity"),
+        ([f"${n},000" for n in range(60)], "has 60 distinct numbers such as $0,000, a quantity"),
+        (["a"] * 9 + ["", ""], "has only the class 'a' (examples: 9)"),
+        ([""] * 9, "has only the class nothing (examples: 0)"),
+        (["a"] * 9 + ["b", "c"], "fewer than two classes of 3 examples or more"),
+        ([f"n{n}" for n in range(60)], "(distinct labels: 60, rows: 60)"),
+    ],
+)
+def test_what_can_be_no_target(cells, words):
+    assert not could_be_target(cells)
+    with pytest.raises(UserError) as caught:
+        read_labels(cells, "'a.csv', column 'x'", lambda: ["kind", "color"])
+    message = str(caught.value)
+    assert message.startswith("'a.csv', column 'x' has ")
+    assert words in message
+    assert message.endswith("; name another column by TARGET=, such as 'kind', 'color'")
+    with pytest.raises(UserError, match="give a table with a column of labels that repeat"):
+        read_labels(cells, "here", list)
+
+
+def test_what_could_be_a_target():
+    assert could_be_target(["a", "b"] * 5)
+    assert could_be_target(["0", "1"] * 5 + [""])
+    assert not could_be_target(["a", "b"] * 5 + [""] * 2)
+
+
+# --- the whole ---------------------------------------------------------------------------------
+
+
+def source_of(folder, rows, names=("size", "color", "kind"), target=None):
+    path = folder / "given.csv"
+    path.write_text("\n".join([",".join(names), *(",".join(map(str, row)) for row in rows)]))
+    return read(str(path), target)
+
+
+def rows_of_two_classes(count=40):
+    rng = np.random.default_rng(0)
+    colors = rng.choice(["red", "blue"], count)
+    return [[f"{rng.normal():.6f}", colors[n], "ab"[n % 2]] for n in range(count)]
+
+
+def test_rows_without_a_class_are_left_out_of_everything(tmp_path):
+    rows = [*rows_of_two_classes(), ["9", "red", ""], ["8", "green", "rare"]]
+    source = source_of(tmp_path, rows)
+    understood = source.understood
+    assert (understood.rows_read, understood.rows_used) == (42, 40)
+    assert understood.left_out == {"no label": 1, "class too rare to be split: 'rare'": 1}
+    assert understood.classes == {"a": 20, "b": 20}
+    assert [(c.name, c.kind, c.inputs) for c in understood.columns] == [
+        ("size", "numeric", 1),
+        ("color", "categories", 2),
+    ]
+    assert (understood.file, understood.target) == ("given.csv", "kind")
+    assert understood.warnings == ()
+    assert sum(map(len, source.split(0).parts)) == 40
+
+
+def test_labels_01_and_1_stay_two_classes(tmp_path):
+    rows = [[*row[:2], {"a": "1", "b": "01"}[row[2]]] for row in rows_of_two_classes()]
+    assert source_of(tmp_path, rows).class_names == ("01", "1")
+
+
+def test_a_target_that_can_be_none_names_those_that_could(tmp_path):
+    rows = [[kind, color, size] for size, color, kind in rows_of_two_classes()]
+    with pytest.raises(UserError, match=r"'size' has .* TARGET=, such as 'kind', 'color'$"):
+        source_of(tmp_path, rows, names=("kind", "color", "size"))
+
+
+def test_a_table_is_read_once_as_long_as_its_file_is_the_same(tmp_path):
+    rows = rows_of_two_classes()
+    assert source_of(tmp_path, rows) is not source_of(tmp_path, [*rows, rows[0]])
+    path = str(tmp_path / "given.csv")
+    assert read(path) is read(path)
+    assert read(path, "color") is not read(path)
+
+
+# --- what smells -------------------------------------------------------------------------------
+
+
+def warnings_of(folder, rows, **options):
+    return source_of(folder, rows, **options).understood.warnings
+
+
+def test_a_column_that_gives_the_classes_away(tmp_path):
+    rows = rows_of_two_classes()
+    for column in (0, 1):
+        leaky = [list(row) for row in rows]
+        for n, row in enumerate(leaky):
+            row[column] = [f"{n % 2 + n / 1000}", "xy"[n % 2]][column]
+        (warning,) = warnings_of(tmp_path, leaky)
+        name = ("size", "color")[column]
+        assert warning.startswith(f"'{name}' alone predicts 100.0% of the classes (always the most")
+
+
+def test_nothing_is_given_away_where_one_class_is_nearly_all(tmp_path):
+    rows = [[f"{n % 20 // 19 + n / 1000}", "x", "ab"[n % 20 // 19]] for n in range(200)]
+    assert warnings_of(tmp_path, rows) == ()
+
+
+def test_an_identifier_in_the_order_of_the_classes(tmp_path):
+    rows = sorted(rows_of_two_classes(), key=lambda row: row[2])
+    rows = [[n, *row] for n, row in enumerate(rows, 1)]
+    names = ("Id", "size", "color", "kind")
+    (warning,) = warnings_of(tmp_path, rows, names=names)
+    assert warning.startswith("the rows are in the order of the classes: the identifier 'Id'")
+    mixed = [[n, *row[1:]] for n, row in enumerate(sorted(rows, key=lambda row: row[1]))]
+    assert warnings_of(tmp_path, mixed, names=names) == ()
+
+
+def test_repeated_rows_are_counted(tmp_path):
+    rows = rows_of_two_classes()
+    (warning,) = warnings_of(tmp_path, [*rows, rows[3], rows[3]])
+    assert warning.startswith("rows that repeat another one: 2 of 42;")
+    rows = [[f"name {n}", *row] for n, row in enumerate([*rows, rows[3]])]
+    (warning,) = warnings_of(tmp_path, rows, names=("name", "size", "color", "kind"))
+    assert warning.startswith("rows that repeat another one, identifiers aside: 1 of 41;")
+
+
+def test_a_class_of_less_than_one_percent(tmp_path):
+    rows = rows_of_two_classes(400)
+    for row in rows[:3]:
+        row[2] = "rare"
+    assert warnings_of(tmp_path, rows) == ("classes with less than 1% of the rows: 'rare'",)
