@@ -4,6 +4,7 @@
 NAME   =
 DATA   = digits
 TARGET =
+HEADER =
 SEEDS  =
 EPOCHS =
 QUICK  =
@@ -31,46 +32,56 @@ q = '$(subst ','\'',$(1))'
 # Python 3.11 to 3.13; the newest of them that is installed, unless python3 already is one.
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
+# Libraries for a table of one's own, where it needs them.
+tables = $(if $(filter %.parquet %.xlsx,$(DATA)),.venv/tables)
+
 # Says so if no NAME was given: $(call named,what it is,an example).
 named = test -n $(call q,$(NAME)) || { echo 'error: no $(1) given; say for example make $@ NAME=$(2)' >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help recipe search new notebook list tensorboard gallery gallery-serve bench test test-all lint clean
+.PHONY: help recipe search inspect new notebook list tensorboard gallery gallery-serve bench test test-all lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|file.csv]'
-	@echo '              [TARGET=column] [SEEDS=6] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
+	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|table.csv]'
+	@echo '              [TARGET=column] [HEADER=none] [SEEDS=6] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
 	@echo '              [CLUSTER=auto|address]'
 	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|bayesian] [DISCARD=1]'
-	@echo '              [DATA=...] [TARGET=column] [SEEDS=1] [EPOCHS=20] [QUICK=1] [OUT=runs]'
+	@echo '              [DATA=...] [TARGET=column] [HEADER=none] [SEEDS=1] [EPOCHS=20] [QUICK=1] [OUT=runs]'
 	@echo '              [CLUSTER=auto|address]'
 
-recipe: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## run a recipe: NAME=..., see below
+recipe: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## run a recipe: NAME=..., see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes run $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
-	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
+	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(HEADER),--header $(call q,$(HEADER))) \
+	  $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
 	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick) \
 	  $(if $(SAVE),--save-model $(call q,$(SAVE))) $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
 
-search: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
+search: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes search $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
-	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(TRIALS),--trials $(call q,$(TRIALS))) \
+	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(HEADER),--header $(call q,$(HEADER))) \
+	  $(if $(TRIALS),--trials $(call q,$(TRIALS))) \
 	  $(if $(STAGES),--stages $(call q,$(STAGES))) $(if $(ORACLE),--oracle $(call q,$(ORACLE))) \
 	  $(if $(SEEDS),--seeds $(call q,$(SEEDS))) $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) \
 	  $(if $(filter-out 0,$(DISCARD)),--discard) $(if $(filter-out 0,$(QUICK)),--quick) \
 	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
 
+inspect: .venv/installed $(tables)  ## show what is understood of your table: DATA=... [TARGET=column] [HEADER=none]
+	@$(VENV)/python -m recipes inspect --data $(call q,$(DATA)) \
+	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(HEADER),--header $(call q,$(HEADER)))
+
 new: .venv/installed  ## write a recipe of your own: NAME=my_question [FROM=a recipe to copy]
 	@$(call named,name,my_question)
 	@$(VENV)/python -m recipes new $(call q,$(NAME)) $(if $(FROM),--from $(call q,$(FROM)))
 
-notebook: .venv/notebook  ## write a recipe as a Jupyter notebook: NAME=..., options as of recipe
+notebook: .venv/notebook $(tables)  ## write a recipe as a Jupyter notebook: NAME=..., options as of recipe
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes notebook $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
-	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
+	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(HEADER),--header $(call q,$(HEADER))) \
+	  $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
 	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick)
 
 list: .venv/installed  ## the recipes with their questions
@@ -95,7 +106,7 @@ bench: .venv/installed  ## measure speed side by side; takes minutes, wants a qu
 test: lint  ## the linter and the tests
 	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup -m 'not slow'
 
-test-all: lint .venv/notebook .venv/cluster .venv-jax/installed  ## what takes longer, too: all notebooks, own data in all recipes, ...
+test-all: lint .venv/notebook .venv/tables .venv/cluster .venv-jax/installed  ## what takes longer, too: all notebooks, own data in all recipes, ...
 	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/installed  ## the linter
@@ -112,6 +123,9 @@ clean:  ## delete runs/ (results, unfinished work) and caches; .venv stays
 
 .venv/notebook: requirements-notebook.txt .venv/installed
 	@$(VENV)/pip install --quiet -r requirements-notebook.txt && touch $@
+
+.venv/tables: requirements-tables.txt .venv/installed
+	@$(VENV)/pip install --quiet -r requirements-tables.txt && touch $@
 
 .venv/cluster: requirements-cluster.txt .venv/installed
 	@$(VENV)/pip install --quiet -r requirements-cluster.txt && touch $@

@@ -171,11 +171,67 @@ def test_data_that_needs_a_download_says_what_works_offline(refused, monkeypatch
 
 def test_a_target_needs_a_table_that_has_it(refused, tmp_path):
     arguments = ("run", "bn_vs_nobn", "--target", "species")
-    assert "the target 'species' is for a table, such as a .csv file, which 'digits' is not" in refused(*arguments)
+    assert (
+        "the target 'species' is for a table, such as a .csv file, which 'digits' is not"
+        in refused(*arguments)
+    )
     (tmp_path / "flowers.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 9)
     message = refused(*arguments, "--data", "flowers.csv")
     assert "has no column 'species'" in message
     assert "its columns are 'size', 'kind'" in message
+
+
+@pytest.mark.parametrize("command", [["run", "bn_vs_nobn"], ["search", "bn_vs_nobn"], ["inspect"]])
+def test_a_header_is_the_first_row_or_none(command, refused):
+    message = refused(*command, "--header", "2")
+    assert "argument --header: invalid choice: '2' (choose from 'first', 'none')" in message
+    message = refused(*command, "--header", "none")
+    assert "the header 'none' is for a table, such as a .csv file, which 'digits' is not" in message
+
+
+OWN_TABLE = "".join(f"{n}.5,{'xy'[n % 3 % 2]},{'ab'[n % 2]},n{n}\n" for n in range(40))
+
+
+def test_inspect_shows_what_is_understood_of_a_table_and_writes_nothing(
+    capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("size,[red]\x1b[31m,kind,name\n" + OWN_TABLE + "9,x,,m\n")
+    monkeypatch.setattr(sys, "argv", ["", "inspect", "--data", "own.csv", "--target", "kind"])
+    monkeypatch.setenv("COLUMNS", "100")
+    cli.main()
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert [line.rstrip() for line in out.splitlines()] == [
+        "table     own.csv",
+        "rows      41 read, 40 used; left out, no label: 1",
+        "target    'kind', 2 classes: 'a' 50.0%, 'b' 50.0%",
+        "columns   numeric: 1, categories: 1; inputs of a model: 3",
+        "left out  identifier: 1",
+        "",
+        "column           understood as         inputs",
+        "size             numeric               1",
+        r"'[red]\x1b[31m'  categories            2",
+        "name             identifier, left out  0       all different",
+        "",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["own.csv"]
+
+
+def test_inspect_shows_other_data_shortly(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["", "inspect"])
+    cli.main()
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert (first, second) == ("data        digits", "examples    1797 of 8 x 8 x 1")
+    assert third.startswith("labels      10 classes: '0' 9.9%, '1' 10.1%")
+    np.savez(
+        tmp_path / "a.npz",
+        **{f"x_{part}": np.ones((n, 3)) for part, n in (("train", 20), ("test", 4))},
+        **{f"y_{part}": np.arange(n) % 2 for part, n in (("train", 20), ("test", 4))},
+    )
+    monkeypatch.setattr(sys, "argv", ["", "inspect", "--data", str(tmp_path / "a.npz")])
+    cli.main()
+    assert "examples    20 of 3, and 4 for the test\n" in capsys.readouterr().out
 
 
 def test_there_is_nothing_to_show_before_a_run(refused):
@@ -330,11 +386,21 @@ def command_of(done):
 
 
 def test_make_recipe_passes_every_option(make):
-    options = ("DATA=Bob's data.csv", "TARGET=a b", "SEEDS=3", "EPOCHS=7", "QUICK=1")
+    options = ("DATA=Bob's data.csv", "TARGET=a b", "HEADER=none", "SEEDS=3", "EPOCHS=7", "QUICK=1")
     done = make("-n", "recipe", "NAME=bn_vs_nobn", *options, "OUT=my runs", "SAVE=my best.keras")
     assert command_of(done) == [
         *("run", "bn_vs_nobn", "--data", "Bob's data.csv", "--out", "my runs", "--target", "a b"),
-        *("--seeds", "3", "--epochs", "7", "--quick", "--save-model", "my best.keras"),
+        *(
+            "--header",
+            "none",
+            "--seeds",
+            "3",
+            "--epochs",
+            "7",
+            "--quick",
+            "--save-model",
+            "my best.keras",
+        ),
     ]
 
 
@@ -342,6 +408,22 @@ def test_make_recipe_leaves_the_defaults_to_the_command(make):
     for options in ((), ("QUICK=0",)):
         done = make("-n", "recipe", "NAME=bn_vs_nobn", *options)
         assert command_of(done) == ["run", "bn_vs_nobn", "--data", "digits", "--out", "runs"]
+
+
+def test_make_inspect_passes_every_option(make):
+    options = ("DATA=Bob's data.csv", "TARGET=a b", "HEADER=none")
+    assert command_of(make("-n", "inspect", *options)) == [
+        *("inspect", "--data", "Bob's data.csv", "--target", "a b", "--header", "none"),
+    ]
+
+
+@pytest.mark.parametrize("target", ["recipe", "search", "inspect"])
+def test_make_installs_what_a_table_needs(target, make):
+    install = "install --quiet -r requirements-tables.txt"
+    for data, is_needed in [("my table.xlsx", True), ("a.parquet", True), ("a.csv", False)]:
+        done = make("-n", "-W", "requirements-tables.txt", target, "NAME=dropout", f"DATA={data}")
+        assert (install in done.stdout) == is_needed
+        assert command_of(done)[0] in ("run", "search", "inspect")
 
 
 def test_make_tensorboard_passes_every_option(make):

@@ -90,6 +90,19 @@ def test_a_run_leaves_its_files_and_nothing_else(tiny_run, flowers_path):
             assert str(flowers_path).encode() not in path.read_bytes()
 
 
+def test_a_run_says_what_it_understood_of_a_table(recipe, tmp_path):
+    recipe(run=lambda lab: None)
+    _, folder = run_tiny(tmp_path / "out", flowers(tmp_path / "own"))
+    written = read_json(folder / "run.json")["understood"]
+    assert (written["file"], written["target"]) == ("flowers.csv", "kind")
+    assert sum(written["classes"].values()) == written["rows_read"]
+    assert {column["kind"] for column in written["columns"]} == {"numeric"}
+    assert "<h2>The data</h2>" in (folder / "report.html").read_text(encoding="utf-8")
+    _, folder = run_tiny(tmp_path / "out", "digits")
+    assert read_json(folder / "run.json")["understood"] is None
+    assert "<h2>The data</h2>" not in (folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_results_read_back_are_those_of_the_run_bit_by_bit(tiny_run, read_results):
     lab, folder = tiny_run
     with open(folder / "results.csv", newline="", encoding="utf-8") as file:

@@ -15,6 +15,7 @@ calls                      a recipe's calls of lab, checked before anything is t
 lab                        what a recipe talks to: data, train, tune, search, claim, figure
 output/report              a run -> its page, report.html
 output/pages               Jinja2 templates -> HTML, for the page of a run and for the site
+output/understanding       what was understood of a table -> words
 output/summary             results -> the table of variants and the tuned values
 output/charts              results and measures -> figures
 output/tensorboard         results -> event files

@@ -78,6 +78,8 @@ def _parser():
     add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
     add("--discard", action="store_true", help="prune the worse half of each batch, twice")
     add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
+    add = command("inspect", inspect_data, "show what is understood of data, and train nothing")
+    _add_data(add)
     add = command("tensorboard", serve_tensorboard, "serve the logs of runs on 127.0.0.1")
     add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
     add("--port", type=_count(65535), default=6006, metavar="N", help="if not 6006")
@@ -102,10 +104,20 @@ def _parser():
 def _add_common(add):
     """Add what all commands take that train a recipe."""
     add("name", metavar="NAME", help="the recipe, as `list` shows it")
-    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv")
-    add("--target", metavar="COLUMN", help="column of a .csv that holds the classes (if not last)")
+    _add_data(add)
     add("--quick", action="store_true", help="seconds; for trying, not for judging")
     add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
+
+
+def _add_data(add):
+    """Add what says which data to take."""
+    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv, ...")
+    add("--target", metavar="COLUMN", help="of a table: the one of the classes (if not the last)")
+    add(
+        "--header",
+        choices=("first", "none"),
+        help="whether the first row of a table holds names (if that is not found out rightly)",
+    )
 
 
 def _count(most):
@@ -178,6 +190,19 @@ def search_recipe(arguments):
     terminal.show_search(console, found, folder, time.perf_counter() - start)
 
 
+def inspect_data(arguments):
+    """Show what is understood of a table, or what other data are."""
+    from recipes._lab import data
+
+    if arguments.data in data.NAMES:
+        quiet.import_tensorflow()
+    from recipes._lab.output import terminal
+
+    console, *_ = terminal.speaking()
+    source = data.read(arguments.data, arguments.target, arguments.header)
+    terminal.show_data(console, source)
+
+
 def serve_tensorboard(arguments):
     """Serve the logs of one recipe, or of all runs."""
     if arguments.name:
@@ -208,12 +233,15 @@ def write_notebook(arguments):
 
     _check_name(arguments.name)
     path = Path(arguments.out) / "notebooks" / f"{arguments.name}.ipynb"
-    given = {name: getattr(arguments, name) for name in ("target", "seeds", "epochs", "quick")}
+    names = ("target", "header", "seeds", "epochs", "quick")
+    given = {name: getattr(arguments, name) for name in names}
     options = {"data": arguments.data} | {name: value for name, value in given.items() if value}
     if arguments.data not in data.NAMES:  # a notebook runs in its own folder
         options["data"] = os.path.abspath(os.path.expanduser(arguments.data))
-    if arguments.data not in data.NAMES or arguments.target:
-        data.load(arguments.data, arguments.target)  # a mistake is better said now
+    if arguments.data not in data.NAMES or arguments.target or arguments.header:
+        data.load(
+            arguments.data, arguments.target, arguments.header
+        )  # a mistake is better said now
     notebook.write(catalogue.read(arguments.name), path, options)
     program = os.path.relpath(Path(sys.executable).parent / "jupyter")
     print(f"notebook    {path}")

@@ -33,7 +33,8 @@ class Options:
 
     Attributes:
         data: a name or a path, as in `data.read`.
-        target: the column of a .csv that holds the classes, or None for the last.
+        target: the column of a table that holds the classes, or None for the last.
+        header: "first" or "none" if a table's first row holds names, or none; None to find out.
         seeds: how many, or None for the default.
         first_seed: their first number; the gallery has its own from 1000 on.
         epochs: of the longest training instead of the recipe's own number, or None.
@@ -45,6 +46,7 @@ class Options:
 
     data: str = "digits"
     target: str | None = None
+    header: str | None = None
     seeds: int | None = None
     first_seed: int = 0
     epochs: int | None = None
@@ -108,7 +110,7 @@ class Lab:
             examples: train on so many at the most (they are in random order), and validate on as
                 many, but not less than a thousand: every epoch evaluates both. None for all.
         """
-        source = read(name or self.options.data, self.options.target)
+        source = read(name or self.options.data, self.options.target, self.options.header)
 
         def change(dataset, random):
             return self._shaped(dataset, images, examples)

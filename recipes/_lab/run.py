@@ -15,7 +15,7 @@ from recipes._lab.data import read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, slug, write
 from recipes._lab.lab import Lab
-from recipes._lab.output import report, summary, tensorboard
+from recipes._lab.output import report, summary, tensorboard, understanding
 from recipes._lab.training import cluster
 
 # Options that no result depends on.
@@ -28,7 +28,7 @@ def run(name, options, log, progress):
     Args:
         name: of the recipe's module in `recipes`.
         options: what the user asked for.
-        log: see `Lab`.
+        log: see `Lab`; it also gets what rich prints of a user's table.
         progress: see `Lab`.
 
     Returns:
@@ -43,7 +43,10 @@ def run(name, options, log, progress):
         raise UserError(f"recipes/{name}.py has no run(lab); recipes/bn_vs_nobn.py shows one")
     source = Path(module.__file__).read_text(encoding="utf-8")
     calls.check(name, source)
-    data = read(options.data, options.target).split()
+    given = read(options.data, options.target, options.header)
+    if given.understood:
+        log(understanding.table(given.understood))
+    data = given.split()
     arguments = dataclasses.asdict(options)
     depends_on = {k: v for k, v in arguments.items() if k not in ELSEWHERE}
     depends_on["data"] = data.fingerprint
@@ -56,6 +59,7 @@ def run(name, options, log, progress):
             "recipe": name,
             "question": catalogue.parse(name, source).question,
             "arguments": arguments | {"data": data.name},
+            "understood": given.understood and dataclasses.asdict(given.understood),
             "seeds": max(lab.repetitions, key=len) if lab.repetitions else lab.seeds,
             "digest": digest.of_recipe(source),
             "versions": digest.versions(),
@@ -63,7 +67,7 @@ def run(name, options, log, progress):
             "remarks": lab.remarks,
             "seconds": {"total": round(time.perf_counter() - start, 1)},
         }
-        _write(lab, folder.work, source, run_json)
+        _write(lab, folder.work, source, run_json, given.understood)
         folder.finish()
         if options.save_model:
             _save_best(lab, Path(options.save_model))
@@ -71,7 +75,7 @@ def run(name, options, log, progress):
     return lab, folder.final
 
 
-def _write(lab, folder, source, run_json):
+def _write(lab, folder, source, run_json, understood):
     """Write the files of a run."""
     name, data_name = run_json["recipe"], run_json["arguments"]["data"]
     if lab.results.keys:
@@ -110,6 +114,7 @@ def _write(lab, folder, source, run_json):
         figures=lab.figures,
         table=summary.rows(lab.results, {n: key for key, n in lab.results.names.items()}),
         run=run_json,
+        understood=understood,
     )
     write(folder / "report.html", page)
 

@@ -16,7 +16,8 @@ from matplotlib import image
 
 from recipes._lab import catalogue, evidence
 from recipes._lab.claim import Claim
-from recipes._lab.output import pages, report, summary
+from recipes._lab.data.understood import Column, Understood
+from recipes._lab.output import pages, report, summary, understanding
 
 # The table of variants
 
@@ -132,7 +133,50 @@ def hostile_page(png):
             "remarks": [f"remark {HOSTILE}"],
             "seconds": {"total": 1.5},
         },
+        understood=Understood(
+            file=f"file {HOSTILE}",
+            target=f"target {HOSTILE}",
+            rows_read=12,
+            left_out={f"reason {HOSTILE}": 2},
+            classes={f"class {HOSTILE}": 6, "b": 4},
+            columns=(Column(f"column {HOSTILE}", "text", 0, f"why {HOSTILE}"),),
+            remarks=(f"note {HOSTILE}",),
+            warnings=(f"warning {HOSTILE}",),
+        ),
     )
+
+
+def understood(columns, **changed):
+    plain = {"file": "a.csv", "target": "kind", "rows_read": 9, "left_out": {}, "classes": {}}
+    return Understood(**plain | changed, columns=tuple(columns))
+
+
+def test_of_a_wide_table_only_what_is_not_plain_is_shown():
+    plain = [Column(f"x{n}", "numeric", 1) for n in range(20)]
+    odd = [Column("m", "numeric", 1, "2 missing"), Column("t", "text", 0, "why")]
+    assert len(understanding.column_rows(understood(plain))) == 20
+    rows = understanding.column_rows(understood([*plain, *odd]))
+    assert rows == [("m", "numeric", "1", "2 missing"), ("t", "text, left out", "0", "why")]
+    rows = understanding.column_rows(understood([*plain, *odd, *odd]), longest=1)
+    assert rows[1:] == [("…", "text: 2, numeric: 1", "", "in run.json, too")]
+    assert understanding.column_rows(understood([*plain, Column("y", "numeric", 1)])) == []
+
+
+def test_facts_of_a_table_by_hand():
+    columns = [Column("a", "numeric", 1), Column("b", "categories", 4), Column("c", "text", 0)]
+    classes = {str(n): 1 for n in range(12)}
+    changed = {"classes": classes, "left_out": {"no label": 7}, "rows_read": 19}
+    table = understood(columns, **changed, remarks=("one",), warnings=("two",))
+    shares = ", ".join(f"'{n}' 8.3%" for n in range(10))
+    assert understanding.facts(table) == [
+        ("table", "a.csv"),
+        ("rows", "19 read, 12 used; left out, no label: 7"),
+        ("target", f"'kind', 12 classes: {shares} and 2 more"),
+        ("columns", "numeric: 1, categories: 1; inputs of a model: 5"),
+        ("left out", "text: 1"),
+        ("note", "one"),
+        ("warning", "two"),
+    ]
 
 
 def test_every_text_of_the_page_is_escaped(png):
@@ -141,10 +185,13 @@ def test_every_text_of_the_page_is_escaped(png):
     assert page.requests() == []
     assert "<script" not in text
     for what in (
+        *("file", "reason", "column", "why", "note", "warning"),
         *("name", "data", "question", "setting", "code"),
         *("claim", "source", "finding", "variant", "tuned", "version", "remark"),
     ):
         assert f"{what} {HOSTILE}" in page.text, what
+    for what in ("target", "class"):
+        assert repr(f"{what} {HOSTILE}") in page.text, what
     (picture,) = [attributes for tag, attributes in page.tags if tag == "img"]
     assert picture["alt"] == f"figure-{HOSTILE}.png"
 

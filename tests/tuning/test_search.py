@@ -261,10 +261,10 @@ PREPARED = {}
 def prepared(prepare):
     """Return a function that prepares data for each shape once: graphs are traced for an object."""
 
-    def remembered(module, options):
+    def remembered(module, options, log):
         shape = module.build_tunable.__defaults__[0] if hasattr(module, "build_tunable") else None
         if shape not in PREPARED:
-            PREPARED[shape] = prepare(module, options)
+            PREPARED[shape] = prepare(module, options, log)
         return PREPARED[shape]
 
     return remembered

@@ -2,10 +2,10 @@
 
 import base64
 
-from recipes._lab.output import pages, summary
+from recipes._lab.output import pages, summary, understanding
 
 
-def page(*, recipe, data, claims, figures, table, run):
+def page(*, recipe, data, claims, figures, table, run, understood=None):
     """Return the HTML of the page.
 
     Args:
@@ -15,6 +15,7 @@ def page(*, recipe, data, claims, figures, table, run):
         figures: `{file name: PNG bytes}`.
         table: rows as from `summary.rows`, for all variants.
         run: the content of run.json.
+        understood: what was understood of a user's table, a `data.Understood`; or None.
     """
     return pages.render(
         "run.html",
@@ -26,4 +27,7 @@ def page(*, recipe, data, claims, figures, table, run):
         table=table,
         tuned=summary.tuned(run["tuned"]),
         run=run,
+        facts=understanding.facts(understood) if understood else [],
+        data_columns=understanding.COLUMNS,
+        data_rows=understanding.column_rows(understood) if understood else [],
     )

@@ -7,12 +7,13 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from recipes._lab.output import summary
+from recipes._lab.output import summary, understanding
 
 STYLE = {
     "holds": "green",
@@ -106,6 +107,22 @@ def show_findings(console, lab):
         console.print(remark, markup=False, soft_wrap=True)
     if lab.options.quick:
         console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
+
+
+def show_data(console, source):
+    """Print what data are: a `data.Source`."""
+    if source.understood:
+        console.print(understanding.table(source.understood))
+        return
+    classes = dict(zip(source.class_names, np.bincount(source.y).tolist(), strict=True))
+    shape = " x ".join(map(str, source.split().input_shape))
+    own_test = "" if source.own_test is None else f", and {len(source.own_test)} for the test"
+    for heading, words in (
+        ("data", source.name),
+        ("examples", f"{len(source.y)} of {shape}{own_test}"),
+        ("labels", understanding.shares(classes)),
+    ):
+        console.print(f"{heading:12}{words}", markup=False, soft_wrap=True)
 
 
 def show_board(console, folder):

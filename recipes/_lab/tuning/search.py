@@ -17,7 +17,7 @@ from recipes._lab.data import Splits, read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, write
 from recipes._lab.lab import QUICK
-from recipes._lab.output import figures, tensorboard
+from recipes._lab.output import figures, tensorboard, understanding
 from recipes._lab.run import save_model
 from recipes._lab.training import cluster
 from recipes._lab.tuning import space
@@ -36,7 +36,8 @@ class Options:
 
     Attributes:
         data: a name or a path, as in `data.load`.
-        target: the column of a .csv that holds the classes, or None for the last.
+        target: the column of a table that holds the classes, or None for the last.
+        header: "first" or "none" if a table's first row holds names, or none; None to find out.
         trials: how many in all.
         stages: how many, each on ranges narrowed around the best of those before it.
         oracle: "random" or "bayesian".
@@ -51,6 +52,7 @@ class Options:
 
     data: str = "digits"
     target: str | None = None
+    header: str | None = None
     trials: int = 100
     stages: int = 1
     oracle: str = "random"
@@ -100,7 +102,7 @@ def run(name, options, log, progress):
     """
     start = time.perf_counter()
     module = importlib.import_module(f"recipes.{name}")
-    data = _data(module, options)
+    data = _data(module, options, log)
     epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
     known = _known(module.build_tunable, data, epochs)
 
@@ -159,8 +161,11 @@ def run(name, options, log, progress):
     return findings, folder.final
 
 
-def _data(module, options):
-    """Return the data in the shape that the recipe's template takes, split by each seed."""
+def _data(module, options, log):
+    """Return the data in the shape that the recipe's template takes, split by each seed.
+
+    What was understood of a table is logged.
+    """
     if not hasattr(module, "build_tunable"):
         raise UserError(f"{module.__name__} has no build_tunable, so nothing to search")
     parameters = inspect.signature(module.build_tunable).parameters
@@ -181,7 +186,10 @@ def _data(module, options):
         dataset = dataset.images() if len(shape) == 3 else dataset.flat()
         return dataset.first(few, few, few)
 
-    return Splits(read(options.data, options.target), range(options.seeds), [shaped])
+    source = read(options.data, options.target, options.header)
+    if source.understood:
+        log(understanding.table(source.understood))
+    return Splits(source, range(options.seeds), [shaped])
 
 
 def _known(build_tunable, data, epochs):
