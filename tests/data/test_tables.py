@@ -43,6 +43,7 @@ def column_of(cells, name="x", rows_read=None, decimal_comma=False):
         (["5", "5"], ("constant", 0, "always '5'")),
         (["5", "5.0", ""], ("constant", 0, "always 5, if it is not missing")),
         (["x", "x"], ("constant", 0, "always 'x'")),
+        (["x", "X", "x"], ("constant", 0, "'x', 'X' are one, 'x'")),
         (["", "NA", "?"], ("constant", 0, "nothing but missing values")),
         (["3", "1", "2"], ("identifier", 0, "counts the rows")),
         (["a", "b", "c"], ("identifier", 0, "all different")),
@@ -229,7 +230,7 @@ def test_an_identifier_in_the_order_of_the_classes(tmp_path):
     rows = [[n, *row] for n, row in enumerate(rows, 1)]
     names = ("Id", "size", "color", "kind")
     (warning,) = warnings_of(tmp_path, rows, names=names)
-    assert warning.startswith("the rows are in the order of the classes: the identifier 'Id'")
+    assert warning.startswith("the identifier 'Id', left out, is in the order of the classes;")
     mixed = [[n, *row[1:]] for n, row in enumerate(sorted(rows, key=lambda row: row[1]))]
     assert warnings_of(tmp_path, mixed, names=names) == ()
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from matplotlib.image import imread
+from rich.console import Console
 
 from recipes._lab import cli, data
 from recipes._lab.errors import UserError
@@ -351,6 +352,17 @@ def test_discarded_trials_are_told_and_never_the_best(run):
         message = messages[int(row["trial"])]
         last = int(message.split()[2]) if message else 9
         assert np.isfinite(float(row["value"])) == (int(row["epoch"]) <= last)
+
+
+def test_what_is_understood_of_a_table_is_logged_before_a_search(tiny_recipe, tmp_path):
+    rows = "".join(f"{n / 7:.3f},{'ab'[n % 2]}\n" for n in range(40))
+    (tmp_path / "own.csv").write_text("size,kind\n" + rows)
+    console = Console(width=100)
+    options = Options(data=str(tmp_path / "own.csv"))
+    with console.capture() as shown:
+        data = search._data(sys.modules["recipes.tiny"], options, console.print)
+    assert data.class_names == ("a", "b")
+    assert "target   'kind', 2 classes: 'a' 50.0%, 'b' 50.0%" in shown.get()
 
 
 def test_images_are_given_to_a_template_that_takes_them(run, tiny_recipe):

@@ -129,6 +129,8 @@ def _categories(name: str, cells: list[str], decimal_comma: bool) -> Reading:
         return Reading(Column(name, "identifier", 0, note))
     cells, joined = join_spellings(cells)
     counts = Counter(cells)
+    if len(counts) == 1:
+        return Reading(Column(name, "constant", 0, "; ".join(joined)))
     enough = max(2, MIN_CATEGORY_SHARE * len(cells))
     categories = sorted(category for category, count in counts.items() if count >= enough)
     why_text = _not_numbers(known, decimal_comma)

@@ -8,6 +8,7 @@ from recipes._lab.data.wording import listed
 
 GIVEN_AWAY = 0.99  # accuracy that one column reaches on rows that it has not seen
 FAR_LESS = 0.9  # accuracy of the most frequent class, at the most, for that to say something
+IN_ORDER = 0.2  # changes of the class from row to row, as a share of those in random order
 RARE_CLASS = 0.01  # of the rows
 ROWS = 2000  # that are looked at, at the most
 FOLDS = 5
@@ -24,7 +25,12 @@ def warnings(
         y: labels 0..C-1, (rows,).
         class_names: what they stand for.
     """
-    return [*_given_away(readings, y), *_repeated(readings, columns), *_rare(y, class_names)]
+    return [
+        *_given_away(readings, y),
+        *_in_order(readings, y),
+        *_repeated(readings, columns),
+        *_rare(y, class_names),
+    ]
 
 
 def _given_away(readings, y):
@@ -34,20 +40,27 @@ def _given_away(readings, y):
     rows = np.random.default_rng(0).permutation(len(y))[:ROWS]
     for reading in readings:
         name, kind = reading.column.name, reading.column.kind
-        if reading.values is None:
+        if reading.encode is None:
             continue
         accuracy = _accuracy(reading.values[rows], y[rows], kind)
-        if accuracy < GIVEN_AWAY:
-            continue
-        if kind == "identifier":
-            yield (
-                f"the rows are in the order of the classes: the identifier {name!r}, left out, "
-                f"would predict {accuracy:.1%} of the classes"
-            )
-        else:
+        if accuracy >= GIVEN_AWAY:
             yield (
                 f"{name!r} alone predicts {accuracy:.1%} of the classes (always the most frequent "
                 f"one: {share:.1%}); is it known before the class is?"
+            )
+
+
+def _in_order(readings, y):
+    shares = np.bincount(y) / len(y)
+    changes_by_chance = (len(y) - 1) * (1 - (shares**2).sum())
+    for reading in readings:
+        if reading.column.kind != "identifier" or reading.values is None:
+            continue
+        by_identifier = y[np.argsort(reading.values[:, 0])]
+        if np.count_nonzero(np.diff(by_identifier)) < IN_ORDER * changes_by_chance:
+            yield (
+                f"the identifier {reading.column.name!r}, left out, is in the order of the "
+                "classes; what else grew from row to row may be, too"
             )
 
 
