@@ -500,7 +500,7 @@ def refused(capsys, monkeypatch, tmp_path):
         (["bn_vs_nobn", "--trials", "3", "--stages", "4"], "3 trials are too few for 4 stages"),
         (["bn_vs_nobn", "--oracle", "delphi"], "argument --oracle: invalid choice: 'delphi'"),
         (["bn_vs_nobn", "--data", "digit"], "no data is called 'digit' (did you mean 'digits'?)"),
-        (["bn_vs_nobn", "--target", "kind"], "'kind' is a column of a .csv file"),
+        (["bn_vs_nobn", "--target", "kind"], "the target 'kind' is for a table"),
         (["bn_vs_nobn", "--out", ""], "argument --out: '' is no path"),
         (["bn_vs_nobn", "--out", "file"], "can't write 'file/bn_vs_nobn/digits-search': "),
         (["bn_vs_nobn", "--out", "file/below"], "give another folder (OUT=... or --out ...)"),
