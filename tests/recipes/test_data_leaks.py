@@ -7,8 +7,8 @@ from recipes import data_leaks as recipe
 from recipes._lab.data import Dataset, Split
 from recipes._lab.lab import Lab, Options
 
-HONEST, EXACT, NEAR = recipe.HONEST, recipe.EXACT, recipe.NEAR
-ROW, TARGET, SCALING = recipe.ROW, recipe.TARGET, recipe.SCALING
+HONEST, COPIES, SCALING = recipe.HONEST, recipe.COPIES, recipe.SCALING
+ROW, TARGET = recipe.ROW, recipe.TARGET
 
 
 @pytest.fixture
@@ -33,14 +33,12 @@ def test_a_column_of_noise_is_appended(data, random):
     assert 0 <= wider.test.x[:, 5].min() < wider.test.x[:, 5].max() <= 1
 
 
-def test_copies_of_the_first_reported_examples(data, random):
-    exact, near = recipe.exact_copies(data, random), recipe.near_copies(data, random)
-    for leaky in (exact, near):
-        assert len(leaky.train) == 60
-        np.testing.assert_array_equal(leaky.train.y[:20], data.validation.y[:20])
-        np.testing.assert_array_equal(leaky.train.x[20:], data.train.x[20:])
-    np.testing.assert_array_equal(exact.train.x[:20], data.validation.x[:20])
-    noise = near.train.x[:20] - data.validation.x[:20]
+def test_near_copies_of_the_first_reported_examples(data, random):
+    leaky = recipe.near_copies(data, random)
+    assert len(leaky.train) == 60
+    np.testing.assert_array_equal(leaky.train.y[:20], data.validation.y[:20])
+    np.testing.assert_array_equal(leaky.train.x[20:], data.train.x[20:])
+    noise = leaky.train.x[:20] - data.validation.x[:20]
     assert noise.std() == pytest.approx(0.1, rel=0.3)
 
 
@@ -67,12 +65,6 @@ def test_scaled_by_training_or_by_the_reported_part_too(data, random):
     np.testing.assert_allclose([x.mean(axis=0), x.std(axis=0)], [[0] * 5, [1] * 5], atol=1e-5)
 
 
-def test_twins_are_less_than_half_as_far_as_the_fifth():
-    train = np.array([[0.0, 0], [10, 0], [10, 1], [10, 2], [10, 3], [10, 4]])
-    found = recipe.has_twin(train, np.array([[1.0, 0], [10, 2], [50, 0]]))
-    assert found.tolist() == [True, True, False]
-
-
 def test_the_best_column_alone(data):
     x = np.zeros((60, 3), np.float32)
     x[:, 1] = data.train.y
@@ -84,12 +76,12 @@ def test_the_best_column_alone(data):
 
 @pytest.fixture
 def judged(made_up, monkeypatch):
-    """`judged(ends, alone, twins)` runs the recipe on made-up (reported, new) accuracies in %."""
+    """`judged(ends, alone)` runs the recipe on made-up (reported, new) accuracies in %."""
 
-    def run(ends, alone, twins):
+    def run(ends, alone):
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs, batch_size):
-                assert list(variants) == list(data) == list(ends)
+                assert set(variants) == set(data) == set(ends)
                 noise = np.random.default_rng(0).normal(0, 0.001, (len(ends), 6))
                 runs = {
                     key: [
@@ -102,9 +94,7 @@ def judged(made_up, monkeypatch):
                 return self.results
 
         tells = iter(np.repeat(alone, 6) + np.random.default_rng(1).random(18))
-        flagged = iter(np.repeat(twins, 6) + np.tile([0, 1], 6))
         monkeypatch.setattr(recipe, "best_alone", lambda dataset: next(tells))
-        monkeypatch.setattr(recipe, "has_twin", lambda train, x: np.arange(100) < next(flagged))
         ends = {key: (a / 100, b / 100) for key, (a, b) in ends.items()}
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
@@ -114,23 +104,20 @@ def judged(made_up, monkeypatch):
     return run
 
 
+LEAKS = {HONEST: (90, 90), COPIES: (94, 90), ROW: (99, 60), TARGET: (95, 70), SCALING: (90.1, 90)}
+
+
 def test_where_leaks_flatter_and_are_found_every_claim_holds(judged):
-    """In `alone` and `twins`: no leak, the row number, the target; no leak, near copies."""
-    ends = {HONEST: (90, 90), EXACT: (95, 90), NEAR: (94, 90), ROW: (99, 60), TARGET: (95, 70)}
-    ends |= {SCALING: (90.1, 90)}
-    assert judged(ends, alone=[25, 90, 60], twins=[3, 99]) == ["holds"] * 5
+    """In `alone`: no leak, the row number, the target."""
+    assert judged(LEAKS, alone=[25, 90, 60]) == ["holds"] * 4
 
 
 def test_where_they_do_not_none_does(judged):
-    ends = {HONEST: (90, 90), EXACT: (90, 95), NEAR: (90, 95), ROW: (85, 90), TARGET: (85, 90)}
-    ends |= {SCALING: (95, 90)}
-    assert judged(ends, alone=[25, 30, 40], twins=[30, 50]) == ["does not hold"] * 5
+    ends = dict.fromkeys((COPIES, ROW, TARGET), (85, 90)) | {HONEST: (90, 90), SCALING: (95, 90)}
+    assert judged(ends, alone=[25, 30, 40]) == ["does not hold"] * 4
 
 
 def test_a_claim_of_two_leaks_needs_both(judged):
-    both = {HONEST: (90, 90), EXACT: (95, 90), NEAR: (94, 90), ROW: (99, 60), TARGET: (95, 70)}
-    both |= {SCALING: (95, 90)}
-    for claim, leak in ((0, EXACT), (0, NEAR), (1, ROW), (1, TARGET)):
-        found = judged(both | {leak: (80, 90)}, alone=[25, 90, 60], twins=[3, 99])
-        assert found[claim] == "does not hold"
-        assert found[1 - claim] == "holds"
+    for leak in (ROW, TARGET):
+        found = judged(LEAKS | {leak: (80, 90)}, alone=[25, 90, 60])
+        assert found == ["holds", "does not hold", "holds", "holds"]
