@@ -76,58 +76,69 @@ def correct(weights, momentum, steps):
             weights[name] = np.maximum(values - left, 0) / (1 - left)
 
 
-def accuracies(models, test, momentum, steps):
-    """Return the test accuracy in %, (models,), by what stands for the statistics of a batch."""
-    found = {BATCH: models.accuracy(test, training=True), AVERAGES: models.accuracy(test)}
-    correct(models.weights, momentum, steps)
-    found[CORRECTED] = models.accuracy(test)
-    return {kind: 100 * accuracy for kind, accuracy in found.items()}
+def accuracies(results, test, steps):
+    """Return the test accuracy (%), `{(momentum, what BN normalizes by, step): (seeds,)}`."""
+    found = {}
+    for name, momentum in MOMENTA.items():
+        for epoch, step in zip(results.recorded(name), steps, strict=True):
+            models = results.models(name, epoch)
+            found[name, BATCH, step] = 100 * models.accuracy(test, training=True)
+            found[name, AVERAGES, step] = 100 * models.accuracy(test)
+            correct(models.weights, momentum, step)
+            found[name, CORRECTED, step] = 100 * models.accuracy(test)
+    return found
 
 
 def run(lab):
-    """Train with three momenta, and compare averages with the statistics of a batch."""
+    """Train with three momenta; compare averages with the statistics of all test examples."""
     data = lab.data(examples=1000)
     results = lab.train(
         build_model, VARIANTS, data, epochs=RECORD[-1], evaluate_every=5, record=RECORD
     )
     steps_of_epoch = max(1, data.train.x.shape[1] // 100)
     steps = [epoch * steps_of_epoch for epoch in results.recorded(SMALL)]
-    early, late = max(n for n in steps if n <= 100), steps[-1]
-    found = {}
-    for name, momentum in MOMENTA.items():
-        for epoch, n in zip(results.recorded(name), steps, strict=True):
-            models = results.models(name, epoch)
-            for kind, accuracy in accuracies(models, data.test, momentum, n).items():
-                found[name, kind, n] = accuracy
-    accuracy = lab.measure(found, unit="%", label="test accuracy")
+    early = max(step for step in steps if step <= 100)
+    late = steps[-1]
+    by_steps = accuracies(results, data.test, steps)
+    accuracy = lab.measure(by_steps, unit="%", label="test accuracy")
 
-    same = "moving averages are as accurate as a batch's statistics, within 1 percentage point"
     lab.claim(
-        f"{same}, after {late} steps, {DEFAULT}",
+        "moving averages are as accurate on test as a batch's statistics, within 1 percentage "
+        f"point, after {late} steps, {DEFAULT}",
         source=COURSE,
         that=accuracy[DEFAULT, AVERAGES, late].within(1, of=accuracy[DEFAULT, BATCH, late]),
     )
     lab.claim(
-        f"{same}, after {early} steps, {SMALL}",
+        "moving averages are as accurate on test as a batch's statistics, within 1 percentage "
+        f"point, after {early} steps, {SMALL}",
         that=accuracy[SMALL, AVERAGES, early].within(1, of=accuracy[SMALL, BATCH, early]),
     )
     lab.claim(
-        f"moving averages are less accurate than a batch's statistics after {early} steps, "
-        f"{DEFAULT}",
+        "moving averages are less accurate on test than a batch's statistics, "
+        f"after {early} steps, {DEFAULT}",
         that=accuracy[DEFAULT, AVERAGES, early] < accuracy[DEFAULT, BATCH, early],
     )
     lab.claim(
-        f"corrected for their initial values, moving averages are more accurate after {early} "
-        f"steps, {LARGE}",
+        "corrected for their initial values, moving averages are more accurate on test, "
+        f"after {early} steps, {LARGE}",
         that=accuracy[LARGE, CORRECTED, early] > accuracy[LARGE, AVERAGES, early],
     )
     lab.claim(
-        f"corrected {same}, after {early} steps, {LARGE}",
+        "corrected moving averages are as accurate on test as a batch's statistics, within 1 "
+        f"percentage point, after {early} steps, {LARGE}",
         that=accuracy[LARGE, CORRECTED, early].within(1, of=accuracy[LARGE, BATCH, early]),
     )
-    kinds = (BATCH, AVERAGES, CORRECTED)
-    axes = {"x_label": "training steps", "x_scale": "log", "limits": (0, 103)}
-    lab.figure(lab.lines(accuracy, along=steps, each=MOMENTA, lines=kinds, **axes))
+    lab.figure(
+        lab.lines(
+            accuracy,
+            along=steps,
+            each=MOMENTA,
+            lines=(BATCH, AVERAGES, CORRECTED),
+            limits=(0, 103),
+            x_label="training steps",
+            x_scale="log",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -45,11 +45,15 @@ class MadeUpModels:
         return (batch if training else corrected if changed else averages) / 100 + noise
 
 
-def test_the_correction_comes_last_and_is_that_of_the_step():
+def test_the_correction_comes_last_and_is_that_of_the_step(monkeypatch):
     models = MadeUpModels(90, 60, 89)
-    found = recipe.accuracies(models, None, 0.9, 7)
-    means = [accuracy.mean() for accuracy in found.values()]
-    assert means == pytest.approx([90, 60, 89], abs=0.2)
+    results = types.SimpleNamespace(recorded=lambda name: [2], models=lambda name, epoch: models)
+    monkeypatch.setattr(recipe, "MOMENTA", {recipe.SMALL: 0.9})
+    found = recipe.accuracies(results, None, [7])
+    means = {key: accuracy.mean() for key, accuracy in found.items()}
+    kinds = (recipe.BATCH, recipe.AVERAGES, recipe.CORRECTED)
+    right = {(recipe.SMALL, kind, 7): n for kind, n in zip(kinds, (90, 60, 89), strict=True)}
+    assert means == pytest.approx(right, abs=0.2)
     assert models.weights["h1_bn/moving_mean"] == pytest.approx(0.5 / (1 - 0.9**7))
 
 
