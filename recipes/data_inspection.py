@@ -6,11 +6,11 @@ Learning"). Karpathy's recipe (2019) starts there: "become one with the data".
 Look for: in the figure, how many wrong labels are among the first suspects; in figure-suspects, the
 first suspects themselves, with a star if made wrong on purpose; in TensorBoard, under
 epoch_accuracy, how training and validation part where labels are wrong.
-Why: a network learns first what is common to many examples, and wrong labels last, one by one; once
-it has memorized them, it believes them. A network that was trained on other examples can't have.
-So the examples are dealt into folds, and those of each fold are judged by a network that was
-trained on the others. Least believed are wrong labels and hard examples alike; whoever drops both
-drops something to learn from.
+Why: a network learns first what is common to many examples, and wrong labels last, one by one. Once
+it has memorized them it believes them, for which 20 epochs may be too few; a network that was
+trained on other examples never does. So the examples are dealt into folds, and those of each fold
+are judged by a network that was trained on the others. Least believed are wrong labels and hard
+examples alike; whoever drops both drops something to learn from.
 Use: sort the examples by how probable such networks find their labels, look at the first of them,
 and mend the labels that are wrong.
 Symptoms: training never reaches 100 %; the training loss stays high
@@ -89,7 +89,7 @@ def belief(models, x, y):
 
 
 def found(believed, wrong, share):
-    """Return the % of wrong labels in a share of the examples, in %, those least believed."""
+    """Return how many wrong labels, %, are in that share of the examples, %, least believed."""
     first = believed.argsort(axis=1)[:, : round(share / 100 * believed.shape[1])]
     return 100 * np.take_along_axis(wrong, first, axis=1).sum(axis=1) / wrong.sum(axis=1)
 
@@ -140,8 +140,9 @@ def run(lab):
         that=test[DROPPED] > test[WRONG],
     )
     lab.table([RIGHT, WRONG, DROPPED])
-    looked_at = "examples looked at, least believed first (%)"
-    lab.figure(lab.lines(recall, along=SHARES, x_label=looked_at, lines=(UNSEEN, SEEN)))
+    label = "examples looked at, least believed first (%)"
+    curves = lab.lines(recall, along=SHARES, x_label=label, lines=(UNSEEN, SEEN), limits=(0, 103))
+    lab.figure(curves)
     first = suspects[0, :24]
     titles = [f"given {data.class_names[label][:12]}" for label in y[0, first]]
     pictures = lab.pictures(x[0, first], titles, shape=data.picture_shape, marked=wrong[0, first])
