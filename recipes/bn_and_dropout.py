@@ -66,14 +66,19 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 BOOK = "Deep Learning from Scratch, 6.3.1"
 COURSE = "Deep Learning Specialization, course 2 week 3"
 WITHOUT, WITH, BEHIND = "without BN", "with BN", "BN behind Dropout"
-SMALL, LARGE = "batch 20", "batch 100"
+SMALL, LARGE = "batches of 20", "batches of 100"
+SIZES = {SMALL: 20, LARGE: 100}
+EPOCHS = {SMALL: 30, LARGE: 150}  # 450 steps of either size
+# Candidates for the learning rate.
+RATES = {SMALL: (0.03, 0.1, 0.3, 1.0), LARGE: (0.1, 0.3, 1.0, 3.0)}
 NONE, HALF = "no Dropout", "Dropout 0.5"
 DROPOUTS = {NONE: 0.0, "Dropout 0.2": 0.2, HALF: 0.5}
 VARIANTS = {
     (arm, SMALL, name): {"batch_norm": arm == WITH, "dropout": rate}
     for arm in (WITHOUT, WITH)
     for name, rate in DROPOUTS.items()
-} | {
+}
+VARIANTS |= {
     (BEHIND, SMALL, HALF): {"batch_norm": True, "dropout": 0.5, "dropout_first": True},
     (WITHOUT, LARGE, NONE): {"batch_norm": False, "dropout": 0.0},
     (WITH, LARGE, NONE): {"batch_norm": True, "dropout": 0.0},
@@ -82,18 +87,14 @@ VARIANTS = {
 
 def run(lab):
     """Overfit 300 examples in 450 steps, each variant at its best learning rate."""
-    plan = {
-        "epochs": {SMALL: 30, LARGE: 150},
-        "batch_size": {SMALL: 20, LARGE: 100},
-    }
-    rates = {SMALL: (0.03, 0.1, 0.3, 1.0), LARGE: (0.1, 0.3, 1.0, 3.0)}
     data = lab.data(examples=300)  # as many as the book overfits
-    tuned = lab.tune(build_model, VARIANTS, data, learning_rate=rates, **plan)
-    results = lab.train(build_model, tuned, data, **plan)
-    test = results.final("test_accuracy")
-    train = results.final("train_accuracy")
+    tuned = lab.tune(
+        build_model, VARIANTS, data, epochs=EPOCHS, batch_size=SIZES, learning_rate=RATES
+    )
+    results = lab.train(build_model, tuned, data, epochs=EPOCHS, batch_size=SIZES)
+    train, test = results.final("train_accuracy"), results.final("test_accuracy")
     gap = train - test
-    chosen = {arm: test[results.best(arm, SMALL, by="val_accuracy")] for arm in (WITHOUT, WITH)}
+    chosen = {arm: test[results.best(arm, SMALL)] for arm in (WITHOUT, WITH)}
     gain = {arm: chosen[arm] - test[arm, SMALL, NONE] for arm in (WITHOUT, WITH)}
 
     for batch in (SMALL, LARGE):
@@ -103,17 +104,17 @@ def run(lab):
             that=gap[WITH, batch, NONE] < gap[WITHOUT, batch, NONE],
         )
     lab.claim(
-        "Dropout at the best rate gains less test accuracy with BN than without, batch 20",
+        f"Dropout at the best rate gains less test accuracy with BN than without, {SMALL}",
         source=BOOK,
         that=gain[WITH] < gain[WITHOUT],
     )
     lab.claim(
-        "with BN, Dropout at the best rate still raises test accuracy, batch 20",
+        f"with BN, Dropout at the best rate still raises test accuracy, {SMALL}",
         source=COURSE,
         that=gain[WITH] > 0,
     )
     lab.claim(
-        "Dropout of 0.5 before BN gives less test accuracy than after the activation, batch 20",
+        f"with BN, Dropout of 0.5 gives less test accuracy before BN than behind it, {SMALL}",
         source="Li et al. 2019",
         that=test[BEHIND, SMALL, HALF] < test[WITH, SMALL, HALF],
     )

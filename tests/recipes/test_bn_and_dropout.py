@@ -18,7 +18,7 @@ WITHOUT, WITH, BEHIND = "without BN", "with BN", "BN behind Dropout"
     ],
 )
 def test_the_order_of_the_layers(arm, parts):
-    model = recipe.build_model(**recipe.VARIANTS[arm, "batch 20", "Dropout 0.5"])
+    model = recipe.build_model(**recipe.VARIANTS[arm, "batches of 20", "Dropout 0.5"])
     expected = [f"h{n}{part}" for n in (1, 2, 3) for part in parts]
     assert [layer.name for layer in model.layers] == [*expected, "softmax"]
     assert {layer.rate for layer in model.layers if layer.name.endswith("_dropout")} == {0.5}
@@ -37,7 +37,7 @@ def judged(made_up):
         class MadeUpLab(Lab):
             def tune(self, build_model, variants, data, *, learning_rate, **plan):
                 self.plan = plan
-                for batch, size in (("batch 20", 20), ("batch 100", 100)):
+                for batch, size in (("batches of 20", 20), ("batches of 100", 100)):
                     assert plan["batch_size"][batch] == size
                     assert plan["epochs"][batch] * 300 / size == 450  # steps
                 return variants
@@ -67,13 +67,13 @@ def test_where_both_help_every_claim_holds(judged):
     """Gaps of 10 and 5 points, then 9 and 6; Dropout gains 6 points without BN, 2 with it."""
     found = judged(
         {
-            (WITHOUT, "batch 20", "no Dropout"): 90,
-            (WITH, "batch 20", "no Dropout"): 95,
-            (WITHOUT, "batch 100", "no Dropout"): 91,
-            (WITH, "batch 100", "no Dropout"): 94,
-            (WITHOUT, "batch 20", "Dropout 0.2"): 96,
-            (WITH, "batch 20", "Dropout 0.5"): 97,
-            (BEHIND, "batch 20", "Dropout 0.5"): 92,
+            (WITHOUT, "batches of 20", "no Dropout"): 90,
+            (WITH, "batches of 20", "no Dropout"): 95,
+            (WITHOUT, "batches of 100", "no Dropout"): 91,
+            (WITH, "batches of 100", "no Dropout"): 94,
+            (WITHOUT, "batches of 20", "Dropout 0.2"): 96,
+            (WITH, "batches of 20", "Dropout 0.5"): 97,
+            (BEHIND, "batches of 20", "Dropout 0.5"): 92,
         }
     )
     assert found == [("holds", n) for n in (5, 3, 4, 2, 5)]
@@ -83,12 +83,12 @@ def test_where_both_do_harm_none_does(judged):
     """Without BN the best rate of Dropout is 0; with it, Dropout gains 3 points."""
     found = judged(
         {
-            (WITHOUT, "batch 20", "no Dropout"): 95,
-            (WITH, "batch 20", "no Dropout"): 90,
-            (WITHOUT, "batch 100", "no Dropout"): 94,
-            (WITH, "batch 100", "no Dropout"): 91,
-            (WITH, "batch 20", "Dropout 0.2"): 93,
-            (BEHIND, "batch 20", "Dropout 0.5"): 85,
+            (WITHOUT, "batches of 20", "no Dropout"): 95,
+            (WITH, "batches of 20", "no Dropout"): 90,
+            (WITHOUT, "batches of 100", "no Dropout"): 94,
+            (WITH, "batches of 100", "no Dropout"): 91,
+            (WITH, "batches of 20", "Dropout 0.2"): 93,
+            (BEHIND, "batches of 20", "Dropout 0.5"): 85,
         }
     )
     assert found[:3] == [("does not hold", -5), ("does not hold", -3), ("does not hold", -3)]
@@ -96,5 +96,5 @@ def test_where_both_do_harm_none_does(judged):
 
 
 def test_where_no_rate_gains_the_need_is_gone(judged):
-    found = judged({(arm, "batch 20", "no Dropout"): 95 for arm in (WITHOUT, WITH)})
+    found = judged({(arm, "batches of 20", "no Dropout"): 95 for arm in (WITHOUT, WITH)})
     assert found[3] == ("makes no difference", 0)
