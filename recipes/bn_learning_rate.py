@@ -9,8 +9,8 @@ gradients_log10, the networks of 10 layers at a rate of 1.
 Why: normalization divides by the scale of a layer's outputs, so a kernel twice as large gives the
 same outputs, and gradients half as large. A step that is too large makes the kernel grow, which
 makes the steps after it smaller, where without normalization the outputs would explode.
-Use: BatchNormalization in deep networks, with the learning rate tuned anew over a range that
-reaches ten times higher.
+Use: BatchNormalization in deep networks, with the learning rate tuned anew and larger ones among
+the candidates.
 Symptoms: training is slow; the loss is NaN after a few steps
 Topic: Batch normalization
 """
@@ -66,7 +66,7 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 BOOK = "Deep Learning from Scratch, 6.3.1"
 COURSE = "Deep Learning Specialization, course 2 week 3"
-RATES = np.logspace(-2, 1, 7)  # two to a factor of ten
+RATES = np.logspace(-2, 1, 7)  # learning rates, two to a factor of ten
 EPOCHS = 15
 DEPTHS = {"5 layers": 5, "10 layers": 10}
 WITHOUT, WITH = "without BN", "with BN"
@@ -85,10 +85,11 @@ VARIANTS = {
 
 
 def largest(usable):
-    """Return log10 of the largest usable rate, (seeds,); of none, half a factor of ten below all.
+    """Return log10 of the largest usable rate, (seeds,).
 
     Args:
-        usable: whether each rate is, (rates, seeds).
+        usable: whether each rate is, (rates, seeds). Where none is, half a factor of ten below the
+            smallest counts.
     """
     none = np.log10(RATES[0]) - 0.5
     return np.where(usable, np.log10(RATES)[:, np.newaxis], none).max(axis=0)
@@ -100,9 +101,8 @@ def run(lab):
     results = lab.train(build_model, VARIANTS, data, epochs=EPOCHS, watch=[("10 layers", 1.0)])
     accuracy = results.final("train_accuracy")
     usable = accuracy.map(lambda percent: percent >= 90, unit="rates")
-    limit = lab.measure(
-        {network: largest(usable[network].array()) for network in NETWORKS}, "factors of ten"
-    )
+    limits = {network: largest(usable[network].array()) for network in NETWORKS}
+    limit = lab.measure(limits, unit="factors of ten")
     best = {network: results.best(*network) for network in NETWORKS}
     to_90 = results.epochs_to("train_accuracy", 90)
     epochs = results.measure(  # never counts as one epoch more than there are
@@ -127,13 +127,22 @@ def run(lab):
     )
     for depth in DEPTHS:
         lab.claim(
-            f"with BN fewer epochs lead to 90 % training accuracy, each at its best rate, {depth}",
+            f"with BN 90 % training accuracy takes fewer epochs, each at its best rate, {depth}",
             source=BOOK,
             that=epochs[best[depth, WITH]] < epochs[best[depth, WITHOUT]],
         )
     lab.table(best.values())
-    along = {"along": RATES, "x_label": "learning rate", "x_scale": "log", "limits": (0, 103)}
-    lab.figure(lab.lines(accuracy, each=DEPTHS, lines=ARMS, **along))
+    lab.figure(
+        lab.lines(
+            accuracy,
+            along=RATES,
+            each=DEPTHS,
+            lines=ARMS,
+            limits=(0, 103),
+            x_label="learning rate",
+            x_scale="log",
+        )
+    )
     lab.figure(lab.dots(epochs), name="epochs")
 
 
