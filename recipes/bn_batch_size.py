@@ -7,8 +7,8 @@ ghost batches (Hoffer et al. 2017).
 Look for: in the figure, how far BN stays below LayerNorm at each batch size, whatever the learning
 rate; in figure-ghost, at which rates the noise of small batches lowers the test loss; in
 TensorBoard, under activations, h2_bn beside h2_ln for batches of 2.
-Why: of two values one is as far above their mean as the other is below it. Training sees each unit
-at 1 or -1, whatever the values; inference normalizes by moving averages, and meets values that
+Why: of two values one is as far above their mean as the other is below it, so training sees each
+unit at 1 or -1, whatever the values; inference normalizes by moving averages, and meets values that
 training never saw. Layer normalization looks at one example at a time. A smaller batch also means
 more steps, so the noise is judged with ghost batches: each step follows the mean gradient of 128
 examples, which are normalized in batches of 8 or all together.
@@ -76,13 +76,13 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 WU_HE, BA, HOFFER = "Wu and He 2018, 4.1", "Ba et al. 2016, 6.6", "Hoffer et al. 2017"
 COURSE = "Deep Learning Specialization, course 2 week 3"
-EXAMPLES = 512
+EXAMPLES = 512  # for training
 TWO, SIXTEEN, MANY = "batches of 2", "batches of 16", "batches of 128"
 SIZES = {TWO: 2, SIXTEEN: 16, MANY: 128}
-EPOCHS = {TWO: 6, SIXTEEN: 15, MANY: 40}  # larger batches make fewer steps of an epoch
+EPOCHS = {TWO: 6, SIXTEEN: 15, MANY: 40}  # an epoch of larger batches has fewer steps
 BN, LN = "BN", "LayerNorm"
 RATES = np.logspace(-2.5, 0.5, 7)  # learning rates
-# The moving averages reach back over as many examples whatever the batch: over one epoch.
+# Whatever the size of a batch, the moving averages reach back over one epoch.
 VARIANTS = {
     (kind, name, rate): {
         "normalization": "batch" if kind == BN else "layer",
@@ -126,26 +126,29 @@ def run(lab):
     gap = ghost_loss - ghosts.final("train_loss")
 
     lab.claim(
-        f"with BN test accuracy is lower in {TWO} than of 128, each at its best rate",
+        "with BN test accuracy is lower in batches of 2 than of 128, each at its best rate",
         source=WU_HE,
         that=bn[TWO] < bn[MANY],
     )
     lab.claim(
-        f"with LayerNorm test accuracy in {TWO} is within 1 percentage point of 128, at best rates",
+        "with LayerNorm test accuracy in batches of 2 is within 1 percentage point of that in "
+        "batches of 128, each at its best rate",
         source=BA,
         that=ln[TWO].within(1, of=ln[MANY]),
     )
     lab.claim(
-        f"with BN test accuracy in {SIXTEEN} is within 1 percentage point of 128, at best rates",
+        "with BN test accuracy in batches of 16 is within 1 percentage point of that in batches of "
+        "128, each at its best rate",
         that=bn[SIXTEEN].within(1, of=bn[MANY]),
     )
     lab.claim(
-        "test minus training loss is smaller in ghost batches of 8 than of 128, at best rates",
+        "test minus training loss is smaller in ghost batches of 8 than of 128, each at its best "
+        "rate",
         source=COURSE,
         that=gap[noisy] < gap[quiet],
     )
     lab.claim(
-        "test accuracy is higher in ghost batches of 8 than of 128, at best rates",
+        "test accuracy is higher in ghost batches of 8 than of 128, each at its best rate",
         source=HOFFER,
         that=ghost_accuracy[noisy] > ghost_accuracy[quiet],
     )
