@@ -21,7 +21,6 @@ import concurrent.futures
 import functools
 import itertools
 import resource
-import sys
 import time
 from unittest import mock
 
@@ -404,7 +403,7 @@ def growth(images):
 def main():
     """Print how long each way takes, and how populations grow."""
     ways = side_by_side.installed(WAYS)
-    path = sys.argv[-1] if len(sys.argv) > 1 and sys.argv[-1] not in ways else ""
+    path = side_by_side.path(ways)
     if side_by_side.run_one(ways, lambda: dataset(path)):
         return
     console = Console()

@@ -14,7 +14,6 @@ Without a file the images are random numbers of MNIST's shape, which take as lon
 import contextlib
 import io
 import itertools
-import sys
 import tempfile
 import time
 
@@ -206,7 +205,7 @@ WAYS = {
 def main():
     """Print how long each way takes for 100 trials, and how batches help."""
     ways = side_by_side.installed(WAYS)
-    path = sys.argv[-1] if len(sys.argv) > 1 and sys.argv[-1] not in ways else ""
+    path = side_by_side.path(ways)
     if side_by_side.run_one(ways, lambda: dataset(path)):
         return
     console = Console()

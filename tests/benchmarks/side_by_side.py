@@ -26,6 +26,12 @@ def installed(ways):
     }
 
 
+def path(ways):
+    """Return the path of the data that the command line ends with, or ""."""
+    last = sys.argv[-1] if len(sys.argv) > 1 else ""
+    return "" if last in ways else last
+
+
 def run_one(ways, images):
     """Do the work of a process of its own, if this is one, and return whether it is.
 

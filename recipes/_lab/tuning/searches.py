@@ -6,6 +6,7 @@ import numpy as np
 
 from recipes._lab.measures import PERCENT, Measure, as_key
 from recipes._lab.results import LABELS
+from recipes._lab.tuning.space import growth_of_error
 from recipes._lab.tuning.tuner import Searched
 
 
@@ -89,23 +90,17 @@ class Searches:
 
 def _growth(searches, number):
     """Return by how much the squared error grows for each hyperparameter, in one repetition."""
-    from sklearn.ensemble import RandomForestRegressor
-    from sklearn.inspection import permutation_importance
-
     tried = [np.stack(list(search.values.values()), axis=1) for search in searches]
     accuracy = [search.val_accuracy for search in searches]
     others = [n for n in range(len(searches)) if n != number] or [number]
-    forest = RandomForestRegressor(random_state=0)
-    forest.fit(*(np.concatenate([of[n] for n in others]) for of in (tried, accuracy)))
-    permuted = permutation_importance(
-        forest,
+    growth = growth_of_error(
+        np.concatenate([tried[n] for n in others]),
+        np.concatenate([accuracy[n] for n in others]),
         tried[number],
         accuracy[number],
-        scoring="neg_mean_squared_error",
-        n_repeats=5,
-        random_state=0,
+        trees=100,
     )
-    return permuted.importances_mean / (np.var(accuracy[number]) or 1.0)
+    return growth / (np.var(accuracy[number]) or 1.0)
 
 
 def read(stages, chance):

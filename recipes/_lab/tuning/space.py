@@ -64,8 +64,6 @@ def importance(space, trials, seed=0):
         `{name: importances}`, one of each of 20 held-out parts; empty if there are fewer than
         `FEWEST_TRIALS` trials or all have the same score.
     """
-    from sklearn.ensemble import RandomForestRegressor
-    from sklearn.inspection import permutation_importance
     from sklearn.model_selection import RepeatedKFold
 
     parameters = [p for p in space.space if not isinstance(p, FIXED)]
@@ -78,21 +76,43 @@ def importance(space, trials, seed=0):
             for t in trials
         ]
     )
-    losses = []
     folds = RepeatedKFold(n_splits=FOLDS, n_repeats=REPETITIONS, random_state=seed)
-    for learned, held_out in folds.split(places):
-        forest = RandomForestRegressor(TREES, random_state=seed, n_jobs=1)
-        forest.fit(places[learned], scores[learned])
-        found = permutation_importance(
-            forest,
-            places[held_out],
-            scores[held_out],
-            scoring="neg_mean_squared_error",
-            n_repeats=5,
-            random_state=seed,
-        )
-        losses.append(found.importances_mean / scores.var())
-    return dict(zip([p.name for p in parameters], np.transpose(losses), strict=True))
+    losses = [
+        growth_of_error(places[rows], scores[rows], places[others], scores[others], seed)
+        for rows, others in folds.split(places)
+    ]
+    losses = np.transpose(losses) / scores.var()
+    return dict(zip([p.name for p in parameters], losses, strict=True))
+
+
+def growth_of_error(values, scores, held_out_values, held_out_scores, seed=0, trees=TREES):
+    """Return by how much each hyperparameter lowers a random forest's squared error.
+
+    Args:
+        values: of the trials that the forest learns from, (trials, hyperparameters).
+        scores: theirs, (trials,).
+        held_out_values: of other trials, among which one hyperparameter after the other is
+            permuted.
+        held_out_scores: theirs.
+        seed: of the forest and the permutations.
+        trees: of the forest.
+
+    Returns:
+        The growth of the squared error on the held-out trials, (hyperparameters,).
+    """
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.inspection import permutation_importance
+
+    forest = RandomForestRegressor(trees, random_state=seed, n_jobs=1).fit(values, scores)
+    permuted = permutation_importance(
+        forest,
+        held_out_values,
+        held_out_scores,
+        scoring="neg_mean_squared_error",
+        n_repeats=5,
+        random_state=seed,
+    )
+    return permuted.importances_mean
 
 
 def corrected_interval(importances):
