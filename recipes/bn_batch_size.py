@@ -12,8 +12,8 @@ unit at 1 or -1, whatever the values; inference normalizes by moving averages, a
 training never saw. Layer normalization looks at one example at a time. A smaller batch also means
 more steps, so the noise is judged with ghost batches: each step follows the mean gradient of 128
 examples, which are normalized in batches of 8 or all together.
-Use: LayerNormalization where a batch can't hold more than a few examples, BatchNormalization from
-16 on. Don't make batches smaller for the sake of their noise.
+Use: LayerNormalization where a batch can't hold more than a few examples. Don't make batches
+smaller for the sake of their noise.
 Symptoms: batches have to be small; training learns, validation stays at chance
 Topic: Batch normalization
 """

@@ -9,7 +9,8 @@ Why: one learning rate means steps of very different size. SGD's step is the rat
 gradient, which may be tiny; Momentum's steps add up to ten times that; those of AdaGrad and Adam
 are divided by the size of past gradients, so each weight first moves by about the rate. An
 optimizer that needs another rate looks slow, as SGD does at the book's .01.
-Use: Adam, say, with a learning rate tuned for it; to compare optimizers, tune the rate of each.
+Use: Adam, Momentum or AdaGrad, with a learning rate tuned for it; to compare optimizers, tune the
+rate of each.
 Symptoms: training is slow
 Topic: Optimization
 """
