@@ -115,6 +115,7 @@ IRIS = "5.1,3.5,setosa\n4.9,3.0,setosa\n7.0,3.2,versicolor\n6.4,3.2,versicolor\n
         pytest.param("7,0,0\n1,0,9\n7,3,0\n", id="numbers that are no names"),
         pytest.param("1.0,0.0\n0.0,1.0\n", id="numbers with fractions"),
         pytest.param("0.0,1.0\n0.0,1.0\n", id="0 and 1 as an example"),
+        pytest.param("5.1,ann,0\n4.9,bob,1\n4.7,cy,1\n", id="only a fraction tells"),
         pytest.param("ham,a b c\nspam,d e f\nham,g h i\n", id="text"),
     ],
 )
