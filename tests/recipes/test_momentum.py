@@ -1,23 +1,16 @@
-"""The recipe momentum: averages by hand, and its claims where the effect is planted."""
+"""The recipe momentum: weights by hand, and its claims where the effect is planted."""
 
-import keras
 import numpy as np
 import pytest
 
 from recipes import momentum as recipe
 from recipes._lab.lab import Lab, Options
 
-VALUES = np.array([[1.0, 2.0], [2.0, 2.0], [4.0, 2.0]], np.float32)  # (steps, seeds)
 
-
-def test_averages_by_hand():
-    averages = recipe.average(VALUES, 0.5)
-    np.testing.assert_allclose(averages, [[0.5, 1], [1.25, 1.5], [2.625, 1.75]])
-
-
-def test_moves_by_hand():
-    moves = recipe.moves(keras.optimizers.SGD(0.1, momentum=0.5), VALUES)
-    np.testing.assert_allclose(moves[:, 0], [-0.1, -0.25, -0.525], rtol=1e-5)
+def test_the_weight_of_older_gradients_by_hand():
+    assert recipe.weight_of_older(0.5, 1) == pytest.approx(0.5)
+    assert recipe.weight_of_older(0.5, 3) == pytest.approx(0.5**3)
+    assert recipe.weight_of_older(0.0, 1) == pytest.approx(0)
 
 
 def test_variants_have_equal_effective_rates():
@@ -49,8 +42,8 @@ def judged(made_up):
 
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
-        assert list(lab.figures) == ["figure.png", "figure-average.png"]
-        assert [claim.any_data for claim in lab.claims] == [True, True, False, False, False]
+        assert list(lab.figures) == ["figure.png"]
+        assert [claim.any_data for claim in lab.claims] == [True, False, False, False]
         return [claim.verdict for claim in lab.claims]
 
     return run
@@ -62,21 +55,15 @@ def by_beta(*ends):
 
 def test_where_beta_matters_as_it_is_said_to_every_claim_holds(judged):
     found = judged(by_beta(95, 97, 97.2, 97, 90, 80))  # 0, .9, .9005, .99, .999, .9995
-    assert found == ["holds"] * 5
+    assert found == ["holds"] * 4
 
 
 def test_where_it_matters_in_the_opposite_way_none_of_those_on_training_does(judged):
     found = judged(by_beta(97, 90, 80, 97, 95, 95))
-    assert found == [*["holds"] * 2, *["does not hold"] * 3]
-
-
-def test_where_averages_are_not_keras_s_own_the_claim_on_them_fails(judged, monkeypatch):
-    monkeypatch.setattr(recipe, "average", lambda values, beta: np.cumsum(values, axis=0))
-    found = judged(by_beta(95, 97, 97.2, 97, 90, 80))
-    assert found == ["holds", "does not hold", *["holds"] * 3]
+    assert found == ["holds", *["does not hold"] * 3]
 
 
 def test_where_keras_does_not_average_the_first_claim_fails(judged, monkeypatch):
-    monkeypatch.setattr(recipe, "moves", lambda optimizer, gradients: -gradients)
+    monkeypatch.setattr(recipe, "weight_of_older", lambda beta, count: 0)
     found = judged(by_beta(95, 97, 97.2, 97, 90, 80))
-    assert found == [*["does not hold"] * 2, *["holds"] * 3]
+    assert found == ["does not hold", *["holds"] * 3]
