@@ -3,11 +3,10 @@
 Claim: near duplicates across the parts flatter a model (Barz and Denzler 2020, "Do We Train on Test
 Data?"); so do columns that tell the class and will not be there, or mean something else, when it is
 used (Kaufman et al. 2012, "Leakage in Data Mining").
-Look for: in the figure, how far the accuracy that would be reported is above that on new data; in
-TensorBoard, under epoch_accuracy, a validation that learns as fast as training.
+Look for: in the figure, how far the accuracy that would be reported is above that on new data.
 Why: a copy of a test example in the training part is memorized, not predicted. A row number tells
 the class where the file is sorted by class, and a column that is filled in after the outcome is the
-target in disguise. The network takes the easiest way, and leaves the others unlearned. Statistics
+target in disguise; the network takes this easiest way, and leaves the others unlearned. Statistics
 for scaling know no labels, and hardly depend on the examples that they come from.
 Use: look at how well each column tells the class alone, and ask of those that stand out whether
 they will be known in time; keep near copies in one part.
@@ -103,11 +102,6 @@ def standardized(dataset, random, parts=1):
     return dataset.map_inputs(lambda x: (x - mean) / deviation)
 
 
-def standardized_by_all(dataset, random):
-    """Do that by the training and the reported part together."""
-    return standardized(dataset, random, parts=2)
-
-
 def best_alone(dataset):
     """Return the accuracy in % of a small decision tree on the column that tells the class best."""
     from sklearn.tree import DecisionTreeClassifier
@@ -129,15 +123,15 @@ def run(lab):
         COPIES: honest.map(near_copies).map(standardized),
         ROW: honest.map(row_number).map(standardized),
         TARGET: honest.map(target_in_disguise).map(standardized),
-        SCALING: honest.map(standardized_by_all),
+        SCALING: honest.map(lambda dataset, random: standardized(dataset, random, parts=2)),
     }
     results = lab.train(build_model, VARIANTS, data, epochs=40, batch_size=50)
     reported, new = results.final("val_accuracy"), results.final("test_accuracy")
     flattery = reported - new
-    alone = {}
+    columns = {}
     for name in (HONEST, ROW, TARGET):
-        alone[name] = [best_alone(data[name].split(seed)) for seed in lab.seeds]
-    alone = lab.measure(alone, unit="%")
+        columns[name] = [best_alone(data[name].split(seed)) for seed in lab.seeds]
+    alone = lab.measure(columns, unit="%")
 
     lab.claim(
         "near copies of test examples in the training part flatter a model",
