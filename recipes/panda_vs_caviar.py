@@ -74,30 +74,24 @@ def decide(rate, before, after, accuracy):
     return (rate if accuracy > 0.9 else rate * 3), GO_ON
 
 
-def babysit(model, rate, data, blocks, epochs):
-    """Train with plain fit, and decide after every block of epochs how to go on.
-
-    Args:
-        model: a compiled model, not yet trained.
-        rate: learning rate to start with.
-        data: training, validation and test part.
-        blocks: after how many the compute is used up.
-        epochs: of a block.
+def babysit(model, rate, dataset, blocks, epochs):
+    """Train by plain fit from a first learning rate, and decide after each block how to go on.
 
     Returns:
-        Validation and test accuracy in % after each block, (blocks,) each.
+        Validation and test accuracy, 0 to 1, after each block: two arrays, (blocks,).
     """
-    train, *held_out = data
+    train, validation, test = dataset.parts
     model.optimizer.build(model.trainable_variables)
     initial = kept = model.get_state_tree(value_format="numpy_array")  # the optimizer's, too
     before, accuracies = np.inf, []
     for _ in range(blocks):
         model.optimizer.learning_rate = rate
         history = model.fit(train.x, train.y, batch_size=100, epochs=epochs, verbose=0).history
-        after, accuracy = history["loss"][-1], history["accuracy"][-1]
-        scores = [model.evaluate(part.x, part.y, batch_size=1000, verbose=0) for part in held_out]
-        accuracies.append([100 * score[1] for score in scores])  # a score is a loss, an accuracy
-        rate, then = decide(rate, before, after, accuracy)
+        _, on_validation = model.evaluate(validation.x, validation.y, batch_size=1000, verbose=0)
+        _, on_test = model.evaluate(test.x, test.y, batch_size=1000, verbose=0)
+        accuracies.append((on_validation, on_test))
+        after = history["loss"][-1]
+        rate, then = decide(rate, before, after, history["accuracy"][-1])
         if then == GO_ON:
             kept, before = model.get_state_tree(value_format="numpy_array"), after
         elif then == START_ANEW:
@@ -127,17 +121,17 @@ def run(lab):
     blocks = len(searches[CAVIAR][0].val_accuracy)  # 8 models, fewer in a quick run
     keras.utils.set_random_seed(0)  # so that every run of the recipe draws the same masks
     model = build_model(data.input_shape, data.num_classes)  # once: compiling takes longest
-    many, babysat = [], []
+    values = {(way, count): [] for way in (PANDA, CAVIAR) for count in range(1, blocks + 1)}
     for seed, search in zip(lab.seeds, searches[CAVIAR], strict=True):
-        many.append(best_so_far(search.val_accuracy, search.test_accuracy))
         keras.utils.set_random_seed(seed)
         model.set_weights(build_model(data.input_shape, data.num_classes).get_weights())
         rate = search.values["learning_rate"][0]  # that of the first of the many
-        curves = babysit(model, rate, data.split(seed).parts, blocks, lab.epochs(EPOCHS))
-        babysat.append(best_so_far(*curves))
-    of_many = {(CAVIAR, n + 1): accuracy for n, accuracy in enumerate(np.transpose(many))}
-    of_one = {(PANDA, n + 1): accuracy for n, accuracy in enumerate(np.transpose(babysat))}
-    accuracy = lab.measure(of_one | of_many, "%", "test accuracy")
+        curves = babysit(model, rate, data.split(seed), blocks, lab.epochs(EPOCHS))
+        many = best_so_far(search.val_accuracy, search.test_accuracy)
+        for n, babysat in enumerate(100 * best_so_far(*curves)):
+            values[PANDA, n + 1].append(babysat)
+            values[CAVIAR, n + 1].append(many[n])
+    accuracy = lab.measure(values, "%", "test accuracy")
 
     lab.claim(
         "with compute for 8 models the best of many is more accurate on test than the babysat one",

@@ -60,10 +60,11 @@ def test_training_goes_on_from_where_the_rule_says():
     losses = [(2.0, 0.3), (3.0, 0.3), (1.0, 0.6), (0.99, 0.2), (0.5, 0.95), (0.4, 0.95)]
     model = MadeUpModel(losses)
     parts = [Split(None, np.array([label])) for label in (0, 1, 0.5)]
-    validation, test = recipe.babysit(model, 0.03, parts, 6, 20)
+    dataset = types.SimpleNamespace(parts=parts)
+    validation, test = recipe.babysit(model, 0.03, dataset, 6, 20)
     assert model.rates == pytest.approx([0.03, 0.09, 0.03, 0.09, 0.9, 0.9])
     assert model.starts == [0, 1, 1, 2, 0, 1]  # back after the second block, anew after the fourth
-    assert validation.tolist() == [25, 50, 50, 75, 25, 50]
+    assert validation.tolist() == [0.25, 0.5, 0.5, 0.75, 0.25, 0.5]
     assert test.tolist() == pytest.approx(validation / 2)
 
 
@@ -93,10 +94,10 @@ def verdicts(monkeypatch):
                     {key: [search(of) for _ in range(repetitions)] for key, of in found.items()}
                 )
 
-        def babysit(model, rate, data, blocks, epochs):
+        def babysit(model, rate, dataset, blocks, epochs):
             assert (rate, blocks, epochs) == (0.01, 8, 10)
-            assert [len(part) for part in data] == [500, 359, 359]
-            return np.array([babysat, babysat]) + rng.normal(0, 0.1, 8)
+            assert [len(part) for part in dataset.parts] == [500, 359, 359]
+            return (np.array([babysat, babysat]) + rng.normal(0, 0.1, 8)) / 100
 
         monkeypatch.setattr(recipe, "babysit", babysit)
         lab = MadeUpLab(Options(), None, None, None)
