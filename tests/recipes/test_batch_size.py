@@ -1,4 +1,4 @@
-"""The recipe batch_size: its budgets and schedule by value, its claims on planted effects."""
+"""The recipe batch_size: its budgets by value, its claims on planted effects."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from recipes import batch_size as recipe
 from recipes._lab.lab import Lab, Options
 
-BY_EPOCHS, BY_TIME, SCALED = recipe.BY_EPOCHS, recipe.BY_TIME, recipe.SCALED
+BY_EPOCHS, BY_TIME = recipe.BY_EPOCHS, recipe.BY_TIME
 SMALL, MIDDLE, ALL = recipe.SMALL, recipe.MIDDLE, recipe.ALL
 
 
@@ -15,14 +15,6 @@ def test_equal_time_is_as_many_examples_and_overheads():
         epochs = recipe.epochs_in_equal_time(size)
         time = epochs * 512 / size * (1000 + size)
         assert time == pytest.approx(192 * 1008, rel=0.02)
-
-
-def test_a_warm_up_grows_from_a_tenth_to_the_whole_in_five_epochs():
-    model = recipe.build_model(**recipe.AT_GIVEN_RATES[SCALED, MIDDLE])
-    rate = model.optimizer._learning_rate
-    found = [float(rate(step)) for step in (0, 10, 20, 1000)]  # 4 steps of 128 are an epoch
-    assert found == pytest.approx([0.048, (0.048 + 0.48) / 2, 0.48, 0.48])
-    assert recipe.AT_GIVEN_RATES[SCALED, SMALL]["learning_rate"] == pytest.approx(0.48 / 16)
 
 
 def test_the_fastest_of_ten_steps_counts(monkeypatch):
@@ -38,12 +30,14 @@ def test_the_fastest_of_ten_steps_counts(monkeypatch):
 
 @pytest.fixture
 def judged(made_up, monkeypatch):
-    """`judged(ends, losses)` runs the recipe on made-up test accuracies in % and losses by step."""
+    """`judged(by_epochs, by_time)` runs the recipe on made-up test accuracies in %, by size."""
 
-    def run(ends, losses):
+    def run(by_epochs, by_time):
+        ends = dict(zip(recipe.VARIANTS, [*by_epochs, *by_time], strict=True))
+
         class MadeUpLab(Lab):
             def tune(self, build_model, variants, data, *, epochs, batch_size, learning_rate):
-                assert variants == recipe.TO_TUNE
+                assert variants == recipe.VARIANTS
                 self.plan = epochs, batch_size
                 return variants
 
@@ -53,11 +47,7 @@ def judged(made_up, monkeypatch):
                 noise = np.random.default_rng(0).normal(0, 0.001, 6)
                 runs = {
                     key: [
-                        {
-                            "accuracy": [0.9] * len(losses),
-                            "loss": losses,
-                            "test_accuracy": end / 100 + (n + 1) * e,
-                        }
+                        {"accuracy": [0.1, 0.9], "test_accuracy": end / 100 + (n + 1) * e}
                         for e in noise
                     ]
                     for n, (key, end) in enumerate(ends.items())
@@ -74,15 +64,9 @@ def judged(made_up, monkeypatch):
     return run
 
 
-def ends(by_epochs, by_time, scaled):
-    return dict(zip(recipe.VARIANTS, [*by_epochs, *by_time, *scaled, 50], strict=True))
-
-
 def test_where_sizes_do_as_they_are_said_to_every_claim_holds(judged):
-    accuracies = ends((97, 95, 90), (85, 95, 95.2), (96, 96.2))
-    assert judged(accuracies, [2.3, 2.0, 1.5, 1.2]) == ["holds"] * 5
+    assert judged(by_epochs=(97, 95, 90), by_time=(85, 95, 95.2)) == ["holds"] * 3
 
 
 def test_where_they_do_the_opposite_none_does(judged):
-    accuracies = ends((80, 95, 90), (97, 95, 80), (96, 60))
-    assert judged(accuracies, [2.3, 2.0, 2.1, 1.2]) == ["does not hold"] * 5
+    assert judged(by_epochs=(80, 95, 90), by_time=(97, 95, 80)) == ["does not hold"] * 3
