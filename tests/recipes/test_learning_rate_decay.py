@@ -68,7 +68,7 @@ def judged(made_up):
 
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
-        assert list(lab.figures) == ["figure.png"]
+        assert list(lab.figures) == ["figure.png", "figure-high.png"]
         return [claim.verdict for claim in lab.claims]
 
     return run
