@@ -5,11 +5,11 @@ training takes (Deep Learning Specialization, course 2 week 3, programming assig
 Look for: in the figure, how long a step takes in each way (times are this machine's, and no run
 repeats them exactly).
 Why: in each step `fit` calls the model with training=True, adds its penalties to the loss (here
-there are none), and applies the gradients of the trainable weights. Dropout's masks and the updates
-of moving averages happen in that call, and only with training=True. `fit` also feeds the batches,
-keeps the metrics and calls the callbacks, which counts where epochs are short. tf.function traces a
-step into a graph, which saves most of Python's time; it traces it anew for every new shape of a
-batch, and for every new value of an argument that is a Python number.
+there are none), and applies the gradients of the trainable weights; Dropout's masks and the updates
+of moving averages happen in that call. It also feeds the batches, keeps the metrics and calls the
+callbacks, which counts where epochs are short. tf.function traces a step into a graph, which saves
+most of Python's time; it traces it anew for every new shape of a batch, and for every new value of
+an argument that is a Python number.
 Use: `fit`, with a callback or a `train_step` of your own; where a loop is needed, tf.function
 around its step, training=True, and tensors, not Python numbers, as arguments.
 Symptoms: training is slow; Dropout changes nothing
@@ -109,27 +109,22 @@ def run(lab):
     # A smaller last batch would round differently in the two graphs, and Adam magnifies that.
     steps = max(1, data.train.x.shape[1] // BATCH_SIZE)  # in an epoch
     xs, ys = data.train.x[:, : steps * BATCH_SIZE], data.train.y[:, : steps * BATCH_SIZE]
-    models = {}
-    for way, arguments in VARIANTS.items():
-        keras.utils.set_random_seed(0)  # so that both draw the same masks
-        models[way] = build_model(data.input_shape, data.num_classes, **arguments)
-    step, eager_step = make_step(models[LOOP]), make_step(models[LOOP], graph=False)
-    deviations = []
+    deviations, times = [], {FIT: [], LOOP: [], EAGER: [], RETRACED: []}
     for seed, x, y in zip(lab.seeds, xs, ys, strict=True):
-        keras.utils.set_random_seed(seed)
-        initial = build_model(data.input_shape, data.num_classes).get_weights()
-        for model in models.values():
-            model.set_weights(initial)  # Adam's averages go on, alike in both
+        models = {}
+        for way, arguments in VARIANTS.items():
+            keras.utils.set_random_seed(seed)  # both start alike, and draw the same masks
+            models[way] = build_model(data.input_shape, data.num_classes, **arguments)
+        step, eager_step = make_step(models[LOOP]), make_step(models[LOOP], graph=False)
         fit(models[FIT], x, y, epochs)
         loop(step, x, y, epochs)
         pairs = zip(models[FIT].get_weights(), models[LOOP].get_weights(), strict=True)
         deviations += [np.abs(by_fit - by_loop).max() for by_fit, by_loop in pairs]
-    times = {FIT: [], LOOP: [], EAGER: [], RETRACED: []}
-    for number in range(1, len(lab.seeds) + 1):
+        # Now that both are traced they are timed.
         times[FIT].append(milliseconds(fit, models[FIT], x, y, epochs) / (epochs * steps))
         times[LOOP].append(milliseconds(loop, step, x, y, epochs) / (epochs * steps))
         times[EAGER].append(milliseconds(loop, eager_step, x, y, 1) / steps)
-        times[RETRACED].append(milliseconds(step, x[:BATCH_SIZE], y[:BATCH_SIZE], number))
+        times[RETRACED].append(milliseconds(step, x[:BATCH_SIZE], y[:BATCH_SIZE], 1))
     time = lab.measure(times, unit="ms", label="time of a step")
 
     lab.claim(
