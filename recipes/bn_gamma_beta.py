@@ -1,0 +1,162 @@
+"""Does batch normalization need gamma and beta?
+
+Claim: without gamma and beta a sigmoid stays in its linear part, and the network makes little use
+of its layers (Deep Learning Specialization, course 2 week 3).
+Look for: in the figure, how far the networks without gamma and beta stay below the others; in
+TensorBoard, under weights, how wide h1_bn/gamma becomes in "sigmoid, gamma and beta".
+Why: a sigmoid is almost straight where normalized inputs lie, between -2 and 2, and straight
+layers, however many, are together a linear model. Gamma stretches the inputs and beta moves them,
+so that each unit bends as much as it needs. A ReLU bends at 0, wherever gamma and beta are.
+Use: gamma and beta, which are the default, with an activation that is straight around 0; a ReLU
+does without.
+Symptoms: a deep net is no better than a linear model
+Topic: Batch normalization
+"""
+
+import keras
+import numpy as np
+
+
+def build_model(
+    input_shape=(64,),
+    num_classes=10,
+    *,
+    activation="relu",
+    gamma_and_beta=True,
+    dropout=0.1,
+    learning_rate=0.3,
+):
+    """Return a compiled classifier of vectors: five hidden layers and a softmax.
+
+    Args:
+        input_shape: shape of one example, (features,).
+        num_classes: number of classes; labels are integers from 0.
+        activation: activation of the hidden layers, such as "relu".
+        gamma_and_beta: whether normalization learns a factor and a shift for each unit.
+        dropout: rate of Dropout after the last hidden layer.
+        learning_rate: learning rate of SGD.
+    """
+    model = keras.Sequential([keras.Input(input_shape)])
+    for n in range(1, 6):
+        model.add(
+            keras.layers.Dense(100, use_bias=False, kernel_initializer="he_normal", name=f"h{n}")
+        )
+        norm = keras.layers.BatchNormalization(
+            scale=gamma_and_beta,
+            center=gamma_and_beta,
+            momentum=0.9,
+            epsilon=1e-5,
+            name=f"h{n}_bn",
+        )
+        model.add(norm)
+        model.add(keras.layers.Activation(activation, name=f"h{n}_act"))
+    model.add(keras.layers.Dropout(dropout, name="dropout"))
+    model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def build_tunable(hp, input_shape=(64,), num_classes=10):
+    """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
+    dropout = hp.Float("dropout", 0.0, 0.5)
+    learning_rate = hp.Float("learning_rate", 1e-2, 10.0, sampling="log")
+    return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
+
+
+COURSE = "Deep Learning Specialization, course 2 week 3"
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates
+SIGMOID, RELU = "sigmoid", "ReLU"
+LEARNED, NEITHER = "gamma and beta", "neither"
+VARIANTS = {
+    (activation, arm, rate): {
+        "activation": activation.lower(),
+        "gamma_and_beta": arm == LEARNED,
+        "dropout": 0.0,
+        "learning_rate": rate,
+    }
+    for activation in (SIGMOID, RELU)
+    for arm in (LEARNED, NEITHER)
+    for rate in RATES
+}
+
+
+def spirals(y, random):
+    """Return points of a plane and their labels: three arms of a spiral, as in CS231n's notes."""
+    arm = y % 3
+    radius = random.uniform(0, 1, len(y))
+    angle = 2 * np.pi * arm / 3 + 4 * radius + random.normal(0, 0.2, len(y))
+    return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1), arm
+
+
+def standardized(values):
+    """Return values, (models, examples, units), with mean 0 and variance 1 over examples."""
+    deviations = values - values.mean(axis=1, keepdims=True)
+    return deviations / np.maximum(deviations.std(axis=1, keepdims=True), 1e-6)
+
+
+def straightness(models, x):
+    """Return how much of the variance of hidden units straight lines explain, (models,), in %.
+
+    Each unit has its own line, from what goes into its activation to what comes out.
+    """
+    outputs = models.outputs(x)
+    shares = []
+    for n in range(1, 6):
+        before, after = outputs[f"h{n}_bn"], outputs[f"h{n}_act"]
+        correlations = np.mean(standardized(before) * standardized(after), axis=1)
+        shares.append(correlations**2)
+    return 100 * np.mean(shares, axis=(0, 2))
+
+
+def run(lab):
+    """Train each arm on spirals, which no linear model can tell apart, at six learning rates."""
+    data = lab.data(examples=1000)
+    plane = data.map(lambda dataset, random: dataset.map_examples(lambda x, y: spirals(y, random)))
+    results = lab.train(
+        build_model, VARIANTS, plane, epochs=40, evaluate_every=5, watch=[(LEARNED, 1.0)]
+    )
+    accuracy = results.final("test_accuracy")
+    learned, neither = results.best(SIGMOID, LEARNED), results.best(SIGMOID, NEITHER)
+    relu, plain_relu = results.best(RELU, LEARNED), results.best(RELU, NEITHER)
+    straight = results.measure({neither: straightness(results.models(neither), plane.test.x)}, "%")
+
+    lab.claim(
+        "sigmoid: without gamma and beta test accuracy is lower, each at its best rate",
+        source=COURSE,
+        that=accuracy[neither] < accuracy[learned],
+        any_data=True,
+    )
+    lab.claim(
+        "without gamma and beta, lines explain over 95 % of the sigmoids' variance",
+        source=COURSE,
+        that=straight > 95,
+        any_data=True,
+    )
+    lab.claim(
+        "ReLU: without gamma and beta test accuracy is within 1 percentage point, each at its best "
+        "rate",
+        that=accuracy[plain_relu].within(1, of=accuracy[relu]),
+        any_data=True,
+    )
+    lab.table([learned, neither, relu, plain_relu])
+    lab.figure(
+        lab.lines(
+            accuracy,
+            along=RATES,
+            each=(SIGMOID, RELU),
+            lines=(LEARNED, NEITHER),
+            limits=(0, 103),
+            x_label="learning rate",
+            x_scale="log",
+        )
+    )
+
+
+if __name__ == "__main__":
+    from recipes import main
+
+    main(__file__)
