@@ -17,40 +17,30 @@ def test_the_lines_lead_from_class_0_to_class_1():
     np.testing.assert_allclose(lines[0, [0, 10, 20]], [[2, 3], [1, 2], [0, 1]])
 
 
-class MadeUpModels:
-    """One model that returns given probabilities and a given gradient."""
-
-    def __init__(self, probabilities, gradient):
-        self._probabilities, self._gradient = np.array(probabilities), np.array(gradient)
-
-    def predict(self, x):
-        return self._probabilities
-
-    def gradients(self, split, training):
-        assert not training
-        return {"softmax/bias": self._gradient}
-
-
 def test_the_log_odds_of_the_first_two_classes():
-    models = MadeUpModels([[[0.6, 0.2, 0.2], [0.0, 0.5, 0.5]]], [])
+    probabilities = np.array([[[0.6, 0.2, 0.2], [0.0, 0.4, 0.6]]])
+    models = types.SimpleNamespace(predict=lambda x: probabilities)
     odds = recipe.log_odds(models, None)
-    np.testing.assert_allclose(odds, [[np.log(3), np.log(1e-37 / 0.5)]])
+    np.testing.assert_allclose(odds, [[np.log(3), np.log(1e-37 / 0.4)]])
 
 
-def test_the_error_of_the_gradient():
-    # Predictions minus labels are (-.4, .4) and (.2, -.2); their mean is (-.1, .1).
-    models = MadeUpModels([[[0.6, 0.4], [0.2, 0.8]]], [[-0.1, 0.13]])
-    split = types.SimpleNamespace(x=None, y=np.array([[0, 1]]))
-    assert recipe.gradient_error(models, split) == pytest.approx(0.03)
+def test_the_bend_is_the_largest_distance_from_the_line_between_the_ends(monkeypatch):
+    monkeypatch.setattr(recipe, "SHARES", [0, 0.5, 1])
+    odds = np.array([[4.0, 2.0, 0.0], [4.0, 5.0, 0.0], [4.0, -1.0, 0.0]])
+    np.testing.assert_allclose(recipe.bend(odds), [0, 3, 3])
 
 
 @pytest.fixture
 def judged(made_up, monkeypatch):
-    """`judged(bend, error, lead)` runs the recipe on made-up odds, gradients and accuracies."""
+    """`judged(alone, hidden, lead)` runs the recipe on made-up bends, in nats, and accuracies."""
 
-    def run(bend, error, lead):
+    def run(alone, hidden, lead):
         rng = np.random.default_rng(0)
-        odds = 5 - 10 * recipe.SHARES + bend * np.sin(np.pi * recipe.SHARES)
+        bends = {recipe.REGRESSION: alone, recipe.HIDDEN: hidden}
+
+        def log_odds(models, x):
+            arc = bends[models] * np.sin(np.pi * recipe.SHARES)
+            return 5 - 10 * recipe.SHARES + np.outer(1 + rng.random(6) / 100, arc)
 
         class MadeUpLab(Lab):
             def tune(self, build_model, variants, data, *, epochs, learning_rate):
@@ -69,8 +59,7 @@ def judged(made_up, monkeypatch):
                 self.results.models = lambda name: name
                 return self.results
 
-        monkeypatch.setattr(recipe, "log_odds", lambda models, x: np.stack([odds] * 6))
-        monkeypatch.setattr(recipe, "gradient_error", lambda models, split: error)
+        monkeypatch.setattr(recipe, "log_odds", log_odds)
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
         assert list(lab.figures) == ["figure.png", "figure-test.png"]
@@ -80,9 +69,8 @@ def judged(made_up, monkeypatch):
 
 
 def test_where_the_course_is_right_every_claim_holds(judged):
-    assert judged(bend=0, error=1e-8, lead=0.02) == ["holds"] * 5
+    assert judged(alone=0, hidden=3, lead=0.02) == ["holds"] * 3
 
 
-def test_where_it_is_wrong_only_its_worked_examples_hold(judged):
-    verdicts = judged(bend=0.01, error=1e-4, lead=-0.02)
-    assert verdicts == ["does not hold"] * 2 + ["holds"] * 2 + ["does not hold"]
+def test_where_it_is_wrong_none_does(judged):
+    assert judged(alone=0.01, hidden=0.5, lead=-0.02) == ["does not hold"] * 3
