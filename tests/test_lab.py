@@ -711,6 +711,18 @@ def test_the_table_shows_the_chosen_variants_by_their_row_names(lab, made_up):
     assert lab.rows == {"a, 1": ("a", 1)}
 
 
+def test_the_fastest_of_so_many_calls_is_timed(lab, monkeypatch):
+    clock, spent = [10.0], iter([0.5, 2, 0.25, 3])
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    def work(a, b):
+        assert (a, b) == (1, 2)
+        clock[0] += next(spent)
+
+    assert lab().milliseconds(work, 1, 2) == 500
+    assert lab().milliseconds(work, 1, 2, fastest_of=3) == 250
+
+
 def test_rank_correlation_is_spearmans(lab):
     assert lab().rank_correlation([1, 2, 3, 4], [1, 4, 9, 10]) == pytest.approx(1)
     assert lab().rank_correlation([1, 2, 3], [3, 2, 2.5]) == pytest.approx(-0.5)
