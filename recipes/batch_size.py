@@ -71,18 +71,6 @@ def epochs_in_equal_time(size):
     return max(1, round(steps * size / EXAMPLES))
 
 
-def milliseconds(model, x, y):
-    """Return how long a step on these examples takes, the fastest of ten."""
-    import time
-
-    seconds = []
-    for _ in range(10):
-        start = time.perf_counter()
-        model.train_on_batch(x, y)
-        seconds.append(time.perf_counter() - start)
-    return 1000 * min(seconds)
-
-
 def run(lab):
     """Train at equal epochs and at equal time, at the best learning rates; time plain Keras."""
     data = lab.data(examples=EXAMPLES)
@@ -113,12 +101,13 @@ def run(lab):
     lab.figure(lab.dots(test, each=(BY_EPOCHS, BY_TIME)))
 
     model = build_model(data.input_shape, data.num_classes, **PLAIN)
-    x = np.resize(data.train.x, (max(TIMED), *data.input_shape))  # over and over again
-    y = np.resize(data.train.y, max(TIMED))
     times = {}
     for size in TIMED:
-        model.train_on_batch(x[:size], y[:size])  # not timed: it traces the step
-        times[size] = [milliseconds(model, x[:size], y[:size]) for _ in lab.seeds]
+        x = np.resize(data.train.x, (size, *data.input_shape))  # over and over again
+        y = np.resize(data.train.y, size)
+        step = model.train_on_batch
+        step(x, y)  # not timed: it traces the step
+        times[size] = [lab.milliseconds(step, x, y, fastest_of=10) for _ in lab.seeds]
     time = lab.measure(times, unit="ms", label="time of a step")
     axes = {"x_label": "examples in a batch", "limits": (0, None)}
     lab.figure(lab.lines(time, along=TIMED, **axes), name="seconds")

@@ -17,25 +17,20 @@ def test_equal_time_is_as_many_examples_and_overheads():
         assert time == pytest.approx(192 * 1008, rel=0.02)
 
 
-def test_the_fastest_of_ten_steps_counts(monkeypatch):
-    clock, spent = [0.0], iter([5, 4, 3, 2, 9, 8, 7, 6, 5, 4])
-
-    class Model:
-        def train_on_batch(self, x, y):
-            clock[0] += next(spent)
-
-    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
-    assert recipe.milliseconds(Model(), None, None) == 2000
-
-
 @pytest.fixture
-def judged(made_up, monkeypatch):
+def judged(made_up):
     """`judged(by_epochs, by_time)` runs the recipe on made-up test accuracies in %, by size."""
 
     def run(by_epochs, by_time):
         ends = dict(zip(recipe.VARIANTS, [*by_epochs, *by_time], strict=True))
+        sizes = []
 
         class MadeUpLab(Lab):
+            def milliseconds(self, step, x, y, *, fastest_of):
+                assert len(x) == len(y)
+                sizes.append(len(x))
+                return 1 + len(x) / 1000
+
             def tune(self, build_model, variants, data, *, epochs, batch_size, learning_rate):
                 assert variants == recipe.VARIANTS
                 self.plan = epochs, batch_size
@@ -55,9 +50,9 @@ def judged(made_up, monkeypatch):
                 self.results = made_up(runs, chance=0.1)
                 return self.results
 
-        monkeypatch.setattr(recipe, "milliseconds", lambda model, x, y: 1 + len(x) / 1000)
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
+        assert sizes == [8] * 6 + [128] * 6 + [512] * 6 + [2048] * 6
         assert list(lab.figures) == ["figure.png", "figure-seconds.png"]
         return [claim.verdict for claim in lab.claims]
 
