@@ -94,15 +94,6 @@ def fit(model, x, y, epochs):
     model.fit(x, y, batch_size=BATCH_SIZE, epochs=epochs, shuffle=False, verbose=0)
 
 
-def milliseconds(function, *arguments):
-    """Return how long a call takes."""
-    import time
-
-    start = time.perf_counter()
-    function(*arguments)
-    return 1000 * (time.perf_counter() - start)
-
-
 def run(lab):
     """Train the same network with fit and with a loop; then time a step of each way."""
     data, epochs = lab.data(examples=1000), lab.epochs(EPOCHS)
@@ -121,10 +112,10 @@ def run(lab):
         pairs = zip(models[FIT].get_weights(), models[LOOP].get_weights(), strict=True)
         deviations += [np.abs(by_fit - by_loop).max() for by_fit, by_loop in pairs]
         # Now that both are traced they are timed.
-        times[FIT].append(milliseconds(fit, models[FIT], x, y, epochs) / (epochs * steps))
-        times[LOOP].append(milliseconds(loop, step, x, y, epochs) / (epochs * steps))
-        times[EAGER].append(milliseconds(loop, eager_step, x, y, 1) / steps)
-        times[RETRACED].append(milliseconds(step, x[:BATCH_SIZE], y[:BATCH_SIZE], 1))
+        times[FIT].append(lab.milliseconds(fit, models[FIT], x, y, epochs) / (epochs * steps))
+        times[LOOP].append(lab.milliseconds(loop, step, x, y, epochs) / (epochs * steps))
+        times[EAGER].append(lab.milliseconds(loop, eager_step, x, y, 1) / steps)
+        times[RETRACED].append(lab.milliseconds(step, x[:BATCH_SIZE], y[:BATCH_SIZE], 1))
     time = lab.measure(times, unit="ms", label="time of a step")
 
     lab.claim(

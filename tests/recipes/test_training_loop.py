@@ -44,12 +44,6 @@ def test_a_graph_is_traced_anew_for_a_new_number(monkeypatch):
     assert len(calls) == 2  # Python runs only when it traces
 
 
-def test_milliseconds_of_one_call(monkeypatch):
-    clock = iter([10.0, 12.5])
-    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    assert recipe.milliseconds(lambda a, b: None, 1, 2) == 2500
-
-
 @pytest.fixture
 def judged(monkeypatch):
     """`judged(times, drift)` runs the recipe on made-up times and trainings.
@@ -73,7 +67,7 @@ def judged(monkeypatch):
         monkeypatch.setattr(recipe, "make_step", Step)
         monkeypatch.setattr(recipe, "loop", loop)
         monkeypatch.setattr(recipe, "fit", lambda model, x, y, epochs: None)
-        monkeypatch.setattr(recipe, "milliseconds", lambda *call: next(calls) + next(noise))
+        monkeypatch.setattr(Lab, "milliseconds", lambda *call: next(calls) + next(noise))
         lab = Lab(Options(), None, None, None)
         recipe.run(lab)
         return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
