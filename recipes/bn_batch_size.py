@@ -1,19 +1,13 @@
 """What happens to batch normalization with small batches, and does layer normalization care?
 
 Claim: batch normalization works badly with batches of 2 (Wu and He 2018, 4.1); layer normalization
-is robust to their size (Ba et al. 2016, 6.6). The noise of a batch's statistics regularizes, more
-with smaller batches (Deep Learning Specialization, course 2 week 3), which generalize better in
-ghost batches (Hoffer et al. 2017).
+is robust to their size (Ba et al. 2016, 6.6).
 Look for: in the figure, how far BN stays below LayerNorm at each batch size, whatever the learning
-rate; in figure-ghost, at which rates the noise of small batches lowers the test loss; in
-TensorBoard, under activations, h2_bn beside h2_ln for batches of 2.
+rate; in TensorBoard, under activations, h2_bn beside h2_ln for batches of 2.
 Why: of two values one is as far above their mean as the other is below it, so training sees each
 unit at 1 or -1, whatever the values; inference normalizes by moving averages, and meets values that
-training never saw. Layer normalization looks at one example at a time. A smaller batch also means
-more steps, so the noise is judged with ghost batches: each step follows the mean gradient of 128
-examples, which are normalized in batches of 8 or all together.
-Use: LayerNormalization where a batch can't hold more than a few examples. Don't make batches
-smaller for the sake of their noise.
+training never saw. Layer normalization looks at one example at a time.
+Use: LayerNormalization where a batch can't hold more than a few examples.
 Symptoms: batches have to be small; training learns, validation stays at chance
 Topic: Batch normalization
 """
@@ -29,7 +23,6 @@ def build_model(
     normalization="batch",
     bn_momentum=0.9,
     dropout=0.1,
-    batches_per_step=1,
     learning_rate=0.1,
 ):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
@@ -40,7 +33,6 @@ def build_model(
         normalization: what normalizes before each activation, "batch" or "layer".
         bn_momentum: momentum of the moving averages that inference uses.
         dropout: rate of Dropout after the last hidden layer.
-        batches_per_step: number of batches whose mean gradient a step follows.
         learning_rate: learning rate of SGD.
     """
     model = keras.Sequential([keras.Input(input_shape)])
@@ -55,9 +47,8 @@ def build_model(
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
     model.add(keras.layers.Dropout(dropout, name="dropout"))
     model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
-    accumulated = batches_per_step if batches_per_step > 1 else None
     model.compile(
-        optimizer=keras.optimizers.SGD(learning_rate, gradient_accumulation_steps=accumulated),
+        optimizer=keras.optimizers.SGD(learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -74,8 +65,7 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
     )
 
 
-WU_HE, BA, HOFFER = "Wu and He 2018, 4.1", "Ba et al. 2016, 6.6", "Hoffer et al. 2017"
-COURSE = "Deep Learning Specialization, course 2 week 3"
+WU_HE, BA = "Wu and He 2018, 4.1", "Ba et al. 2016, 6.6"
 EXAMPLES = 512  # for training
 TWO, SIXTEEN, MANY = "batches of 2", "batches of 16", "batches of 128"
 SIZES = {TWO: 2, SIXTEEN: 16, MANY: 128}
@@ -94,36 +84,21 @@ VARIANTS = {
     for name, size in SIZES.items()
     for rate in RATES
 }
-NOISY, QUIET = "ghost batches of 8", "ghost batches of 128"
-GHOST_SIZES = {NOISY: 8, QUIET: 128}
-GHOST_RATES = (0.1, 0.3, 1.0, 3.0)
-GHOSTS = {
-    (name, rate): {
-        "bn_momentum": 1 - size / EXAMPLES,
-        "dropout": 0.0,
-        "batches_per_step": 128 // size,
-        "learning_rate": rate,
-    }
-    for name, size in GHOST_SIZES.items()
-    for rate in GHOST_RATES
-}
 
 
 def run(lab):
-    """Train both normalizations with three batch sizes, and BN with ghost batches."""
-    data = lab.data(examples=EXAMPLES)
+    """Train both normalizations with three batch sizes, each at seven learning rates."""
     results = lab.train(
-        build_model, VARIANTS, data, epochs=EPOCHS, batch_size=SIZES, evaluate_every=10
-    )
-    ghosts = lab.train(
-        build_model, GHOSTS, data, epochs=40, batch_size=GHOST_SIZES, evaluate_every=10
+        build_model,
+        VARIANTS,
+        lab.data(examples=EXAMPLES),
+        epochs=EPOCHS,
+        batch_size=SIZES,
+        evaluate_every=10,
     )
     accuracy = results.final("test_accuracy")
     bn = {size: accuracy[results.best(BN, size)] for size in SIZES}
     ln = {size: accuracy[results.best(LN, size)] for size in SIZES}
-    noisy, quiet = ghosts.best(NOISY), ghosts.best(QUIET)
-    ghost_accuracy, ghost_loss = ghosts.final("test_accuracy"), ghosts.final("test_loss")
-    gap = ghost_loss - ghosts.final("train_loss")
 
     lab.claim(
         "with BN test accuracy is lower in batches of 2 than of 128, each at its best rate",
@@ -141,23 +116,18 @@ def run(lab):
         "128, each at its best rate",
         that=bn[SIXTEEN].within(1, of=bn[MANY]),
     )
-    lab.claim(
-        "test minus training loss is smaller in ghost batches of 8 than of 128, each at its best "
-        "rate",
-        source=COURSE,
-        that=gap[noisy] < gap[quiet],
-    )
-    lab.claim(
-        "test accuracy is higher in ghost batches of 8 than of 128, each at its best rate",
-        source=HOFFER,
-        that=ghost_accuracy[noisy] > ghost_accuracy[quiet],
-    )
     lab.table([results.best(kind, size) for kind in (BN, LN) for size in SIZES])
-    axis = {"x_label": "learning rate", "x_scale": "log"}
     lab.figure(
-        lab.lines(accuracy, along=RATES, each=SIZES, lines=(BN, LN), limits=(0, 103), **axis)
+        lab.lines(
+            accuracy,
+            along=RATES,
+            each=SIZES,
+            lines=(BN, LN),
+            limits=(0, 103),
+            x_label="learning rate",
+            x_scale="log",
+        )
     )
-    lab.figure(lab.lines(ghost_loss, along=GHOST_RATES, lines=GHOST_SIZES, **axis), name="ghost")
 
 
 if __name__ == "__main__":
