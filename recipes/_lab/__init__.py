@@ -58,6 +58,7 @@ data/header                whether the first row holds names or an example
 data/cells                 text cells -> numbers, dates
 data/arrays                an .npz file -> inputs and labels
 data/splits                a split for each seed, scaled by its training part
+data/encoders              raw values -> inputs of a model, by the training part
 data/dataset               examples in three parts
 data/understood            what was understood of a table
 data/wording               values in the words of an error message

@@ -628,6 +628,49 @@ def test_only_a_table_has_a_target_and_a_header(name, tmp_path):
     assert_has(message_of(path, header="none"), ["header 'none' is for a table", "omit it"])
 
 
+PICTURES = np.arange(20.0 * 3 * 6 * 5).reshape(20, 3, 6, 5)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"x": "X", "y": "y"},
+        {"x": "data", "y": "target"},
+        {"x": "arr_0", "y": "arr_1"},
+        {"x": "images", "y": "labels"},
+    ],
+)
+def test_arrays_by_other_names(names, tmp_path):
+    x = np.random.default_rng(0).random((20, 3))
+    source = read(str(save_npz(tmp_path, **{names["x"]: x, names["y"]: TWO_CLASSES})))
+    np.testing.assert_array_equal(source.raw, x)
+    np.testing.assert_array_equal(source.y, TWO_CLASSES)
+
+
+def test_arrays_of_three_parts(tmp_path):
+    x, y = np.random.default_rng(0).integers(0, 255, (60, 4, 4), np.uint8), np.arange(60) % 2
+    parts = {"train": slice(0, 30), "val": slice(30, 40), "test": slice(40, 60)}
+    arrays = {f"{part}_images": x[rows] for part, rows in parts.items()}
+    arrays |= {f"{part}_labels": y[rows][:, None] for part, rows in parts.items()}
+    source = read(str(save_npz(tmp_path, **arrays)))
+    np.testing.assert_array_equal(source.raw[..., 0], x[:40])
+    np.testing.assert_array_equal(source.raw_test[..., 0], x[40:])
+    np.testing.assert_array_equal(source.own_test, y[40:])
+    assert source.remarks[0].startswith("the 10 examples of x_val stand with those of x_train")
+
+
+def test_images_with_channels_first_are_turned(tmp_path):
+    source = read(str(save_npz(tmp_path, x=PICTURES, y=TWO_CLASSES)))
+    np.testing.assert_array_equal(source.raw[:, 2, 4, 1], PICTURES[:, 1, 2, 4])
+    assert source.example_shape == (3, 6, 5)
+    assert "channels first, are turned to (6, 5, 3)" in source.remarks[0]
+
+
+def test_labels_of_bytes(tmp_path):
+    y = np.where(TWO_CLASSES, b"caf\xc3\xa9", b"tea")
+    assert read(str(save_npz(tmp_path, x=np.zeros((20, 2)), y=y))).class_names == ("café", "tea")
+
+
 X = np.arange(40.0).reshape(20, 2)
 NAN, INFINITE = X.copy(), X.copy()
 NAN[3, 1] = NAN[4, 0] = np.nan
@@ -637,11 +680,11 @@ INFINITE[2, 0] = -np.inf
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({}, ["nothing", "expected x_train, y_train[, x_test, y_test] or x, y"]),
-        ({"a": X, "b": X}, ["arrays 'a', 'b'", "expected x_train"]),
+        ({}, ["nothing", "expected x and y, or x_train and y_train"]),
+        ({"a": X, "b": X}, ["arrays 'a', 'b'", "expected x and y"]),
         ({f"a\n{i:02}": X for i in range(30)}, [r"'a\n00'", r"'a\n09' and 20 more"]),
         ({"x": X}, ["arrays 'x'"]),
-        ({"x_train": X, "y_train": TWO_CLASSES, "x_test": X}, ["'x_test'", "expected"]),
+        ({"x_train": X, "y_train": TWO_CLASSES, "x_test": X}, ["only one of x_test and y_test"]),
         ({"x": X, "y": TWO_CLASSES[:-1]}, ["x has the shape (20, 2)", "y (19,)"]),
         ({"x": X, "y": np.array(1)}, ["y ()", "one label for each example"]),
         ({"x": X[:, 0], "y": TWO_CLASSES}, ["shape is (20,)", "(examples, features)"]),
@@ -655,7 +698,10 @@ INFINITE[2, 0] = -np.inf
         ({"x": X.astype(complex), "y": TWO_CLASSES}, ["x holds complex128, not numbers"]),
         ({"x": X.astype(object), "y": TWO_CLASSES}, ["pickled objects", "dtype str"]),
         ({"x": X, "y": TWO_CLASSES.astype(object)}, ["pickled objects", "numbers"]),
-        ({"x": X, "y": TWO_CLASSES.astype("S")}, ["y holds |S21", "whole numbers or text"]),
+        (
+            {"x": X, "y": TWO_CLASSES.astype("M8[s]")},
+            ["y holds datetime64", "whole numbers or text"],
+        ),
         ({"x": X, "y": X[:, 0] / 40}, ["20 distinct numbers such as 0.95", "classify"]),
         ({"x": X, "y": NAN[:, 0]}, [", y has 1 of 20 values", "NaN"]),
         ({"x": X, "y": np.ones((20, 2))}, ["y of shape (20, 2) is not one-hot"]),

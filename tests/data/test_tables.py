@@ -18,8 +18,8 @@ def column_of(cells, name="x", rows_read=None, decimal_comma=False):
         rows_read=rows_read or len(cells),
         where="here",
     )
-    column, rows = reading.column, np.arange(len(cells))
-    inputs = reading.encode(rows) if reading.encode else np.empty((len(cells), 0))
+    column, raw = reading.column, reading.raw
+    inputs = reading.fit(raw)(raw) if reading.fit else np.empty((len(cells), 0))
     assert inputs.shape == (len(cells), column.inputs)
     assert column.note.isprintable()
     return (column.kind, column.inputs, column.note), inputs

@@ -1,22 +1,32 @@
 """Arrays -> checked inputs and labels as text."""
 
+import functools
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from recipes._lab.data.splits import Source, coded_labels, codes, scaled
+from recipes._lab.data.encoders import fit_arrays
+from recipes._lab.data.splits import Source, coded_labels, codes
 from recipes._lab.data.wording import is_number, listed, one_line
 from recipes._lab.errors import UserError
 
-NPZ_LAYOUTS = ({"x", "y"}, {"x_train", "y_train"}, {"x_train", "y_train", "x_test", "y_test"})
+# What arrays are called, in lower case: of inputs, of labels, and of the part that they belong to.
+INPUTS = ("x", "images", "image", "data", "features", "inputs", "arr_0")
+LABELS = ("y", "labels", "label", "target", "targets", "classes", "arr_1")
+PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+EXPECTED = "expected x and y, or x_train and y_train, also with x_val, y_val, x_test, y_test"
+CHANNELS = (1, 3, 4)  # of images: grey, colours, colours with opacity
 
 # Decimal labels, and any numbers of a .csv, with more distinct values than this are a quantity.
 MAX_NUMERIC_CLASSES = 100
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of the file, whose names are one of `NPZ_LAYOUTS`."""
+    """Return the arrays of the file: x and y, or x_train, y_train and perhaps x_val, ..., y_test.
+
+    They may be called otherwise in the file, see `INPUTS`, `LABELS` and `PARTS`.
+    """
     where = repr(str(path))
     damaged = f"{where} is no .npz archive, or a damaged or incomplete one; write it anew"
     if not zipfile.is_zipfile(path):
@@ -24,8 +34,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             found = archive.files
-            keys = set.union(*NPZ_LAYOUTS).intersection(found)
-            arrays = {key: np.asarray(archive[key]) for key in keys}
+            names = _recognized(found)
+            arrays = {name: np.asarray(archive[file]) for name, file in names.items()}
     except Exception as error:  # a damaged archive fails in more ways than can be listed
         if "Object arrays" not in str(error):
             raise UserError(f"{damaged} ({one_line(error)})") from error
@@ -33,60 +43,119 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             f"{where} holds pickled objects, which could run code and are not read; "
             "save arrays of numbers, or of text with dtype str"
         ) from error
-    if keys not in NPZ_LAYOUTS:
-        raise UserError(
-            f"{where} holds the arrays {listed(found)}; "
-            "expected x_train, y_train[, x_test, y_test] or x, y"
-        )
+    if set(arrays) != {"x", "y"} and not {"x_train", "y_train"} <= set(arrays):
+        raise UserError(f"{where} holds the arrays {listed(found)}; {EXPECTED}")
+    for part in ("val", "test"):
+        if (f"x_{part}" in arrays) != (f"y_{part}" in arrays):
+            raise UserError(f"{where} holds only one of x_{part} and y_{part}; give both")
     return arrays
 
 
+def _recognized(found: list[str]) -> dict[str, str]:
+    """Return the names in the file by ours, as far as they tell what they are."""
+    names = {}
+    for name in found:
+        part, kind = "", name.lower()
+        for word, meant in PARTS.items():
+            if (rest := _without(kind, word)) is not None:
+                part, kind = f"_{meant}", rest
+                break
+        if kind in INPUTS or kind in LABELS:
+            names.setdefault(f"{'x' if kind in INPUTS else 'y'}{part}", name)
+    return names
+
+
+def _without(name: str, word: str) -> str | None:
+    """Return a name without a word at one of its ends, or None if it has none."""
+    if name.startswith(f"{word}_"):
+        return name.removeprefix(f"{word}_")
+    return name.removesuffix(f"_{word}") if name.endswith(f"_{word}") else None
+
+
 def from_arrays(name: str, where: str, arrays: dict[str, np.ndarray]) -> Source:
-    """Return the source of arrays in one of `NPZ_LAYOUTS`; `where` begins error messages."""
+    """Return the source of arrays called as `read_npz` calls them.
+
+    Args:
+        name: what to call it in results.
+        where: begins error messages.
+        arrays: inputs and labels.
+    """
     part = "" if "x" in arrays else "_train"
     has_test = "x_test" in arrays
     x, labels = _examples(arrays, part, where)
+    remarks = []
+    if "x_val" in arrays:
+        x_val, val_labels = _examples(arrays, "_val", where)
+        _check_alike(x, x_val, "val", where)
+        x, labels = np.concatenate([x, x_val]), labels + val_labels
+        remarks.append(
+            f"the {len(x_val)} examples of x_val stand with those of x_train: each seed draws a "
+            "validation part of its own"
+        )
     class_names, y = coded_labels(labels, f"{where}, y{part}", parts=2 if has_test else 3)
-    tests, own_test = [], None
+    x_test = own_test = None
     if has_test:
         x_test, test_labels = _examples(arrays, "_test", where)
-        if x_test.shape[1:] != x.shape[1:]:
-            raise UserError(
-                f"{where}: one example has the shape {x.shape[1:]} in x_train, but "
-                f"{x_test.shape[1:]} in x_test; give both the same"
-            )
+        _check_alike(x, x_test, "test", where)
         unknown = sorted(set(test_labels) - set(class_names))
         if unknown:
             raise UserError(
                 f"{where}, y_test: the labels {listed(unknown)} do not occur in y_train; "
                 "every class needs training examples"
             )
-        tests, own_test = [x_test], codes(test_labels, class_names)
+        own_test = codes(test_labels, class_names)
+    shape = arrays[f"x{part}"].shape[1:]
+    if shape[:1] != x.shape[1:2]:
+        remarks.append(
+            f"images of shape {shape}, channels first, are turned to {x.shape[1:]}, channels last"
+        )
+    return Source(
+        name,
+        class_names,
+        y,
+        x,
+        functools.partial(fit_arrays, where=where),
+        raw_test=x_test,
+        own_test=own_test,
+        example_shape=shape,
+        remarks=tuple(remarks),
+    )
 
-    def inputs(rows):
-        return scaled([*(x[part] for part in rows), *tests], where)
 
-    return Source(name, class_names, y, inputs, own_test)
+def _check_alike(x: np.ndarray, others: np.ndarray, part: str, where: str) -> None:
+    if others.shape[1:] != x.shape[1:]:
+        raise UserError(
+            f"{where}: one example has the shape {x.shape[1:]} in x_train, but "
+            f"{others.shape[1:]} in x_{part}; give both the same"
+        )
 
 
 def _examples(arrays: dict[str, np.ndarray], part: str, where: str) -> tuple[np.ndarray, list[str]]:
     """Return x{part}, images with a channel axis, and the labels of y{part}."""
     x, y = arrays[f"x{part}"], arrays[f"y{part}"]
-    here = f"{where}, x{part}"
-    if x.dtype.kind not in "buif":
-        raise UserError(f"{here} holds {x.dtype}, not numbers; give integers or floats")
-    if x.ndim not in (2, 3, 4) or x.size == 0:
-        raise UserError(
-            f"{here} {'is empty' if x.size == 0 else 'is no table or images'}: its shape is "
-            f"{x.shape}; expected (examples, features) or (examples, height, width[, channels])"
-        )
     if y.shape[:1] != x.shape[:1]:
         raise UserError(
             f"{where}: x{part} has the shape {x.shape}, but y{part} {y.shape}; "
             "give one label for each example"
         )
-    check_finite(x, here)
-    return (x[..., np.newaxis] if x.ndim == 3 else x), labels_of(y, f"{where}, y{part}")
+    return checked_inputs(x, f"{where}, x{part}"), labels_of(y, f"{where}, y{part}")
+
+
+def checked_inputs(x: np.ndarray, where: str) -> np.ndarray:
+    """Return examples of an array, images with a channel axis, which is the last."""
+    if x.dtype.kind not in "buif":
+        raise UserError(f"{where} holds {x.dtype}, not numbers; give integers or floats")
+    if x.ndim not in (2, 3, 4) or x.size == 0:
+        raise UserError(
+            f"{where} {'is empty' if x.size == 0 else 'is no table or images'}: its shape is "
+            f"{x.shape}; expected (examples, features) or (examples, height, width[, channels])"
+        )
+    check_finite(x, where)
+    if x.ndim == 3:
+        return x[..., np.newaxis]
+    if x.ndim == 4 and x.shape[1] in CHANNELS and min(x.shape[2:]) > max(CHANNELS):
+        return np.moveaxis(x, 1, 3)
+    return x
 
 
 def labels_of(y: np.ndarray, where: str) -> list[str]:
@@ -94,6 +163,8 @@ def labels_of(y: np.ndarray, where: str) -> list[str]:
 
     y holds whole numbers or text, (examples,) or (examples, 1), or is one-hot (examples, classes).
     """
+    if y.dtype.kind == "S":
+        y = np.char.decode(y, "utf-8")
     kind = y.dtype.kind
     if kind not in "buifU":
         raise UserError(f"{where} holds {y.dtype}; labels are whole numbers or text (dtype str)")

@@ -7,6 +7,7 @@ and no value has to be invented. Which columns come of it is the same in every s
 splits train one architecture.
 """
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ import numpy as np
 
 from recipes._lab.data.arrays import check_finite
 from recipes._lab.data.cells import MISSING, Numbers, as_dates, as_numbers
-from recipes._lab.data.splits import in_range, standardized
+from recipes._lab.data.encoders import OneHot, Standardizer
 from recipes._lab.data.understood import Column
 from recipes._lab.data.wording import listed
 
@@ -34,15 +35,14 @@ class Reading:
 
     Args:
         column: what was understood.
-        encode: `encode(train)` returns the inputs of all rows, float32 (rows, inputs), scaled by
-            the training rows; None if the column is left out.
-        values: numbers, float64 (rows, values), by which the column can be compared with the
-            target; None if it has none.
+        raw: numbers, float64 (rows, values), NaN where missing; or text, (rows,). None if nothing
+            can be compared with the target.
+        fit: `fit(raw)` of the training rows returns the encoder; None if the column is left out.
     """
 
     column: Column
-    encode: Callable[[np.ndarray], np.ndarray] | None = None
-    values: np.ndarray | None = None
+    raw: np.ndarray | None = None
+    fit: Callable[[np.ndarray], Standardizer | OneHot] | None = None
 
 
 def read_column(
@@ -68,9 +68,8 @@ def read_column(
         return _numeric(name, numbers, rows_read, where)
     if (dates := as_dates(cells)) is not None:
         note = _joined(f"{dates.note} → year, month, weekday", _missing(dates.parts[:, 0]))
-        return Reading(
-            Column(name, "date", 3, note), _standardizing(dates.parts, where), dates.parts
-        )
+        fit = functools.partial(Standardizer.fit, where=where)
+        return Reading(Column(name, "date", 3, note), dates.parts, fit)
     return _categories(name, cells, decimal_comma)
 
 
@@ -97,9 +96,9 @@ def _numeric(name: str, numbers: Numbers, rows_read: int, where: str) -> Reading
         return Reading(Column(name, "constant", 0, note))
     by_row = values[:, np.newaxis]
     if why := _identifies(name, values, rows_read):
-        return Reading(Column(name, "identifier", 0, why), values=by_row)
+        return Reading(Column(name, "identifier", 0, why), by_row)
     column = Column(name, "numeric", 1, _joined(note, _missing(values)))
-    return Reading(column, _standardizing(by_row, where), by_row)
+    return Reading(column, by_row, functools.partial(Standardizer.fit, where=where))
 
 
 def _identifies(name: str, values: np.ndarray, rows_read: int) -> str:
@@ -127,7 +126,8 @@ def _categories(name: str, cells: list[str], decimal_comma: bool) -> Reading:
     if len(known) > 2 and len(set(known)) == len(known):
         note = _joined("all different", _not_numbers(known, decimal_comma))
         return Reading(Column(name, "identifier", 0, note))
-    cells, joined = join_spellings(cells)
+    texts = cells
+    cells, joined = join_spellings(texts)
     counts = Counter(cells)
     if len(counts) == 1:
         return Reading(Column(name, "constant", 0, "; ".join(joined)))
@@ -137,9 +137,11 @@ def _categories(name: str, cells: list[str], decimal_comma: bool) -> Reading:
     if not categories:
         note = _joined(f"{len(counts)} different, none in {enough:.0f} rows or more", why_text)
         return Reading(Column(name, "text", 0, note))
-    position = {category: code for code, category in enumerate(categories)}
-    one_hot = np.eye(len(categories) + 1, len(categories), dtype=np.float32)  # the last row is 0
-    encoded = one_hot[[position.get(cell, -1) for cell in cells]]
+    codes = {category: code for code, category in enumerate(categories)}
+    positions = {
+        text: codes[cell] for text, cell in zip(texts, cells, strict=True) if cell in codes
+    }
+    encoder = OneHot(positions, len(categories))
     empty = counts.pop("", 0)
     rare = len(counts) - len([category for category in categories if category])
     note = _joined(
@@ -149,7 +151,7 @@ def _categories(name: str, cells: list[str], decimal_comma: bool) -> Reading:
         why_text,
     )
     column = Column(name, "categories", len(categories), note)
-    return Reading(column, lambda train: encoded, encoded)
+    return Reading(column, np.array(texts, object), lambda train: encoder)
 
 
 def _not_numbers(cells: Iterable[str], decimal_comma: bool) -> str:
@@ -160,18 +162,3 @@ def _not_numbers(cells: Iterable[str], decimal_comma: bool) -> str:
     if 0 < len(others) <= (1 - MOSTLY_NUMBERS) * len(distinct):
         return f"numbers but for {listed(others, 3)}"
     return ""
-
-
-def _standardizing(values: np.ndarray, where: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the encoder of numbers, (rows, columns)."""
-    missing = np.isnan(values)
-
-    def encode(train):
-        filled = values.copy()
-        for column, absent in enumerate(missing.T):
-            known = values[train, column][~absent[train]]
-            filled[absent, column] = np.median(known) if known.size else 0.0
-        (scaled,) = in_range([standardized(filled, filled[train])], where)
-        return scaled
-
-    return encode

@@ -40,9 +40,9 @@ def _given_away(readings, y):
     rows = np.random.default_rng(0).permutation(len(y))[:ROWS]
     for reading in readings:
         name, kind = reading.column.name, reading.column.kind
-        if reading.encode is None:
+        if reading.fit is None:
             continue
-        accuracy = _accuracy(reading.values[rows], y[rows], kind)
+        accuracy = _accuracy(_numbers(reading)[rows], y[rows], kind)
         if accuracy >= GIVEN_AWAY:
             yield (
                 f"{name!r} alone predicts {accuracy:.1%} of the classes (always the most frequent "
@@ -50,13 +50,18 @@ def _given_away(readings, y):
             )
 
 
+def _numbers(reading):
+    """Return a column in numbers, (rows, values): categories as columns of 0 and 1."""
+    return reading.fit(None)(reading.raw) if reading.raw.dtype == object else reading.raw
+
+
 def _in_order(readings, y):
     shares = np.bincount(y) / len(y)
     changes_by_chance = (len(y) - 1) * (1 - (shares**2).sum())
     for reading in readings:
-        if reading.column.kind != "identifier" or reading.values is None:
+        if reading.column.kind != "identifier" or reading.raw is None:
             continue
-        by_identifier = y[np.argsort(reading.values[:, 0])]
+        by_identifier = y[np.argsort(reading.raw[:, 0])]
         if np.count_nonzero(np.diff(by_identifier)) < IN_ORDER * changes_by_chance:
             yield (
                 f"the identifier {reading.column.name!r}, left out, is in the order of the "

@@ -1,4 +1,4 @@
-"""Examples -> a stratified split for each seed; inputs -> scaled by the training part alone."""
+"""Examples -> a stratified split for each seed, encoded by its training part alone."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recipes._lab.data.dataset import Dataset, Split
+from recipes._lab.data.encoders import Raw, rows_of
 from recipes._lab.data.understood import Understood
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError
@@ -24,19 +25,27 @@ class Source:
         name: what to call it in results.
         class_names: what label 0, 1, ... stands for.
         y: labels 0..C-1 of the examples to be split, int32, (examples,).
-        inputs: `inputs(rows)` returns the inputs of each part, scaled by the first, the training
-            part; `rows` are the indices of each part's examples. A test part that the source
-            brings follows as the last one.
-        own_test: labels of a test part that the source brings, or None.
+        raw: the examples as they were read: numbers, (examples, ...), or columns by name.
+        fit: `fit(raw)` of the training part returns its encoder: raw values -> inputs, float32.
+        raw_test: examples of a test part that the source brings, or None.
+        own_test: its labels, or None.
+        groups: number of each example's group, which stays in one part, (examples,); or None.
+        example_shape: of one example in the source's file, where arrays were turned; else None.
         understood: what was understood of a user's table, or None.
+        remarks: what was decided on the way, a sentence each, where it is no table.
     """
 
     name: str
     class_names: tuple[str, ...]
     y: np.ndarray
-    inputs: Callable[[list[np.ndarray]], list[np.ndarray]]
+    raw: Raw
+    fit: Callable[[Raw], Callable[[Raw], np.ndarray]]
+    raw_test: np.ndarray | None = None
     own_test: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    example_shape: tuple[int, ...] | None = None
     understood: Understood | None = None
+    remarks: tuple[str, ...] = ()
 
     def split(self, seed: int | None = None) -> Dataset:
         """Return the examples in three parts.
@@ -44,13 +53,37 @@ class Source:
         Args:
             seed: each has a split of its own; None for one that belongs to no seed.
         """
+        return self._encoded(self._rows(seed))[0]
+
+    def split_to_keep(self, seed: int | None, refit: bool):
+        """Return the split of a model that is to be kept, and the encoder of its inputs.
+
+        Args:
+            seed: as in `split`.
+            refit: whether to train on the validation part as well; it then says nothing.
+        """
+        train, validation, *test = self._rows(seed)
+        if refit:
+            train = np.concatenate([train, validation])
+        return self._encoded([train, validation, *test])
+
+    def _rows(self, seed):
         parts = 3 if self.own_test is None else 2
         generator = np.random.default_rng(0 if seed is None else seed_from(seed, "split"))
-        rows = draw_split(self.y, parts, generator)
+        if self.groups is not None:
+            return draw_split_of_groups(self.y, self.groups, parts, generator)
+        return draw_split(self.y, parts, generator)
+
+    def _encoded(self, rows):
+        """Return the dataset of these rows, and its encoder."""
+        raw = [rows_of(self.raw, part) for part in rows]
         labels = [self.y[part] for part in rows]
+        encode = self.fit(raw[0])
         if self.own_test is not None:
+            raw.append(self.raw_test)
             labels.append(self.own_test)
-        return Dataset(self.name, self.class_names, *map(Split, self.inputs(rows), labels))
+        splits = map(Split, map(encode, raw), labels)
+        return Dataset(self.name, self.class_names, *splits), encode
 
 
 class Splits:
@@ -194,41 +227,22 @@ def draw_split(y: np.ndarray, parts: int, generator: np.random.Generator) -> lis
     return [generator.permutation(np.concatenate(part)) for part in zip(*pieces, strict=True)]
 
 
+def draw_split_of_groups(
+    y: np.ndarray, groups: np.ndarray, parts: int, generator: np.random.Generator
+) -> list[np.ndarray]:
+    """Draw the rows of each part, as `draw_split`, so that every group lies in one of them.
+
+    The shares of the classes come as close as the groups allow.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold  # takes half a second to import
+
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=int(generator.integers(2**31)))
+    fifths = [rows for _, rows in folds.split(y, y, groups)]
+    pieces = [np.concatenate(fifths[parts - 1 :]), *fifths[: parts - 1]]
+    return [generator.permutation(part) for part in pieces]
+
+
 def codes(labels: list[str], class_names: tuple[str, ...]) -> np.ndarray:
     """Return each label's position among the class names, int32 (examples,)."""
     position = {label: code for code, label in enumerate(class_names)}
     return np.array([position[label] for label in labels], np.int32)
-
-
-def scaled(inputs: list[np.ndarray], where: str) -> list[np.ndarray]:
-    """Return the inputs as float32, scaled by the module's rule; the first are for training."""
-    train = inputs[0]
-    low, high = float(train.min()), float(train.max())
-    if train.ndim > 2 or train.dtype == np.uint8:
-        divisor = max(-low, high) or 1.0
-        with np.errstate(over="ignore"):
-            return in_range([np.divide(x, divisor, dtype=np.float32) for x in inputs], where)
-    if low >= 0 and high <= 1:
-        return [x.astype(np.float32) for x in inputs]
-    return in_range([standardized(x, train) for x in inputs], where)
-
-
-def in_range(scaled: list[np.ndarray], where: str) -> list[np.ndarray]:
-    """Return scaled inputs; a UserError if some became infinite."""
-    if not all(np.isfinite(x).all() for x in scaled):
-        raise UserError(
-            f"{where} holds values so far from those of the training part that float32 can't hold "
-            "them after scaling; clip them, or leave these examples out"
-        )
-    return scaled
-
-
-def standardized(x: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Return x as float32 with the training mean 0 and standard deviation 1 in each column."""
-    train = train.astype(np.float64)
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    # Rounding leaves a constant column a deviation of about 1e-16 of its mean. Such a column has
-    # no scale of its own; the division by infinity makes it 0 in every part.
-    deviation = np.where(deviation > 1e-12 * np.abs(mean), deviation, np.inf)
-    with np.errstate(over="ignore"):
-        return ((x - mean) / deviation).astype(np.float32)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from recipes._lab.data import smells
 from recipes._lab.data.columns import read_column
+from recipes._lab.data.encoders import Columns
 from recipes._lab.data.reading import Cells, read_cells
 from recipes._lab.data.splits import Source, coded_labels
 from recipes._lab.data.target import could_be_target, read_labels
@@ -45,17 +46,16 @@ def _from_table(name, path, target, header, stamp) -> Source:
     class_names, y = coded_labels(labels, here, parts=3)
     columns = table.columns[[bool(label) for label in found.labels]]
     readings = _readings(table, columns.drop(columns=target), where)
-    encoders = [reading.encode for reading in readings if reading.encode]
-    if not encoders:
+    used = {reading.column.name: reading for reading in readings if reading.fit}
+    if not used:
         why = listed(f"{r.column.name}: {r.column.kind}" for r in readings)
         raise UserError(
             f"{where} has nothing to learn from beside its target {target!r} ({why}); add columns "
             "of numbers, or of text that repeats"
         )
 
-    def inputs(rows):
-        x = np.concatenate([encode(rows[0]) for encode in encoders], axis=1)
-        return [x[part] for part in rows]
+    def fit(raw):
+        return Columns({name: reading.fit(raw[name]) for name, reading in used.items()})
 
     whole = columns.assign(**{target: labels})
     understood = Understood(
@@ -68,7 +68,8 @@ def _from_table(name, path, target, header, stamp) -> Source:
         remarks=(*table.remarks, *found.remarks),
         warnings=tuple(smells.warnings(readings, whole, y, class_names)),
     )
-    return Source(name, class_names, y, inputs, understood=understood)
+    raw = {name: reading.raw for name, reading in used.items()}
+    return Source(name, class_names, y, raw, fit, understood=understood)
 
 
 def _target(columns: pd.DataFrame, target: str | None, where: str) -> str:
