@@ -11,6 +11,8 @@ publishing/claims          recipes/results/ -> every claim with its verdicts
 tuning/search              a recipe's search space -> trials in stages, figures, the best model
 output/terminal            progress and verdicts -> lines that a terminal shows
 run                        a recipe -> its folder, its files, the saved model
+predicting                 a saved model and new examples -> a file of predictions
+saving                     a trained model -> a file that takes raw examples
 calls                      a recipe's calls of lab, checked before anything is trained
 lab                        what a recipe talks to: data, train, tune, search, claim, figure
 output/report              a run -> its page, report.html
@@ -27,6 +29,7 @@ tuning/oracles             keras-tuner's oracles, whose searches can be resumed
 tuning/choosing            one argument of each variant, chosen on validation
 tuning/space               scales, narrowed ranges, importance of hyperparameters
 results                    what training gave, asked by variant and seed
+scores                     predictions and labels -> accuracy, also of each class
 training/models            trained models side by side: outputs of every layer, gradients, weights
 training/cluster           chunks of members -> Ray
 training/population        compiled Sequentials -> trained together, one graph per architecture
@@ -49,6 +52,8 @@ evidence                   paired differences -> interval, verdict in words
 catalogue                  recipes' files -> what they say of themselves
 digest                     what results depend on, as one digest
 data/sources               a name or a path -> examples, labels, class names
+data/folders               images, one folder a class -> inputs and labels
+data/new_rows              another file -> what a saved model takes
 data/tables                a file with a table -> inputs and labels, and what was understood
 data/smells                what smells in a table: columns that give the classes away, ...
 data/target                the column that holds the classes -> labels of the rows to be used

@@ -67,8 +67,8 @@ def _parser():
     # Seeds from 1000 on are the gallery's.
     add("--seeds", type=_count(1000), metavar="N", help=SEEDS_HELP)
     add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
-    add("--save-model", type=_path, metavar="FILE", help="keep the best model as a .keras file")
     add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
+    _add_model(add)
     add = command("search", search_recipe, "search a recipe's hyperparameters")
     _add_common(add)
     add("--trials", type=_count(10**5), default=100, metavar="N", help="how many (if not 100)")
@@ -78,6 +78,11 @@ def _parser():
     add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
     add("--discard", action="store_true", help="prune the worse half of each batch, twice")
     add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
+    _add_model(add)
+    add = command("predict", predict_rows, "predict the classes of new examples with a saved model")
+    add("model", type=_path, metavar="MODEL", help="a .keras file that a run or a search has saved")
+    add("data", type=_path, metavar="DATA", help="a table, an .npz or a folder of images")
+    add("--out", type=_path, metavar="FILE", help="a .csv (if not runs/predictions/<data>.csv)")
     add = command("inspect", inspect_data, "show what is understood of data, and train nothing")
     _add_data(add)
     add = command("tensorboard", serve_tensorboard, "serve the logs of runs on 127.0.0.1")
@@ -105,13 +110,21 @@ def _add_common(add):
     """Add what all commands take that train a recipe."""
     add("name", metavar="NAME", help="the recipe, as `list` shows it")
     _add_data(add)
+    add("--examples", type=_count(10**9), metavar="N", help="train on so many at the most")
     add("--quick", action="store_true", help="seconds; for trying, not for judging")
     add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
+
+
+def _add_model(add):
+    """Add what keeps the best model."""
+    add("--save-model", type=_path, metavar="FILE", help="keep the best model as a .keras file")
+    add("--refit", action="store_true", help="train it once more, on the validation part as well")
 
 
 def _add_data(add):
     """Add what says which data to take."""
     add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv, ...")
+    add("--group", metavar="COLUMN", help="of a table: equal values stay in one part of a split")
     add("--target", metavar="COLUMN", help="of a table: the one of the classes (if not the last)")
     add(
         "--header",
@@ -155,8 +168,7 @@ def list_recipes(_):
 def run_recipe(arguments):
     """Run a recipe and show what came of it."""
     _check_name(arguments.name)
-    if arguments.save_model is not None:
-        _check_model_path(arguments.save_model)
+    _check_model_path(arguments)
     start = time.perf_counter()
     quiet.import_tensorflow()
     from recipes._lab import lab, run
@@ -174,6 +186,7 @@ def run_recipe(arguments):
 def search_recipe(arguments):
     """Search a recipe's hyperparameters and show what came of it."""
     _check_name(arguments.name)
+    _check_model_path(arguments)
     if arguments.stages > arguments.trials:
         raise UserError(
             f"{arguments.trials} trials are too few for {arguments.stages} stages; give one or "
@@ -199,8 +212,22 @@ def inspect_data(arguments):
     from recipes._lab.output import terminal
 
     console, *_ = terminal.speaking()
-    source = data.read(arguments.data, arguments.target, arguments.header)
+    source = data.read(arguments.data, arguments.target, arguments.header, arguments.group)
     terminal.show_data(console, source)
+
+
+def predict_rows(arguments):
+    """Predict the classes of new examples, and show what came of it."""
+    out = arguments.out
+    if out is not None and not out.endswith(".csv"):
+        raise UserError(f"--out {out!r} (OUT=) must end in .csv")
+    quiet.import_tensorflow()
+    from recipes._lab import predicting
+    from recipes._lab.output import terminal
+
+    console, *_ = terminal.speaking()
+    predictions, path = predicting.predict(arguments.model, arguments.data, out)
+    terminal.show_predictions(console, predictions, path)
 
 
 def serve_tensorboard(arguments):
@@ -233,15 +260,14 @@ def write_notebook(arguments):
 
     _check_name(arguments.name)
     path = Path(arguments.out) / "notebooks" / f"{arguments.name}.ipynb"
-    names = ("target", "header", "seeds", "epochs", "quick")
+    names = ("target", "header", "group", "examples", "seeds", "epochs", "quick")
     given = {name: getattr(arguments, name) for name in names}
     options = {"data": arguments.data} | {name: value for name, value in given.items() if value}
     if arguments.data not in data.NAMES:  # a notebook runs in its own folder
         options["data"] = os.path.abspath(os.path.expanduser(arguments.data))
-    if arguments.data not in data.NAMES or arguments.target or arguments.header:
-        data.load(
-            arguments.data, arguments.target, arguments.header
-        )  # a mistake is better said now
+    table = (arguments.target, arguments.header, arguments.group)
+    if arguments.data not in data.NAMES or any(table):
+        data.load(arguments.data, *table)  # a mistake is better said now
     notebook.write(catalogue.read(arguments.name), path, options)
     program = os.path.relpath(Path(sys.executable).parent / "jupyter")
     print(f"notebook    {path}")
@@ -295,8 +321,13 @@ def _check_name(name):
         raise UserError(f"no recipe is called {name!r}{hint}; `make list` shows them all")
 
 
-def _check_model_path(path):
+def _check_model_path(arguments):
     """Raise a UserError if a model can't be saved there: before it is trained, not afterwards."""
+    path = arguments.save_model
+    if path is None:
+        if arguments.refit and arguments.command is run_recipe:
+            raise UserError("--refit (REFIT=1) is for a model to keep; add --save-model (SAVE=)")
+        return
     if not path.endswith(".keras"):
         raise UserError(f"--save-model {path!r} must end in .keras")
     folder = next(f for f in Path(path).absolute().parents if os.path.exists(f))

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from recipes._lab.claim import OURS, Claim
-from recipes._lab.data import Splits, read
+from recipes._lab.data import NAMES, Splits, read
 from recipes._lab.files import slug
 from recipes._lab.measures import Comparison, Exact, Family, Measure, as_key, by_variant, family
 from recipes._lab.output import charts, figures
@@ -36,24 +36,31 @@ class Options:
         data: a name or a path, as in `data.read`.
         target: the column of a table that holds the classes, or None for the last.
         header: "first" or "none" if a table's first row holds names, or none; None to find out.
+        group: the column of a table whose equal values stay in one part of a split, or None.
+        examples: train on so many at the most, or None: all of the user's own data, or as many as
+            the recipe asks for.
         seeds: how many, or None for the default.
         first_seed: their first number; the gallery has its own from 1000 on.
         epochs: of the longest training instead of the recipe's own number, or None.
         quick: a few seeds, epochs and examples: for trying, not for judging.
         out: folder of all runs.
         save_model: path of a .keras file for the best model, or None.
+        refit: whether that model is trained once more, on the validation part as well.
         cluster: "auto" or an address to train on Ray, see `cluster.Cluster`; or None.
     """
 
     data: str = "digits"
     target: str | None = None
     header: str | None = None
+    group: str | None = None
+    examples: int | None = None
     seeds: int | None = None
     first_seed: int = 0
     epochs: int | None = None
     quick: bool = False
     out: str = "runs"
     save_model: str | None = None
+    refit: bool = False
     cluster: str | None = None
 
 
@@ -94,6 +101,7 @@ class Lab:
         self.results = Results({}, {}, {})
         self.claims, self.figures, self.rows, self.arguments = [], {}, None, {}
         self.tuned, self.searches, self.repetitions, self.remarks = [], {}, [], []
+        self.saved = {}  # the description of the model that was saved
         self.own_data = {}  # whether a variant was trained on the run's data as they are
         self._trainings, self._longest, self._plain = itertools.count(), 0, []
         self._log, self._progress = log, progress
@@ -109,22 +117,45 @@ class Lab:
             name: a name or a path, as in `data.read`.
             images: whether the recipe needs images, (height, width, channels), and not vectors.
             examples: train on so many at the most (they are in random order), and validate on as
-                many, but not less than a thousand: every epoch evaluates both. None for all.
+                many, but not less than a thousand: every epoch evaluates both. None for all. Of
+                the user's own data it is all; the user's EXAMPLES wins.
         """
-        source = read(name or self.options.data, self.options.target, self.options.header)
+        options = self.options
+        if name is None:
+            source = read(options.data, options.target, options.header, options.group)
+        else:
+            source = read(name)
+        is_own = name is None and options.data not in NAMES
+        count = options.examples or (None if is_own else examples)
 
         def change(dataset, random):
-            return self._shaped(dataset, images, examples)
+            return self._shaped(dataset, images, count)
 
-        return self._noted(Splits(source, self.seeds, [change]), name)
+        data = self._noted(Splits(source, self.seeds, [change]), name)
+        self._say_examples(source, data, examples)
+        return data
 
     def _shaped(self, dataset, images, examples):
         """Return a split as a recipe asked for it, and as small as a quick run takes it."""
-        few = QUICK["examples"] if self.options.quick else None
+        few = (self.options.examples or QUICK["examples"]) if self.options.quick else None
         dataset = dataset.images() if images else dataset.flat()
         train = min(filter(None, (examples, few)), default=None)
         validation = train and max(train, FEWEST_VALIDATION)
         return dataset.first(train, validation, few)
+
+    def _say_examples(self, source, data, asked):
+        """Say on how many examples a run trains, if not on all, or on more than the recipe asks."""
+        seed = self.seeds[0]
+        count, whole = len(data.split(seed).train), len(source.split(seed).train)
+        if count < whole:
+            self._remark(
+                f"trained on {count} of {whole} training examples (EXAMPLES= takes more or fewer)"
+            )
+        elif asked and count > asked:
+            self._remark(
+                f"trained on all {count} training examples, where the recipe itself takes {asked} "
+                f"(EXAMPLES={asked})"
+            )
 
     def _noted(self, data, name):
         """Return data, which are the run's own if the recipe asked for none by name."""

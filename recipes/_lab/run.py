@@ -3,14 +3,12 @@
 import dataclasses
 import importlib
 import json
-import tempfile
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from recipes._lab import calls, catalogue, digest
+from recipes._lab import calls, catalogue, digest, saving
 from recipes._lab.data import read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, slug, write
@@ -19,7 +17,7 @@ from recipes._lab.output import report, summary, tensorboard, understanding
 from recipes._lab.training import cluster
 
 # Options that no result depends on.
-ELSEWHERE = ("out", "save_model", "cluster")
+ELSEWHERE = ("out", "save_model", "refit", "cluster")
 
 
 def run(name, options, log, progress):
@@ -43,9 +41,8 @@ def run(name, options, log, progress):
         raise UserError(f"recipes/{name}.py has no run(lab); recipes/bn_vs_nobn.py shows one")
     source = Path(module.__file__).read_text(encoding="utf-8")
     calls.check(name, source)
-    given = read(options.data, options.target, options.header)
-    if given.understood:
-        log(understanding.table(given.understood))
+    given = read(options.data, options.target, options.header, options.group)
+    understanding.log(given, log)
     data = given.split()
     arguments = dataclasses.asdict(options)
     depends_on = {k: v for k, v in arguments.items() if k not in ELSEWHERE}
@@ -70,7 +67,7 @@ def run(name, options, log, progress):
         _write(lab, folder.work, source, run_json, given.understood)
         folder.finish()
         if options.save_model:
-            _save_best(lab, Path(options.save_model))
+            lab.saved = _save_best(name, lab, given)
         lab.store.clear()
     return lab, folder.final
 
@@ -134,7 +131,7 @@ def _results_csv(results, recipe, data_name):
     return csv_text(rows)
 
 
-def _save_best(lab, path):
+def _save_best(recipe, lab, source):
     """Save the model that is best on validation, of those trained on the run's data as they are.
 
     Other data, such as a few examples to be memorized, are no measure of a model. Where no variants
@@ -142,23 +139,27 @@ def _save_best(lab, path):
     """
     results = lab.results
     own = [key for key in results.keys if lab.own_data[key]]
-    if not own:
-        _save_best_trial(lab, path)
-        return
-    validation = results.final("val_accuracy").values
-    key = max(own, key=lambda key: validation[key].mean())
-    seed = results.seeds(key)[int(np.argmax(validation[key]))]
-    about = {
-        "class_names": results.members[key, seed].data.class_names,
-        "variant": results.names[key],
-        "seed": seed,
-        "val_accuracy": float(validation[key].max()) / 100,
-        **results.outcomes[key, seed].test,
-    }
-    save_model(results.model(key, seed), about, path)
+    if own:
+        validation = results.final("val_accuracy").values
+        key = max(own, key=lambda key: validation[key].mean())
+        seed = results.seeds(key)[int(np.argmax(validation[key]))]
+        member, result = results.members[key, seed], results.outcomes[key, seed]
+        about = {
+            "recipe": recipe,
+            "variant": results.names[key],
+            "arguments": lab.arguments[key],
+            "val_accuracy": float(validation[key].max()) / 100,
+        }
+    else:
+        member, result, seed, about = _best_trial(recipe, lab)
+    options = lab.options
+    return saving.save_member(
+        member, result, source, seed, about, options.save_model, refit=options.refit
+    )
 
 
-def _save_best_trial(lab, path):
+def _best_trial(recipe, lab):
+    """Return the member that is the best trial of all searches, its result and what it is."""
     from recipes._lab.tuning.oracles import rank
 
     found = [
@@ -176,19 +177,8 @@ def _save_best_trial(lab, path):
         )
     trial, tuner = min(found, key=lambda of: rank(of[0]))
     about = {
-        "class_names": tuner.data.class_names,
+        "recipe": recipe,
         "hyperparameters": trial.hyperparameters.values,
         "val_accuracy": float(trial.score),
-        "test_accuracy": float(tuner.test_accuracy(trial).mean()),
     }
-    save_model(tuner.load_model(trial), about, path)
-
-
-def save_model(model, about, path):
-    """Write an ordinary .keras file with one more member in its archive: recipe.json."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.keras"
-        model.save(file)
-        with zipfile.ZipFile(file, "a") as archive:
-            archive.writestr("recipe.json", json.dumps(about, indent=1, ensure_ascii=False))
-        write(path, file.read_bytes())
+    return *tuner.best_execution(trial), about

@@ -289,7 +289,7 @@ def test_what_is_no_column_of_numbers(cells):
 def test_dates_as_people_write_them(cells, parts, note):
     dates = as_dates(cells)
     np.testing.assert_array_equal(dates.parts, parts)
-    assert dates.note.startswith(note)
+    assert dates.written.startswith(note)
 
 
 @pytest.mark.parametrize("cells", [["a1"], ["x"], [""], ["2020-13-01"], ["1-2", "3-4"], ["A5 2/3"]])

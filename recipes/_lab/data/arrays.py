@@ -22,10 +22,14 @@ CHANNELS = (1, 3, 4)  # of images: grey, colours, colours with opacity
 MAX_NUMERIC_CLASSES = 100
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path, with_labels: bool = True) -> dict[str, np.ndarray]:
     """Return the arrays of the file: x and y, or x_train, y_train and perhaps x_val, ..., y_test.
 
     They may be called otherwise in the file, see `INPUTS`, `LABELS` and `PARTS`.
+
+    Args:
+        path: of the file.
+        with_labels: whether inputs without labels are a mistake.
     """
     where = repr(str(path))
     damaged = f"{where} is no .npz archive, or a damaged or incomplete one; write it anew"
@@ -43,6 +47,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             f"{where} holds pickled objects, which could run code and are not read; "
             "save arrays of numbers, or of text with dtype str"
         ) from error
+    if not with_labels:
+        if not any(name.startswith("x") for name in arrays):
+            raise UserError(f"{where} holds the arrays {listed(found)}; expected x")
+        return arrays
     if set(arrays) != {"x", "y"} and not {"x_train", "y_train"} <= set(arrays):
         raise UserError(f"{where} holds the arrays {listed(found)}; {EXPECTED}")
     for part in ("val", "test"):

@@ -44,10 +44,12 @@ class Numbers:
 
     Args:
         values: float64, (rows,); NaN where a cell is missing.
-        note: how they were written, if not plainly; else "".
+        written: "decimal comma" or "comma for thousands", if not plainly; else "".
+        note: that in words, and their units; else "".
     """
 
     values: np.ndarray
+    written: str = ""
     note: str = ""
 
 
@@ -58,11 +60,11 @@ class Dates:
     Args:
         parts: year, month and weekday (0 is Monday), float64, (rows, 3); NaN where a cell is
             missing.
-        note: in which order day, month and year were read.
+        written: in which order day, month and year were read.
     """
 
     parts: np.ndarray
-    note: str
+    written: str
 
 
 def is_missing(cell: str) -> bool:
@@ -86,7 +88,8 @@ def as_numbers(cells: Iterable[str], decimal_comma: bool = False) -> Numbers | N
     values = {cell: _number(text, written) for cell, text in zip(known, bare, strict=True)}
     units = sorted({unit for cell in known for _, *of in _UNIT.findall(cell) for unit in of} - {""})
     notes = [*([f"with {' '.join(units)}"] if units else []), *([written] if written else [])]
-    return Numbers(np.array([values.get(cell, np.nan) for cell in cells]), ", ".join(notes))
+    by_row = np.array([values.get(cell, np.nan) for cell in cells])
+    return Numbers(by_row, written, ", ".join(notes))
 
 
 def _how_written(bare: list[str], decimal_comma: bool) -> str | None:
@@ -114,16 +117,21 @@ def _number(text: str, written: str) -> float:
     return float(text.replace(",", ""))
 
 
-def as_dates(cells: Iterable[str]) -> Dates | None:
+def as_dates(cells: Iterable[str], written: str = "") -> Dates | None:
     """Return the dates of a column, or None unless every cell is one or is missing.
 
-    Where day and month could be either, the month comes first with slashes or hyphens.
+    Args:
+        cells: text without spaces around it, (rows,).
+        written: the order of day, month and year, if it is known. Where day and month could be
+            either, the month comes first with slashes or hyphens.
     """
     cells = list(cells)
     known = [cell for cell in dict.fromkeys(cells) if not is_missing(cell)]
     if not known or not all(any(sign.isdigit() for sign in cell) for cell in known):
         return None
     for pattern, order in _FORMATS.items():
+        if written not in ("", order):
+            continue
         days = known if pattern == "ISO8601" else [_TIME.sub("", cell) for cell in known]
         dates = pd.to_datetime(pd.Series(days), format=pattern, errors="coerce", utc=True)
         if dates.notna().all():

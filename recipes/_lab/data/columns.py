@@ -67,9 +67,9 @@ def read_column(
     if (numbers := as_numbers(cells, decimal_comma)) is not None:
         return _numeric(name, numbers, rows_read, where)
     if (dates := as_dates(cells)) is not None:
-        note = _joined(f"{dates.note} → year, month, weekday", _missing(dates.parts[:, 0]))
+        note = _joined(f"{dates.written} → year, month, weekday", _missing(dates.parts[:, 0]))
         fit = functools.partial(Standardizer.fit, where=where)
-        return Reading(Column(name, "date", 3, note), dates.parts, fit)
+        return Reading(Column(name, "date", 3, note, dates.written), dates.parts, fit)
     return _categories(name, cells, decimal_comma)
 
 
@@ -97,7 +97,7 @@ def _numeric(name: str, numbers: Numbers, rows_read: int, where: str) -> Reading
     by_row = values[:, np.newaxis]
     if why := _identifies(name, values, rows_read):
         return Reading(Column(name, "identifier", 0, why), by_row)
-    column = Column(name, "numeric", 1, _joined(note, _missing(values)))
+    column = Column(name, "numeric", 1, _joined(note, _missing(values)), numbers.written)
     return Reading(column, by_row, functools.partial(Standardizer.fit, where=where))
 
 

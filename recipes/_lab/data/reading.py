@@ -34,19 +34,22 @@ class Cells:
             column.
         remarks: what was decided on the way, a sentence each.
         decimal_comma: whether 1,234 is rather 1.234 than 1234.
+        has_names: whether the file has names for its columns; if not, they are numbered.
     """
 
     columns: pd.DataFrame
     remarks: list[str]
     decimal_comma: bool = False
+    has_names: bool = True
 
 
-def read_cells(path: Path, header: str | None = None) -> Cells:
+def read_cells(path: Path, header: str | None = None, fewest_columns: int = 2) -> Cells:
     """Return the cells of a table.
 
     Args:
         path: of a .csv, .tsv or .txt, also .gz of these, of a .parquet or an .xlsx.
         header: "first" or "none" if the first row holds names, or none; None to find out.
+        fewest_columns: a target and one more, or without a target one.
 
     Raises:
         UserError: the file can't be read as a table; the message says why.
@@ -55,7 +58,9 @@ def read_cells(path: Path, header: str | None = None) -> Cells:
     ending = path.suffix.lower()
     _check_library(ending, where)
     if ending == ".parquet":
-        return _parquet(path)
+        cells = _parquet(path)
+        _check_width(cells.columns, fewest_columns, where)
+        return cells
     remarks, comment = [], ""
     if ending == ".xlsx":
         rows, delimiter = _excel(path, remarks), ""
@@ -71,8 +76,18 @@ def read_cells(path: Path, header: str | None = None) -> Cells:
         raise UserError(f"{where} has no rows below a header; add examples")
     rows, has_row_names = _full(rows, lambda: _ragged(lines, delimiter, where), remarks)
     comment = comment.lstrip("# ").split(delimiter or None)
-    columns = _named(rows, header, comment, has_row_names, where, remarks)
-    return Cells(columns, remarks, decimal_comma=delimiter == ";")
+    names = _names(rows, header, comment, has_row_names, remarks)
+    columns = _named(rows, names, has_row_names, where, remarks)
+    _check_width(columns, fewest_columns, where)
+    return Cells(columns, remarks, delimiter == ";", has_names=names is not None)
+
+
+def _check_width(columns: pd.DataFrame, fewest: int, where: str) -> None:
+    if columns.shape[1] < fewest:
+        raise UserError(
+            f"{where} has the one column {listed(columns)}; give a target and more, separated by "
+            "comma, semicolon, tab or |"
+        )
 
 
 def _check_library(ending: str, where: str) -> None:
@@ -92,8 +107,8 @@ def _parquet(path: Path) -> Cells:
     frame = _with_pandas(pd.read_parquet, path)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
-    if frame.empty or frame.shape[1] < 2:
-        raise UserError(f"{str(path)!r} has no rows, or one column; give a target and more")
+    if frame.empty:
+        raise UserError(f"{str(path)!r} has no rows; give one that holds examples")
     frame.columns = [str(name) for name in frame]
     return Cells(_without_spaces(frame.apply(_as_text)), [])
 
@@ -284,20 +299,17 @@ def _full(rows: pd.DataFrame, ragged, remarks: list[str]) -> tuple[pd.DataFrame,
     return pd.DataFrame([names, *rows.iloc[1:].to_numpy().tolist()], dtype=object), True
 
 
-def _named(rows, header, comment, has_row_names, where, remarks) -> pd.DataFrame:
+def _named(rows, names, has_row_names, where, remarks) -> pd.DataFrame:
     """Return the examples, in columns that have names of their own.
 
     Args:
         rows: cells as text, (rows, columns); the first may hold the names.
-        header: as in `read_cells`.
-        comment: cells of a line with # above the table, which may hold the names.
+        names: of the columns, or None to number them.
         has_row_names: whether the first column holds R's row names.
         where: begins error messages.
         remarks: to be added to.
     """
-    names = _names(rows, header, comment, has_row_names, remarks)
-    is_headerless = names is None
-    if is_headerless:
+    if names is None:
         names = [f"column {number}" for number in range(1, rows.shape[1] + 1)]
     elif names == rows.iloc[0].tolist():
         rows = rows.iloc[1:]
@@ -309,11 +321,6 @@ def _named(rows, header, comment, has_row_names, where, remarks) -> pd.DataFrame
         what = "R's row names" if has_row_names else "an index without a name"
         remarks.append(f"the first column, {what}, left out")
         columns, names = columns.iloc[:, 1:], names[1:]
-    if len(names) < 2:
-        raise UserError(
-            f"{where} has the one column {listed(names)}; give a target and more, separated by "
-            "comma, semicolon, tab or |"
-        )
     columns.columns = _distinct(names, remarks)
     return columns
 

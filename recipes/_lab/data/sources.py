@@ -34,28 +34,39 @@ CLASS_NAMES = {  # the other sources call their classes by the labels that they 
 
 
 TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".xlsx")
-FILES = "an .npz file or a table (.csv, .tsv, .txt, .csv.gz, .parquet, .xlsx)"
+FILES = (
+    "an .npz file, a table (.csv, .tsv, .txt, .csv.gz, .parquet, .xlsx) or a folder of images, one "
+    "folder a class"
+)
 
 
-def load(name: str = "digits", target: str | None = None, header: str | None = None) -> Dataset:
+def load(name: str = "digits", target=None, header=None, group=None) -> Dataset:
     """Return the data of this name or file in the one split that belongs to no seed; see `read`."""
-    return read(name, target, header).split()
+    return read(name, target, header, group).split()
 
 
-def read(name: str = "digits", target: str | None = None, header: str | None = None) -> Source:
+def read(
+    name: str = "digits",
+    target: str | None = None,
+    header: str | None = None,
+    group: str | None = None,
+) -> Source:
     """Return the source of this name, or the one in this file, which each seed splits anew.
 
     Args:
         name: one of `NAMES`, of which only digits needs no download, "breast_cancer", a table that
             scikit-learn brings, or a path to a file:
-            `.npz` with the arrays `x_train, y_train[, x_test, y_test]` or `x, y`. x has the shape
-            (examples, features) or (examples, height, width[, channels]); y holds whole numbers or
-            text, of shape (examples,) or (examples, 1), or is one-hot.
+            `.npz` with the arrays `x_train, y_train[, x_test, y_test]` or `x, y`, or called as in
+            `arrays`. x has the shape (examples, features) or (examples, height, width[, channels]);
+            y holds whole numbers or text, of shape (examples,) or (examples, 1), or is one-hot.
+            a folder of images, one folder a class, also in folders train, val and test.
             a table, `.csv`, `.tsv`, `.txt`, `.csv.gz`, `.parquet` or `.xlsx`; what is understood of
             it becomes the source's `understood`.
         target: the column of a table that holds the classes; by default the last.
         header: "first" or "none" if the first row of a table holds the names of its columns, or an
             example; None to find out.
+        group: the column of a table whose equal values belong together, such as a patient's
+            number: its rows stay in one part of the split.
 
     Raises:
         UserError: the name, the file or what is in it can't be used; the message says why.
@@ -66,13 +77,13 @@ def read(name: str = "digits", target: str | None = None, header: str | None = N
         table = load_breast_cancer()
         return from_arrays(name, repr(name), {"x": table.data, "y": table.target})
     path = Path(os.path.expanduser(name))
-    ending = _ending(path)
+    ending = "" if path.is_dir() else _ending(path)
     if not name:
         raise UserError(f"'' is no data; give {listed(NAMES)} or a path to {FILES}")
     if name not in NAMES:
         _check_path(path)
     if ending not in TABLES:
-        _check_needs_no_table(path, target, header)
+        _check_needs_no_table(path, target=target, header=header, group=group)
     if name == "digits":
         from sklearn.datasets import load_digits  # takes half a second to import
 
@@ -81,14 +92,19 @@ def read(name: str = "digits", target: str | None = None, header: str | None = N
     if name in NAMES:
         return _from_keras(name)
     # The name becomes a folder and a column of the results, whatever the file is called.
-    stem = re.sub(r"[^\w .+-]", "_", path.name[: -len(ending)]).strip(" .") or "data"
+    whole = os.path.basename(os.path.abspath(path))
+    stem = re.sub(r"[^\w .+-]", "_", whole[: len(whole) - len(ending)]).strip(" .") or "data"
     if stem in NAMES:
-        stem += ending  # a digits.npz of the user's own is not to be taken for digits
+        stem += ending or " folder"  # a user's own digits.npz is not to be taken for digits
+    if path.is_dir():
+        from recipes._lab.data.folders import from_folder
+
+        return from_folder(stem, path)
     if ending == ".npz":
         return from_arrays(stem, repr(str(path)), read_npz(path))
     from recipes._lab.data.tables import from_table  # pandas takes half a second to import
 
-    return from_table(stem, path, target, header)
+    return from_table(stem, path, target, header, group)
 
 
 def _ending(path: Path) -> str:
@@ -97,9 +113,9 @@ def _ending(path: Path) -> str:
     return compressed if compressed in TABLES else path.suffix.lower()
 
 
-def _check_needs_no_table(path: Path, target: str | None, header: str | None) -> None:
+def _check_needs_no_table(path: Path, **options: str | None) -> None:
     """Raise a UserError if an option was given that only tables have."""
-    for option, value in (("target", target), ("header", header)):
+    for option, value in options.items():
         if value is not None:
             raise UserError(
                 f"the {option} {value!r} is for a table, such as a .csv file, which {str(path)!r} "
@@ -111,7 +127,7 @@ def _check_path(path: Path) -> None:
     """Raise a UserError unless the path leads to a file that may hold data."""
     name = str(path)
     if os.path.isdir(path):
-        raise UserError(f"{name!r} is a folder; give {FILES}")
+        return
     if _ending(path) not in (".npz", *TABLES):
         if path.suffix or os.path.isfile(path):
             raise UserError(f"{name!r} ends in {path.suffix!r}; give {FILES}")

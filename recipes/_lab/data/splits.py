@@ -30,7 +30,7 @@ class Source:
         raw_test: examples of a test part that the source brings, or None.
         own_test: its labels, or None.
         groups: number of each example's group, which stays in one part, (examples,); or None.
-        example_shape: of one example in the source's file, where arrays were turned; else None.
+        example_shape: of one example in the source's file; None of a table.
         understood: what was understood of a user's table, or None.
         remarks: what was decided on the way, a sentence each, where it is no table.
     """
@@ -46,6 +46,11 @@ class Source:
     example_shape: tuple[int, ...] | None = None
     understood: Understood | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def has_channels_first(self) -> bool:
+        """Whether the source's file has images with their channels first; ours come last."""
+        return len(self.example_shape or ()) == 3 and self.example_shape != self.raw.shape[1:]
 
     def split(self, seed: int | None = None) -> Dataset:
         """Return the examples in three parts.
@@ -239,6 +244,11 @@ def draw_split_of_groups(
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=int(generator.integers(2**31)))
     fifths = [rows for _, rows in folds.split(y, y, groups)]
     pieces = [np.concatenate(fifths[parts - 1 :]), *fifths[: parts - 1]]
+    if len(np.unique(y[pieces[0]])) < len(np.unique(y)):
+        raise UserError(
+            "the groups can't be divided so that every class has training examples; give more "
+            "groups of each class, or omit the option group (GROUP=)"
+        )
     return [generator.permutation(part) for part in pieces]
 
 

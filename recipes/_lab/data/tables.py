@@ -16,8 +16,12 @@ from recipes._lab.data.understood import Understood
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError, nearest
 
+FEWEST_GROUPS = 5  # a split takes whole fifths of them
 
-def from_table(name: str, path: Path, target: str | None, header: str | None) -> Source:
+
+def from_table(
+    name: str, path: Path, target: str | None, header: str | None, group: str | None = None
+) -> Source:
     """Return the source of a table whose column `target` holds the classes.
 
     Args:
@@ -25,19 +29,22 @@ def from_table(name: str, path: Path, target: str | None, header: str | None) ->
         path: of the file, see `read_cells`.
         target: name of a column; None for the last.
         header: as in `read_cells`.
+        group: name of the column whose equal values stay in one part of a split, or None.
 
     Raises:
         UserError: the table can't be used; the message says why.
     """
     status = path.stat()
-    return _from_table(name, path, target, header, (status.st_mtime_ns, status.st_size))
+    return _from_table(name, path, target, header, group, (status.st_mtime_ns, status.st_size))
 
 
 @functools.lru_cache(maxsize=2)  # a recipe asks for its data several times
-def _from_table(name, path, target, header, stamp) -> Source:
+def _from_table(name, path, target, header, group, stamp) -> Source:
     where = repr(str(path))
     table = read_cells(path, header)
-    target = _target(table.columns, target, where)
+    target = _column(target or table.columns.columns[-1], table.columns, where)
+    if group is not None and _column(group, table.columns, where) == target:
+        raise UserError(f"{where}: the group can't be the target, {group!r}; name another column")
     here = f"{where}, column {target!r}"
     found = read_labels(
         table.columns[target].tolist(), here, lambda: _possible_targets(table.columns, target)
@@ -45,7 +52,14 @@ def _from_table(name, path, target, header, stamp) -> Source:
     labels = [label for label in found.labels if label]
     class_names, y = coded_labels(labels, here, parts=3)
     columns = table.columns[[bool(label) for label in found.labels]]
-    readings = _readings(table, columns.drop(columns=target), where)
+    others = columns.drop(columns=[target] if group is None else [target, group])
+    readings = _readings(table, others, where)
+    groups = None if group is None else _groups(columns, group, y, where)
+    remarks = (
+        []
+        if group is None
+        else [f"{group!r} is no input: its {len(np.unique(groups))} groups of rows stay together"]
+    )
     used = {reading.column.name: reading for reading in readings if reading.fit}
     if not used:
         why = listed(f"{r.column.name}: {r.column.kind}" for r in readings)
@@ -65,23 +79,37 @@ def _from_table(name, path, target, header, stamp) -> Source:
         left_out=found.left_out,
         classes=dict(zip(class_names, np.bincount(y).tolist(), strict=True)),
         columns=tuple(reading.column for reading in readings),
-        remarks=(*table.remarks, *found.remarks),
+        has_names=table.has_names,
+        remarks=(*table.remarks, *found.remarks, *remarks),
         warnings=tuple(smells.warnings(readings, whole, y, class_names)),
     )
     raw = {name: reading.raw for name, reading in used.items()}
-    return Source(name, class_names, y, raw, fit, understood=understood)
+    return Source(name, class_names, y, raw, fit, groups=groups, understood=understood)
 
 
-def _target(columns: pd.DataFrame, target: str | None, where: str) -> str:
-    """Return the name of the column that holds the classes."""
-    if target is None:
-        return columns.columns[-1]
-    if target not in columns:
+def _column(name: str, columns: pd.DataFrame, where: str) -> str:
+    """Return the name of a column, if there is such a one."""
+    if name not in columns:
         raise UserError(
-            f"{where} has no column {target!r}{nearest(target, columns)}; "
+            f"{where} has no column {name!r}{nearest(name, columns)}; "
             f"its columns are {listed(columns)}"
         )
-    return target
+    return name
+
+
+def _groups(columns: pd.DataFrame, group: str, y: np.ndarray, where: str) -> np.ndarray:
+    """Return the number of each row's group; rows without one stand alone."""
+    cells = columns[group].reset_index(drop=True)
+    alone = cells == ""
+    cells[alone] = [f"row {row}" for row in np.flatnonzero(alone)]
+    groups = pd.factorize(cells)[0]
+    fewest = min(len(np.unique(groups[y == code])) for code in np.unique(y))
+    if fewest < FEWEST_GROUPS:
+        raise UserError(
+            f"{where}: the groups {group!r} leave a class in {fewest} of them; every class needs "
+            f"{FEWEST_GROUPS} groups to be in every part of the split"
+        )
+    return groups
 
 
 def _possible_targets(columns: pd.DataFrame, target: str) -> list[str]:

@@ -13,12 +13,14 @@ class Column:
             "identifier".
         inputs: how many inputs of a model come of it; 0 if it is left out.
         note: what else there is to say, or "".
+        written: how numbers are written, or dates, if not plainly; see `cells`.
     """
 
     name: str
     kind: str
     inputs: int
     note: str = ""
+    written: str = ""
 
     @property
     def is_plain(self) -> bool:
@@ -37,6 +39,7 @@ class Understood:
         left_out: how many rows are not used, by reason.
         classes: how many rows that are used each class has.
         columns: all but the target, in order.
+        has_names: whether the file has names for its columns.
         remarks: what was decided on the way, a sentence each.
         warnings: what smells, a sentence each.
     """
@@ -47,6 +50,7 @@ class Understood:
     left_out: dict[str, int]
     classes: dict[str, int]
     columns: tuple[Column, ...]
+    has_names: bool = True
     remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

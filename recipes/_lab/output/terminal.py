@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
@@ -68,9 +69,10 @@ def show_search(console, found, folder, seconds):
     if not found.importance:
         console.print("what matters can't be told: too few trials, or all scores are the same")
     console.print(f"took        {seconds:.1f} s")
-    for file in ("trials.csv", *found.figures, "best.keras"):
-        kind = {"csv": "trials", "png": "figure", "keras": "model"}[file.rpartition(".")[2]]
+    for file in ("trials.csv", *found.figures):
+        kind = {"csv": "trials", "png": "figure"}[file.rpartition(".")[2]]
         console.print(f"{kind:12}{escape(str(folder / file))}", soft_wrap=True)
+    show_saved(console, found.saved, folder / "best.keras")
     show_board(console, folder)
 
 
@@ -81,8 +83,8 @@ def show_run(console, lab, folder, seconds):
     for file in lab.figures:
         console.print(f"figure      {escape(str(folder / file))}", soft_wrap=True)
     console.print(f"page        {escape(str(folder / 'report.html'))}", soft_wrap=True)
-    if lab.options.save_model:
-        console.print(f"model       {escape(lab.options.save_model)}", soft_wrap=True)
+    if lab.saved:
+        show_saved(console, lab.saved, lab.options.save_model)
     show_board(console, folder)
 
 
@@ -123,6 +125,63 @@ def show_data(console, source):
         ("labels", understanding.shares(classes)),
     ):
         console.print(f"{heading:12}{words}", markup=False, soft_wrap=True)
+
+
+SHOWN_CLASSES = 10  # by their own rows of recall and precision
+
+
+def show_saved(console, saved, path):
+    """Print how good a saved model is.
+
+    Args:
+        console: of rich.
+        saved: the description that `saving.save_member` returns.
+        path: of the model.
+    """
+    console.print(f"model       {path}", markup=False, soft_wrap=True)
+    what = saved.get("variant") or "the best trial"
+    again = "; trained on training and validation part" if saved["refit"] else ""
+    console.print(f"            {what}, seed {saved['seed']}{again}", markup=False, soft_wrap=True)
+    show_scores(console, saved["scores"], "on the test part of its split")
+
+
+def show_scores(console, scores, where):
+    """Print accuracy beside that of a constant answer, and each class if they are uneven."""
+    balanced = f", balanced {scores.balanced_accuracy:.1%}" if scores.is_uneven else ""
+    console.print(
+        f"            accuracy {where}: {scores.accuracy:.1%}{balanced} "
+        f"(always the most frequent class: {scores.majority:.1%})",
+        soft_wrap=True,
+    )
+    for warning in scores.warnings:
+        console.print(f"warning     {warning}", markup=False, soft_wrap=True)
+    if 2 <= len(scores.precision) <= SHOWN_CLASSES:
+        answers = [f"answered {name}" for name in scores.precision]
+        table = Table("class", *answers, "recall", "precision", box=None, pad_edge=False)
+        for (name, precision), counts in zip(
+            scores.precision.items(), scores.confusion, strict=True
+        ):
+            recall = scores.recall.get(name)
+            cells = ["–" if share is None else f"{share:.0%}" for share in (recall, precision)]
+            table.add_row(*map(escape, (name, *map(str, counts), *cells)))
+        console.print(Padding(table, (0, 0, 0, 12)))
+
+
+def show_predictions(console, predictions, path):
+    """Print the first of a `predicting.Predictions`, and what came of all."""
+    head, *rows = predictions.table
+    table = Table(*map(escape, head), box=None, pad_edge=False)
+    for row in rows[:3]:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console.print(table)
+    counts = ", ".join(f"{name!r} {count}" for name, count in predictions.counts.items() if count)
+    console.print(f"\nrows        {len(rows)}, predicted: {counts}", markup=False, soft_wrap=True)
+    for remark in predictions.remarks:
+        console.print(f"note        {remark}", markup=False, soft_wrap=True)
+    if predictions.scores:
+        console.print("labels      the file has them:")
+        show_scores(console, predictions.scores, "on these rows")
+    console.print(f"written to  {path}", markup=False, soft_wrap=True)
 
 
 def show_board(console, folder):

@@ -56,6 +56,19 @@ def table(understood):
     return Group(grid, Text(), rows, Text()) if rows.row_count else Group(grid, Text())
 
 
+def log(source, log):
+    """Log what was understood of data.
+
+    Args:
+        source: a `data.Source`.
+        log: called with a table, or a line of text.
+    """
+    if source.understood:
+        log(table(source.understood))
+    for remark in source.remarks:
+        log(f"data        {remark}")
+
+
 def _printable(name):
     """Return a name as it is, unless it would disturb a terminal."""
     return name if name.isprintable() else repr(name)

@@ -12,13 +12,12 @@ from pathlib import Path
 import keras_tuner
 import numpy as np
 
-from recipes._lab import digest
+from recipes._lab import digest, saving
 from recipes._lab.data import Splits, read
 from recipes._lab.errors import UserError
 from recipes._lab.files import RunFolder, csv_text, explained, joined, write
 from recipes._lab.lab import QUICK
 from recipes._lab.output import figures, tensorboard, understanding
-from recipes._lab.run import save_model
 from recipes._lab.training import cluster
 from recipes._lab.tuning import space
 from recipes._lab.tuning.halving import search_in_stages
@@ -38,6 +37,10 @@ class Options:
         data: a name or a path, as in `data.load`.
         target: the column of a table that holds the classes, or None for the last.
         header: "first" or "none" if a table's first row holds names, or none; None to find out.
+        group: the column of a table whose equal values stay in one part of a split, or None.
+        examples: train on so many at the most, or None for all.
+        save_model: path of a .keras file for the best model, beside that in the folder; or None.
+        refit: whether the best model is trained once more, on the validation part as well.
         trials: how many in all.
         stages: how many, each on ranges narrowed around the best of those before it.
         oracle: "random" or "bayesian".
@@ -53,6 +56,10 @@ class Options:
     data: str = "digits"
     target: str | None = None
     header: str | None = None
+    group: str | None = None
+    examples: int | None = None
+    save_model: str | None = None
+    refit: bool = False
     trials: int = 100
     stages: int = 1
     oracle: str = "random"
@@ -76,6 +83,7 @@ class Findings:
         importance: `{name: (mean, half-width of the 95 % interval)}`, see `space.importance`;
             empty if it can't be told.
         figures: `{file name: PNG bytes}`.
+        saved: the description of the saved model.
     """
 
     trials: list
@@ -83,6 +91,7 @@ class Findings:
     test_accuracy: np.ndarray
     importance: dict
     figures: dict
+    saved: dict = dataclasses.field(default_factory=dict)
 
 
 def run(name, options, log, progress):
@@ -102,7 +111,7 @@ def run(name, options, log, progress):
     """
     start = time.perf_counter()
     module = importlib.import_module(f"recipes.{name}")
-    data = _data(module, options, log)
+    data, source = _data(module, options, log)
     epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
     known = _known(module.build_tunable, data, epochs)
 
@@ -156,13 +165,13 @@ def run(name, options, log, progress):
         if not any(tuner.completed() for tuner in tuners):
             raise UserError("all trials diverged; search smaller learning rates")
         findings, tuner = _findings(tuners, original)
-        _write(name, options, data, folder.work, tuners, tuner, findings, epochs, start)
+        _write(name, options, source, folder.work, tuners, tuner, findings, epochs, start)
         folder.finish()
     return findings, folder.final
 
 
 def _data(module, options, log):
-    """Return the data in the shape that the recipe's template takes, split by each seed.
+    """Return the data in the shape that the recipe's template takes, and their source.
 
     What was understood of a table is logged.
     """
@@ -180,16 +189,15 @@ def _data(module, options, log):
             f"build_tunable of {module.__name__} takes no num_classes: this search is for "
             "classifiers; give build_tunable to keras_tuner.RandomSearch"
         )
-    few = QUICK["examples"] if options.quick else None
+    few = options.examples or (QUICK["examples"] if options.quick else None)
 
     def shaped(dataset, random):
         dataset = dataset.images() if len(shape) == 3 else dataset.flat()
-        return dataset.first(few, few, few)
+        return dataset.first(few, few, few if options.quick else None)
 
-    source = read(options.data, options.target, options.header)
-    if source.understood:
-        log(understanding.table(source.understood))
-    return Splits(source, range(options.seeds), [shaped])
+    source = read(options.data, options.target, options.header, options.group)
+    understanding.log(source, log)
+    return Splits(source, range(options.seeds), [shaped]), source
 
 
 def _known(build_tunable, data, epochs):
@@ -261,7 +269,7 @@ def _findings(tuners, original):
     return Findings(trials, ranking, tuner.test_accuracy(best), importance, pictures), tuner
 
 
-def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
+def _write(name, options, source, folder, tuners, tuner, findings, epochs, start):
     """Write the files of a search."""
     best = findings.ranking[0]
     tables = [((stage,), of.tables()) for stage, of in enumerate(tuners, 1)]
@@ -270,21 +278,31 @@ def _write(name, options, data, folder, tuners, tuner, findings, epochs, start):
     for file, content in findings.figures.items():
         write(folder / file, content)
     about = {
-        "class_names": data.class_names,
+        "recipe": name,
         "hyperparameters": best.hyperparameters.values,
         "val_accuracy": float(best.score),
-        "test_accuracy": findings.test_accuracy.tolist(),
     }
-    save_model(tuner.load_model(best), about, folder / "best.keras")
+    member, result, seed = tuner.best_execution(best)
+    model = folder / "best.keras"
+    findings.saved = saving.save_member(
+        member, result, source, seed, about, model, refit=options.refit
+    )
+    if options.save_model:
+        write(options.save_model, model.read_bytes())
     with explained(folder):
         tensorboard.write_search(
             [(t, trial) for t in tuners for trial in t.trials()], folder / "tensorboard"
         )
     content = {
         "recipe": name,
-        "arguments": dataclasses.asdict(options) | {"data": data.name},
+        "arguments": dataclasses.asdict(options) | {"data": source.name},
         "epochs": epochs,
-        "best": {"trial": best.trial_id, **about},
+        "best": {
+            "trial": best.trial_id,
+            "test_accuracy": findings.test_accuracy.tolist(),
+            **about,
+        },
+        "understood": source.understood and dataclasses.asdict(source.understood),
         "importance": findings.importance,
         "versions": digest.versions(),
         "seconds": {"total": round(time.perf_counter() - start, 1)},

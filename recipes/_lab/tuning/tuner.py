@@ -23,7 +23,7 @@ from recipes._lab.errors import UserError
 from recipes._lab.files import write
 from recipes._lab.training import architecture, population
 from recipes._lab.training.loading import load_model
-from recipes._lab.training.members import METRICS, Member
+from recipes._lab.training.members import METRICS, Member, Result
 from recipes._lab.tuning.halving import scores, search_together, test_accuracies
 from recipes._lab.tuning.oracles import rank
 
@@ -158,6 +158,18 @@ class PopulationTuner(keras_tuner.Tuner):
         arrays = self._arrays(trial)
         weights = [arrays[str(n)] for n in range(len(arrays) - len(METRICS) - 1)]
         return load_model(self._member(trial, self.seeds[0]), weights)
+
+    def best_execution(self, trial):
+        """Return a trial's member that is best on validation, its `Result` and its seed."""
+        arrays = self._arrays(trial)
+        curves = arrays["val_accuracy"]
+        last = np.flatnonzero(np.isfinite(curves).all(axis=0))[-1]  # pruned trials end early
+        best = int(curves[:, last].argmax())
+        weights = [arrays[str(n)] for n in range(len(arrays) - len(METRICS) - 1)]
+        history = {metric: arrays[metric][best] for metric in METRICS}
+        test = {"test_accuracy": float(arrays["test"][best])}
+        seed = self.seeds[best]
+        return self._member(trial, seed), Result(history, test, int(last), weights), seed
 
     def tables(self):
         """Return two tables, lists of rows with a head: a row a trial, and a row a number."""

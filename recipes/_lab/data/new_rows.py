@@ -1,0 +1,198 @@
+"""Examples of another file -> what a saved model takes: columns by name, or an array."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recipes._lab.data.arrays import checked_inputs, labels_of, read_npz
+from recipes._lab.data.cells import as_dates, as_numbers, is_missing
+from recipes._lab.data.encoders import OneHot
+from recipes._lab.data.wording import listed
+from recipes._lab.errors import UserError
+
+DATE_PARTS = ("year", "month", "weekday")
+
+
+@dataclass
+class NewRows:
+    """Examples of another file.
+
+    Attributes:
+        inputs: columns by `input_names`, (examples,) each, or an array, (examples, ...).
+        names: what tells the examples from each other, by column: identifiers, names of files.
+        labels: of each example, "" where the file has none; None if it has no labels at all.
+        remarks: what was decided on the way, a sentence each.
+    """
+
+    inputs: dict[str, np.ndarray] | np.ndarray
+    names: dict[str, list[str]] = field(default_factory=dict)
+    labels: list[str] | None = None
+    remarks: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        first = next(iter(self.inputs.values())) if isinstance(self.inputs, dict) else self.inputs
+        return len(first)
+
+
+def describe(source, encode) -> dict:
+    """Return what a saved model has to know of its data, as JSON can hold it.
+
+    Args:
+        source: a `Source`.
+        encode: the encoder that was fitted on its training part.
+    """
+    if source.understood is None:
+        return {"name": source.name, "shape": source.example_shape}
+    understood = source.understood
+    columns = {
+        column.name: asdict(column)
+        for column in understood.columns
+        if column.inputs or column.kind == "identifier"
+    }
+    for name, encoder in encode.encoders.items():
+        if isinstance(encoder, OneHot):
+            columns[name]["categories"] = list(encoder.positions)
+    return {
+        "name": source.name,
+        "target": understood.target,
+        "has_names": understood.has_names,
+        "all_columns": [column.name for column in understood.columns],
+        "columns": columns,
+    }
+
+
+def input_names(name: str, is_date: bool = False) -> list[str]:
+    """Return what a column is called among a model's inputs; a date has three of them."""
+    name = name.replace("/", "_")  # which Keras allows in no name
+    return [f"{name}, {part}" for part in DATE_PARTS] if is_date else [name]
+
+
+def read_table(path: Path, about: dict) -> NewRows:
+    """Return the rows of a table as columns of inputs.
+
+    Args:
+        path: of the file, see `reading.read_cells`.
+        about: from `describe`.
+
+    Raises:
+        UserError: the table can't be read, or has none of the columns that the model takes.
+    """
+    from recipes._lab.data.reading import read_cells
+
+    header = "first" if about["has_names"] else "none"
+    cells = read_cells(path, header, fewest_columns=1)
+    remarks = list(cells.remarks)
+    columns = _renamed(cells.columns, about, remarks)
+    wanted = {name: column for name, column in about["columns"].items() if column["inputs"]}
+    missing = [name for name in wanted if name not in columns]
+    if len(missing) == len(wanted):
+        raise UserError(
+            f"{str(path)!r} has none of the columns that the model takes ({listed(wanted)}); its "
+            f"columns are {listed(columns)}"
+        )
+    if missing:
+        remarks.append(f"columns that the file has not, taken as missing: {listed(missing)}")
+    known = {*about["all_columns"], about["target"]}
+    if more := [name for name in columns if name not in known]:
+        remarks.append(f"columns that the model does not know, left out: {listed(more)}")
+    nothing = [""] * len(columns)
+    inputs = {}
+    for name, column in wanted.items():
+        values = columns[name].tolist() if name in columns else nothing
+        inputs |= _inputs(name, column, values, cells.decimal_comma, remarks)
+    identifiers = [name for name in about["columns"] if name not in wanted and name in columns]
+    target = about["target"]
+    return NewRows(
+        inputs,
+        names={name: columns[name].tolist() for name in identifiers},
+        labels=columns[target].tolist() if target in columns else None,
+        remarks=remarks,
+    )
+
+
+def read_arrays(path: Path, about: dict) -> NewRows:
+    """Return the examples of an .npz: its test part if it has one, else x, else x_train."""
+    where = repr(str(path))
+    arrays = read_npz(path, with_labels=False)
+    part = next(part for part in ("_test", "", "_train") if f"x{part}" in arrays)
+    x = arrays[f"x{part}"]
+    checked_inputs(x, f"{where}, x{part}")
+    if x.shape[1:] != tuple(about["shape"]):
+        raise UserError(
+            f"{where}: one example has the shape {x.shape[1:]}, but the model takes "
+            f"{tuple(about['shape'])}; give examples like those of its training"
+        )
+    labels = labels_of(arrays[f"y{part}"], f"{where}, y{part}") if f"y{part}" in arrays else None
+    remarks = [f"of the arrays, x{part} is taken"] if part else []
+    return NewRows(x, labels=labels, remarks=remarks)
+
+
+def codes_of(labels: list[str], class_names: tuple[str, ...]) -> np.ndarray:
+    """Return each label's class, -1 where it is none of them, whatever its case; (examples,)."""
+    code = {name.casefold(): number for number, name in enumerate(class_names)}
+    code |= {f"{name.casefold()}.0": number for name, number in code.items() if name.isdigit()}
+    return np.array([code.get(label.casefold(), -1) for label in labels], int)
+
+
+def _renamed(columns: pd.DataFrame, about: dict, remarks: list[str]) -> pd.DataFrame:
+    """Return columns by the names that the model knows them by."""
+    if not about["has_names"]:  # they are numbered; a file without labels has no target to number
+        if columns.shape[1] == len(about["all_columns"]):
+            columns.columns = about["all_columns"]
+        return columns
+    known = {name.casefold(): name for name in (*about["all_columns"], about["target"])}
+    renamed = {
+        name: known[name.casefold()]
+        for name in columns
+        if name.casefold() in known and known[name.casefold()] not in columns
+    }
+    if renamed:
+        remarks.append(f"columns whose names differ only in case are taken: {listed(renamed)}")
+    return columns.rename(columns=renamed)
+
+
+def _inputs(name, column, values, decimal_comma, remarks) -> dict[str, np.ndarray]:
+    """Return the inputs that come of one column."""
+    if column["kind"] == "categories":
+        texts = _spelled(name, values, column["categories"], remarks)
+        return dict.fromkeys(input_names(name), np.array(texts, object))
+    written = column["written"]
+    if column["kind"] == "date":
+        values = _readable(name, values, "dates", lambda v: as_dates(v, written), remarks)
+        dates = as_dates(values, written)
+        parts = np.full((len(values), 3), np.nan) if dates is None else dates.parts
+        return dict(zip(input_names(name, is_date=True), parts.T, strict=True))
+    decimal_comma = decimal_comma or written == "decimal comma"
+    values = _readable(name, values, "numbers", lambda v: as_numbers(v, decimal_comma), remarks)
+    numbers = as_numbers(values, decimal_comma)
+    read = np.full(len(values), np.nan) if numbers is None else numbers.values
+    return dict.fromkeys(input_names(name), read)
+
+
+def _readable(name, values, kind, read, remarks) -> list[str]:
+    """Return cells, those that are none of what a column holds replaced by nothing."""
+    if read(values) is not None:
+        return values
+    good = {value for value in set(values) if read([value]) is not None}
+    others = Counter(value for value in values if value not in good and not is_missing(value))
+    if others:
+        remarks.append(
+            f"{name!r}: cells that are no {kind}, taken as missing: {others.total()} "
+            f"({listed(others, 3)})"
+        )
+    return [value if value in good else "" for value in values]
+
+
+def _spelled(name, values, categories, remarks) -> list[str]:
+    """Return categories as the model knows them, whatever their case."""
+    known = {text.casefold(): text for text in categories} | {text: text for text in categories}
+    others = Counter(v for v in values if v and v not in known and v.casefold() not in known)
+    if others:
+        remarks.append(
+            f"{name!r}: categories that training had not, or too rarely, taken for none of its "
+            f"own: {others.total()} rows ({listed(others, 3)})"
+        )
+    return [known.get(value, known.get(value.casefold(), value)) for value in values]

@@ -1,0 +1,109 @@
+"""A saved model and new examples -> a file with a class and probabilities for each of them."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from recipes._lab import saving
+from recipes._lab.data import folders, new_rows, sources
+from recipes._lab.data.wording import listed
+from recipes._lab.errors import UserError
+from recipes._lab.files import csv_text, write
+from recipes._lab.scores import Scores, score
+
+
+@dataclasses.dataclass
+class Predictions:
+    """What a saved model says of new examples.
+
+    Attributes:
+        table: rows with a head: what names the examples, the class, the probability of each class.
+        counts: how often each class is predicted.
+        remarks: what was decided on the way, a sentence each.
+        scores: how right the answers are, where the examples have labels; else None.
+    """
+
+    table: list[tuple]
+    counts: dict[str, int]
+    remarks: list[str]
+    scores: Scores | None
+
+
+def predict(model_path, data_path, out):
+    """Predict the classes of the examples of a file and write them as a .csv.
+
+    Args:
+        model_path: of a .keras file that a run or a search has saved.
+        data_path: of a table, an .npz or a folder of images, whichever the model takes.
+        out: path of the .csv, or None for `runs/predictions/<data>.csv`.
+
+    Returns:
+        The `Predictions`, and the path of the file.
+
+    Raises:
+        UserError: anything that the user can put right.
+    """
+    model, about = saving.load(model_path)
+    path = Path(os.path.expanduser(data_path))
+    rows = _read(path, about["data"])
+    probabilities = model.predict(_inputs(rows.inputs), verbose=0)
+    if probabilities.shape[1] == 1:  # one sigmoid, of the second class
+        probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
+    class_names = tuple(about["class_names"])
+    predictions = _predictions(rows, probabilities, class_names)
+    out = Path(out or Path("runs/predictions") / f"{path.name.partition('.')[0]}.csv")
+    write(out, csv_text(predictions.table))
+    return predictions, out
+
+
+def _read(path, about):
+    """Return the examples of a file, in the way that the model takes them."""
+    kind = "a table" if "columns" in about else "arrays or images"
+    if not path.exists():
+        raise UserError(f"there is no {str(path)!r} to predict; check the path (DATA=)")
+    is_table = path.is_file() and path.name.lower().endswith(sources.TABLES)
+    if is_table != ("columns" in about) or not (
+        is_table or path.is_dir() or path.suffix.lower() == ".npz"
+    ):
+        raise UserError(
+            f"{str(path)!r} is not what the model takes, which is {kind} like {about['name']!r}, "
+            "which it was trained on"
+        )
+    if is_table:
+        return new_rows.read_table(path, about)
+    return folders.read_images(path, about) if path.is_dir() else new_rows.read_arrays(path, about)
+
+
+def _inputs(inputs):
+    """Return inputs as Keras takes them: a column of text only as a tensor."""
+    if not isinstance(inputs, dict):
+        return inputs
+    return {
+        name: tf.constant(values.tolist()) if values.dtype == object else values
+        for name, values in inputs.items()
+    }
+
+
+def _predictions(rows, probabilities, class_names):
+    answers = probabilities.argmax(axis=1)
+    names = [class_names[answer] for answer in answers]
+    head = ("row", *rows.names, "prediction", *(f"probability of {name}" for name in class_names))
+    shown = [[f"{p:.4g}" for p in of] for of in probabilities.tolist()]
+    columns = [range(1, len(rows) + 1), *rows.names.values(), names, *zip(*shown, strict=True)]
+    counts = dict(zip(class_names, np.bincount(answers, minlength=len(class_names)), strict=True))
+    remarks, scores = list(rows.remarks), None
+    if rows.labels is not None:
+        y = new_rows.codes_of(rows.labels, class_names)
+        known = y >= 0
+        if not known.all():
+            others = dict.fromkeys(np.array(rows.labels, object)[~known].tolist())
+            remarks.append(
+                f"rows without a label of the model's classes, not counted: {(~known).sum()} "
+                f"({listed(others, 3)})"
+            )
+        if known.any():
+            scores = score(probabilities[known], y[known], class_names)
+    return Predictions([head, *zip(*columns, strict=True)], counts, remarks, scores)

@@ -1,0 +1,86 @@
+"""Probabilities and labels -> accuracy, of each class too, beside that of a constant answer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import metrics
+
+# Shares of classes that differ by more than this factor are uneven: accuracy then hides a class.
+UNEVEN = 1.5
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well a model answers, on examples that it was not trained on.
+
+    Attributes:
+        examples: how many.
+        accuracy: share of right answers, 0..1.
+        majority: accuracy of always answering the most frequent class of these examples.
+        balanced_accuracy: mean of the classes' recalls.
+        recall: by class, of its examples the share that is found.
+        precision: by class, of the answers that name it the share that is right; None if none does.
+        average_precision: of the second class of two, the mean precision over all thresholds of
+            its probability; None if there are not two.
+        confusion: examples by class (rows) and answer (columns).
+    """
+
+    examples: int
+    accuracy: float
+    majority: float
+    balanced_accuracy: float
+    recall: dict[str, float]
+    precision: dict[str, float | None]
+    average_precision: float | None
+    confusion: list[list[int]]
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether some classes are much more frequent than others."""
+        counts = np.sum(self.confusion, axis=1)
+        return counts.max() > UNEVEN * counts.min()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with the answers, a sentence each."""
+        never = [name for name, precision in self.precision.items() if precision is None]
+        found = []
+        if self.accuracy <= self.majority:
+            found.append("the model is no better than always answering the most frequent class")
+        if never:
+            found.append(f"never predicted: {', '.join(map(repr, never))}")
+        return found
+
+
+def score(probabilities: np.ndarray, y: np.ndarray, class_names: tuple[str, ...]) -> Scores:
+    """Return how well probabilities answer.
+
+    Args:
+        probabilities: (examples, classes); of a single output that of the second class.
+        y: labels, 0..C-1, (examples,).
+        class_names: what they stand for.
+    """
+    if probabilities.shape[1] == 1:
+        probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
+    answers = probabilities.argmax(axis=1)
+    codes = np.arange(len(class_names))
+    confusion = metrics.confusion_matrix(y, answers, labels=codes)
+    hits, of_class, of_answer = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    recall = hits[of_class > 0] / of_class[of_class > 0]
+    present = [name for name, count in zip(class_names, of_class, strict=True) if count]
+    is_binary = len(class_names) == len(present) == 2
+    return Scores(
+        examples=len(y),
+        accuracy=float((answers == y).mean()),
+        majority=float(of_class.max() / len(y)),
+        balanced_accuracy=float(recall.mean()),
+        recall=dict(zip(present, recall.tolist(), strict=True)),
+        precision={
+            name: float(hit / count) if count else None
+            for name, hit, count in zip(class_names, hits, of_answer, strict=True)
+        },
+        average_precision=float(metrics.average_precision_score(y, probabilities[:, 1]))
+        if is_binary
+        else None,
+        confusion=confusion.tolist(),
+    )
