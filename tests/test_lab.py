@@ -80,12 +80,36 @@ def test_a_quick_run_takes_a_thousand_examples_of_each_part(lab, tmp_path):
         np.testing.assert_array_equal(few.x, all_of_it.x[:1000])
 
 
-def test_a_recipe_may_train_on_fewer_examples(lab, monkeypatch):
-    assert [len(part) for part in lab().data(examples=30).split(0).parts] == [30, 24, 24]
+def sizes(data):
+    return [len(part) for part in data.split(0).parts]
+
+
+def test_a_recipe_may_train_on_fewer_examples_of_embedded_data(lab, monkeypatch):
+    digits = lab(data="digits")
+    assert sizes(digits.data(examples=30)) == [30, 359, 359]
+    assert digits.remarks == [
+        "trained on 30 of 1079 training examples (EXAMPLES= takes more or fewer)"
+    ]
     monkeypatch.setattr(lab_module, "FEWEST_VALIDATION", 10)
-    assert [len(part) for part in lab().data(examples=15).split(0).parts] == [15, 15, 24]
-    assert [len(part) for part in lab().data(examples=5).split(0).parts] == [5, 10, 24]
-    assert len(lab(quick=True).data(examples=30).split(0).train) == 30
+    assert sizes(digits.data(examples=15)) == [15, 15, 359]
+    assert sizes(digits.data(examples=5)) == [5, 10, 359]
+    assert sizes(lab(data="digits", quick=True).data(examples=30)) == [30, 30, 359]
+
+
+def test_of_the_users_own_data_all_are_trained_on(lab):
+    own = lab()
+    assert sizes(own.data(examples=30)) == [72, 24, 24]
+    assert own.remarks == [
+        "trained on all 72 training examples, where the recipe itself takes 30 (EXAMPLES=30)"
+    ]
+    assert lab().remarks == []
+
+
+def test_the_users_number_of_examples_wins(lab):
+    asked = lab(examples=20)
+    assert sizes(asked.data(examples=30)) == sizes(asked.data()) == [20, 24, 24]
+    assert sizes(lab(data="digits", examples=50).data(examples=30)) == [50, 359, 359]
+    assert sizes(lab(data="digits", examples=500, quick=True).data())[0] == 500
 
 
 def test_images_are_given_to_recipes_that_ask_for_them(lab):
@@ -482,7 +506,8 @@ def test_tuning_trains_as_training_does(lab, build_model, training):
         yield None
 
     lab = lab(progress=progress)
-    data, less = lab.data(), lab.data(examples=20)
+    data = lab.data()
+    less = data.map(lambda dataset, random: dataset.first(20))
     lab.tune(
         build_model,
         {("v", 1): {}, ("own", 1): {}},

@@ -53,6 +53,8 @@ def predict(model_path, data_path, out):
     if probabilities.shape[1] == 1:  # one sigmoid, of the second class
         probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
     class_names = tuple(about["class_names"])
+    if path.name.startswith(f"{about['data']['name']}."):
+        rows.remarks.append("the model was trained on a file of this name: it may know these rows")
     predictions = _predictions(rows, probabilities, class_names)
     out = Path(out or Path("runs/predictions") / f"{path.name.partition('.')[0]}.csv")
     write(out, csv_text(predictions.table))

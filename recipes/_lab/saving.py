@@ -53,7 +53,7 @@ def save_member(member, result, source, seed, about, path, *, refit=False):
         "data": describe(source, encode),
     }
     save(taking_raw(network, encode, source), about, path)
-    return about | {"scores": scores}
+    return about
 
 
 def _once_more(member, data, epochs):

@@ -592,7 +592,7 @@ def test_a_text_column_becomes_at_most_a_hundred(tmp_path):
         ("no\nwhere.csv", [r"'no\nwhere.csv'", "does not exist"]),
         ("no\0where.csv", [r"'no\x00where.csv'", "does not exist"]),
         ("x" * 5000 + ".csv", ["does not exist"]),
-        ("table.sav", ["'table.sav'", "ends in '.sav'", "an .npz file or a table (.csv,"]),
+        ("table.sav", ["'table.sav'", "ends in '.sav'", "an .npz file, a table (.csv,"]),
         ("", ["'' is no data", ".npz"]),
     ],
 )
@@ -601,17 +601,17 @@ def test_names_that_lead_nowhere(name, words):
 
 
 @pytest.mark.parametrize("name", ["folder", "folder.npz"])
-def test_a_folder_is_refused(name, tmp_path):
+def test_a_folder_without_images_is_refused(name, tmp_path):
     (tmp_path / name).mkdir()
     assert_has(
         message_of(str(tmp_path / name)),
-        [f"{name}'", "is a folder", "an .npz file or a table (.csv"],
+        [f"{name}'", "has no folders with images (.png", "one folder a class"],
     )
 
 
 def test_a_file_without_an_ending_is_refused(tmp_path):
     (tmp_path / "plain").touch()
-    assert_has(message_of(str(tmp_path / "plain")), ["ends in ''", "an .npz file or a table"])
+    assert_has(message_of(str(tmp_path / "plain")), ["ends in ''", "an .npz file, a table"])
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.csv"])

@@ -77,7 +77,7 @@ def read(
         table = load_breast_cancer()
         return from_arrays(name, repr(name), {"x": table.data, "y": table.target})
     path = Path(os.path.expanduser(name))
-    ending = "" if path.is_dir() else _ending(path)
+    ending = "" if os.path.isdir(path) else _ending(path)
     if not name:
         raise UserError(f"'' is no data; give {listed(NAMES)} or a path to {FILES}")
     if name not in NAMES:
@@ -96,7 +96,7 @@ def read(
     stem = re.sub(r"[^\w .+-]", "_", whole[: len(whole) - len(ending)]).strip(" .") or "data"
     if stem in NAMES:
         stem += ending or " folder"  # a user's own digits.npz is not to be taken for digits
-    if path.is_dir():
+    if os.path.isdir(path):
         from recipes._lab.data.folders import from_folder
 
         return from_folder(stem, path)

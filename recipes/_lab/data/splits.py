@@ -102,13 +102,13 @@ class Splits:
 
     def __init__(self, source, seeds, changes=()):
         self.name = source.name
-        self._source, self._seeds, self._changes = source, tuple(seeds), tuple(changes)
+        self.source, self._seeds, self._changes = source, tuple(seeds), tuple(changes)
         self._made = {}
 
     def split(self, seed: int) -> Dataset:
         """Return the data of one seed."""
         if seed not in self._made:
-            dataset = self._source.split(seed)
+            dataset = self.source.split(seed)
             for number, change in enumerate(self._changes):
                 random = np.random.default_rng([seed_from(seed, "change"), number])
                 dataset = change(dataset, random)
@@ -123,7 +123,7 @@ class Splits:
                 `dataset.with_train(y=...)` or `dataset.map_inputs(...)`; `random` is a generator
                 that belongs to the seed. What is estimated from data comes from `dataset.train`.
         """
-        return Splits(self._source, self._seeds, (*self._changes, change))
+        return Splits(self.source, self._seeds, (*self._changes, change))
 
     def with_train(self, x: np.ndarray, y: np.ndarray) -> "Splits":
         """Return the data with other training examples for each of the run's seeds.
@@ -151,7 +151,7 @@ class Splits:
     @property
     def picture_shape(self) -> tuple[int, ...]:
         """The shape of one example as the source has it: of images, before they became vectors."""
-        return self._source.split(self._seeds[0]).input_shape
+        return self.source.split(self._seeds[0]).input_shape
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -42,7 +42,7 @@ def from_table(
 def _from_table(name, path, target, header, group, stamp) -> Source:
     where = repr(str(path))
     table = read_cells(path, header)
-    target = _column(target or table.columns.columns[-1], table.columns, where)
+    target = _column(table.columns.columns[-1] if target is None else target, table.columns, where)
     if group is not None and _column(group, table.columns, where) == target:
         raise UserError(f"{where}: the group can't be the target, {group!r}; name another column")
     here = f"{where}, column {target!r}"

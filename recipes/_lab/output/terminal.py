@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from recipes._lab.output import summary, understanding
+from recipes._lab.scores import Scores
 
 STYLE = {
     "holds": "green",
@@ -127,7 +128,9 @@ def show_data(console, source):
         console.print(f"{heading:12}{words}", markup=False, soft_wrap=True)
 
 
-SHOWN_CLASSES = 10  # by their own rows of recall and precision
+SHOWN_CLASSES = 20  # with recall and precision of each
+CONFUSED_CLASSES = 4  # with the counts of all answers
+LONGEST_CELL = 20  # characters of what names an example
 
 
 def show_saved(console, saved, path):
@@ -142,7 +145,7 @@ def show_saved(console, saved, path):
     what = saved.get("variant") or "the best trial"
     again = "; trained on training and validation part" if saved["refit"] else ""
     console.print(f"            {what}, seed {saved['seed']}{again}", markup=False, soft_wrap=True)
-    show_scores(console, saved["scores"], "on the test part of its split")
+    show_scores(console, Scores(**saved["test"]), "on the test part of its split")
 
 
 def show_scores(console, scores, where):
@@ -155,16 +158,18 @@ def show_scores(console, scores, where):
     )
     for warning in scores.warnings:
         console.print(f"warning     {warning}", markup=False, soft_wrap=True)
-    if 2 <= len(scores.precision) <= SHOWN_CLASSES:
-        answers = [f"answered {name}" for name in scores.precision]
-        table = Table("class", *answers, "recall", "precision", box=None, pad_edge=False)
-        for (name, precision), counts in zip(
-            scores.precision.items(), scores.confusion, strict=True
-        ):
-            recall = scores.recall.get(name)
-            cells = ["–" if share is None else f"{share:.0%}" for share in (recall, precision)]
-            table.add_row(*map(escape, (name, *map(str, counts), *cells)))
-        console.print(Padding(table, (0, 0, 0, 12)))
+    names = list(scores.precision)
+    if len(names) > SHOWN_CLASSES:
+        return
+    has_counts = len(names) <= CONFUSED_CLASSES
+    answers = [f"answered {name}" for name in names] if has_counts else []
+    table = Table("class", "examples", *answers, "recall", "precision", box=None, pad_edge=False)
+    for name, counts in zip(names, scores.confusion, strict=True):
+        shares = (scores.recall.get(name), scores.precision[name])
+        cells = [name, str(sum(counts)), *(map(str, counts) if has_counts else [])]
+        cells += ["–" if share is None else f"{share:.0%}" for share in shares]
+        table.add_row(*map(escape, cells))
+    console.print(Padding(table, (0, 0, 0, 12)))
 
 
 def show_predictions(console, predictions, path):
@@ -172,7 +177,7 @@ def show_predictions(console, predictions, path):
     head, *rows = predictions.table
     table = Table(*map(escape, head), box=None, pad_edge=False)
     for row in rows[:3]:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(escape(_shortened(str(cell))) for cell in row))
     console.print(table)
     counts = ", ".join(f"{name!r} {count}" for name, count in predictions.counts.items() if count)
     console.print(f"\nrows        {len(rows)}, predicted: {counts}", markup=False, soft_wrap=True)
@@ -182,6 +187,10 @@ def show_predictions(console, predictions, path):
         console.print("labels      the file has them:")
         show_scores(console, predictions.scores, "on these rows")
     console.print(f"written to  {path}", markup=False, soft_wrap=True)
+
+
+def _shortened(cell):
+    return cell if len(cell) <= LONGEST_CELL else f"{cell[: LONGEST_CELL - 1]}…"
 
 
 def show_board(console, folder):

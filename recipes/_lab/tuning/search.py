@@ -111,7 +111,7 @@ def run(name, options, log, progress):
     """
     start = time.perf_counter()
     module = importlib.import_module(f"recipes.{name}")
-    data, source = _data(module, options, log)
+    data = _data(module, options, log)
     epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
     known = _known(module.build_tunable, data, epochs)
 
@@ -165,13 +165,13 @@ def run(name, options, log, progress):
         if not any(tuner.completed() for tuner in tuners):
             raise UserError("all trials diverged; search smaller learning rates")
         findings, tuner = _findings(tuners, original)
-        _write(name, options, source, folder.work, tuners, tuner, findings, epochs, start)
+        _write(name, options, data.source, folder.work, tuners, tuner, findings, epochs, start)
         folder.finish()
     return findings, folder.final
 
 
 def _data(module, options, log):
-    """Return the data in the shape that the recipe's template takes, and their source.
+    """Return the data in the shape that the recipe's template takes, split by each seed.
 
     What was understood of a table is logged.
     """
@@ -197,7 +197,7 @@ def _data(module, options, log):
 
     source = read(options.data, options.target, options.header, options.group)
     understanding.log(source, log)
-    return Splits(source, range(options.seeds), [shaped]), source
+    return Splits(source, range(options.seeds), [shaped])
 
 
 def _known(build_tunable, data, epochs):
@@ -300,7 +300,7 @@ def _write(name, options, source, folder, tuners, tuner, findings, epochs, start
         "best": {
             "trial": best.trial_id,
             "test_accuracy": findings.test_accuracy.tolist(),
-            **about,
+            **findings.saved,
         },
         "understood": source.understood and dataclasses.asdict(source.understood),
         "importance": findings.importance,
