@@ -168,7 +168,11 @@ def made_up_results(variants, *, chance=0.25, classes=4, first_seed=0):
         classes: how many there are.
         first_seed: seeds count from here.
     """
-    data = types.SimpleNamespace(chance=chance, num_classes=classes)
+    even = types.SimpleNamespace(y=np.arange(classes))
+    names = tuple(map(str, range(classes)))
+    data = types.SimpleNamespace(
+        chance=chance, num_classes=classes, class_names=names, train=even, test=even
+    )
     members, outcomes, labels = {}, {}, {}
     for key, runs in variants.items():
         key = as_key(key)

@@ -179,8 +179,7 @@ def run_recipe(arguments):
     options = lab.Options(**asked)
     finished, folder = run.run(arguments.name, options, log, progress)
     terminal.show_run(console, finished, folder, time.perf_counter() - start)
-    if use := catalogue.read(arguments.name).use:
-        console.print(f"use         {use}", markup=False, soft_wrap=True)
+    terminal.show_use(console, catalogue.read(arguments.name), finished.claims)
 
 
 def search_recipe(arguments):

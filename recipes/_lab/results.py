@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 
 from recipes._lab.measures import LITTLE, PERCENT, Measure, as_key, matching
+from recipes._lab.scores import score
+from recipes._lab.training.architecture import NotStackableError
 from recipes._lab.training.loading import load_model
 from recipes._lab.training.members import Member, Result
 from recipes._lab.training.models import Models
@@ -194,6 +196,15 @@ class Results:
         runs = self._of(key).values()
         return Models([run.member for run in runs], [run.weights(epoch) for run in runs])
 
+    def data(self, key):
+        """Return the data of a variant's first seed."""
+        key = self.key(as_key(key))
+        return self.members[key, self.seeds(key)[0]].data
+
+    def balanced_accuracy(self, key):
+        """Return the test accuracy of a variant as the mean over classes, in per cent, (seeds,)."""
+        return np.array([100 * run.balanced_accuracy() for run in self._of(key).values()])
+
     def recorded(self, key):
         """Return the epochs at which the weights of a variant were kept, in order."""
         return sorted(next(iter(self._of(key).values())).outcome.snapshots)
@@ -252,6 +263,18 @@ class _Run:
         if self.diverged.any() or not np.isfinite(value):
             return self._chance(metric)
         return _scale(metric) * value
+
+    def balanced_accuracy(self):
+        """Return the test accuracy of the final weights as the mean over classes, 0..1."""
+        test = self.member.data.test
+        try:
+            models = Models([self.member], [self.weights(None)])
+            (probabilities,) = models.predict(test.x)
+        except NotStackableError:
+            model = load_model(self.member, self.weights(None))
+            probabilities = model.predict(test.x, verbose=0)
+        scores = score(np.asarray(probabilities), test.y, self.member.data.class_names)
+        return scores.balanced_accuracy
 
     def weights(self, epoch):
         """Return recorded weights, or the final ones for None."""

@@ -109,7 +109,7 @@ def _write(lab, folder, source, run_json, understood):
         data=data_name,
         claims=lab.claims,
         figures=lab.figures,
-        table=summary.rows(lab.results, {n: key for key, n in lab.results.names.items()}),
+        table=summary.table(lab.results, {n: key for key, n in lab.results.names.items()}),
         run=run_json,
         understood=understood,
     )

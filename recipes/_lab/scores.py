@@ -37,8 +37,7 @@ class Scores:
     @property
     def is_uneven(self) -> bool:
         """Whether some classes are much more frequent than others."""
-        counts = np.sum(self.confusion, axis=1)
-        return counts.max() > UNEVEN * counts.min()
+        return is_uneven(np.sum(self.confusion, axis=1))
 
     @property
     def warnings(self) -> list[str]:
@@ -50,6 +49,11 @@ class Scores:
         if never:
             found.append(f"never predicted: {', '.join(map(repr, never))}")
         return found
+
+
+def is_uneven(counts: np.ndarray) -> bool:
+    """Tell whether some classes have many more examples than others, (classes,)."""
+    return bool(counts.max() > UNEVEN * counts.min())
 
 
 def score(probabilities: np.ndarray, y: np.ndarray, class_names: tuple[str, ...]) -> Scores:

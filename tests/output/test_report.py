@@ -10,14 +10,19 @@ import math
 import re
 
 import jinja2
+import keras
 import numpy as np
 import pytest
 from matplotlib import image
 
 from recipes._lab import catalogue, evidence
 from recipes._lab.claim import Claim
+from recipes._lab.data import Dataset, Split
 from recipes._lab.data.understood import Column, Understood
 from recipes._lab.output import pages, report, summary, understanding
+from recipes._lab.results import Results
+from recipes._lab.training import architecture, population
+from recipes._lab.training.members import Member
 
 # The table of variants
 
@@ -27,7 +32,8 @@ def rows(made_up):
     """`rows(variants)` returns the table of made-up runs, `{name: [metrics, one a seed]}`."""
 
     def of(variants):
-        return summary.rows(made_up(variants), {f"row {name}": (name,) for name in variants})
+        _, found = summary.table(made_up(variants), {f"row {name}": (name,) for name in variants})
+        return found
 
     return of
 
@@ -49,17 +55,66 @@ def test_rows_by_hand(rows):
     # t = 4.30265 at 2 degrees of freedom. good: mean 80, standard deviation 10. split: mean 35,
     # deviations 15, -10, -5, variance 350 / 2. lost: 25 (chance), 75, 75; variance 2500 / 3.
     assert rows(variants) == [
+        ("(always '0')", "25.0", "", ""),
         ("row good", "80.0 ± 24.8", "2", "0 of 3"),
         ("row split", "35.0 ± 32.9", "never", "0 of 3"),
         ("row alike", "60.0", "never", "0 of 3"),
         ("row lost", "58.3 ± 71.7", "1", "1 of 3"),
     ]
-    assert summary.COLUMNS == ("variant", "test accuracy (%)", "epochs to 90%", "diverged")
 
 
-def test_a_row_of_one_seed_has_no_interval(rows):
+def test_a_row_of_one_or_two_seeds_has_no_interval(rows):
     one = {"v": [{"accuracy": [0.1, 0.9], "test_accuracy": 0.8766}]}
-    assert rows(one) == [("row v", "87.7", "1", "0 of 1")]
+    assert rows(one)[1] == ("row v", "87.7", "1", "0 of 1")
+    two = {"v": [{"accuracy": [0.1, 0.9], "test_accuracy": accuracy} for accuracy in (0.4, 0.8)]}
+    assert rows(two)[1] == ("row v", "60.0", "1", "0 of 2")
+
+
+def test_the_threshold_lies_above_the_share_of_the_most_frequent_class(made_up):
+    results = made_up({"v": [{"accuracy": [0.94, 0.96, 0.98]}]}, chance=0.94)
+    columns, rows = summary.table(results, {"v": ("v",)})
+    assert columns == ("variant", "test accuracy (%)", "epochs to 97 %", "diverged")
+    assert rows == [("(always '0')", "94.0", "", ""), ("v", "98.0", "2", "0 of 1")]
+
+
+def test_uneven_classes_are_judged_by_their_balanced_accuracy():
+    """Nine of ten examples are of one class, which a trained model always answers."""
+    x = np.zeros((40, 2), np.float32)
+    y = (np.arange(40) % 10 == 0).astype(np.int32)
+    data = Dataset("d", ("often", "rare"), *[Split(x, y)] * 3)
+
+    def build():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    member = Member("v", build, architecture.read(build), 0, data, epochs=1, batch_size=10)
+    (result,) = population.train([member])
+    results = Results({(("v",), 0): member}, {(("v",), 0): result}, {("v",): ("v",)})
+    columns, rows = summary.table(results, {"v": ("v",)})
+    assert columns[:3] == ("variant", "test accuracy (%)", "balanced (%)")
+    assert rows[0][:3] == ("(always 'often')", "90.0", "50.0")
+    assert rows[1][:3] in {("v", "90.0", "50.0"), ("v", "10.0", "50.0")}
+
+
+def claim(text, verdict):
+    return Claim(text, "a book", False, evidence.Judgement(verdict, "exact", 1.0))
+
+
+def test_the_advice_follows_from_the_verdicts_of_the_run():
+    recipe = catalogue.parse("r", '"""Q?\n\nUse: this.\n"""')
+    holds, fails, unknown = (
+        claim(text, verdict)
+        for text, verdict in (("a", "holds"), ("b", "does not hold"), ("c", "not detected"))
+    )
+    reference = {"digits": [{"claim": "a", "verdict": "holds"}, {"claim": "b", "verdict": "holds"}]}
+    assert summary.use(recipe, [unknown], reference) == []
+    assert summary.use(recipe, [holds, unknown], reference) == ["this."]
+    assert summary.use(recipe, [holds, fails], reference) == [
+        "this.",
+        "but here: does not hold: b (holds on digits)",
+    ]
+    assert summary.use(recipe, [holds, fails], {}) == ["this."]
 
 
 def test_tuned_values_are_gathered_by_argument():
@@ -124,7 +179,7 @@ def hostile_page(png):
         data=f"data {HOSTILE}",
         claims=[claim(verdict) for verdict in evidence.MARKS],
         figures={f"figure-{HOSTILE}.png": png},
-        table=[(f"variant {HOSTILE}", "80.0 ± 1.0", "2", "0 of 3")],
+        table=(("variant", "epochs to 90 %"), [(f"variant {HOSTILE}", "80.0 ± 1.0")]),
         run={
             "seeds": [0, 1, 2],
             "arguments": {"quick": True},
@@ -205,7 +260,7 @@ def test_the_page_holds_everything_and_loads_nothing(png):
     kind, _, content = picture["src"].partition(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(content, validate=True) == png
-    cells = ("80.0 ± 1.0", "0 of 3", *summary.COLUMNS)
+    cells = ("80.0 ± 1.0", "epochs to 90 %")
     for words in (*cells, "3 seeds", "for trying, not for judging", "1.5 s"):
         assert words in page.text
     for verdict, mark in evidence.MARKS.items():
@@ -229,8 +284,8 @@ def test_the_page_of_a_run_is_whole(quick_run):
         assert claim["detail"] in page.text
     with open(run.folder / "results.csv", newline="", encoding="utf-8") as file:
         variants = {row["variant"] for row in csv.DictReader(file)}
-    # Two tables, each with a head.
-    assert [tag for tag, _ in page.tags].count("tr") == 1 + len(claims) + 1 + len(variants)
+    # Two tables, each with a head; one has a row of the most frequent class as well.
+    assert [tag for tag, _ in page.tags].count("tr") == 1 + len(claims) + 2 + len(variants)
 
 
 # The templates

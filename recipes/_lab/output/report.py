@@ -13,7 +13,7 @@ def page(*, recipe, data, claims, figures, table, run, understood=None):
         data: display name of the data.
         claims: a list of `Claim`.
         figures: `{file name: PNG bytes}`.
-        table: rows as from `summary.rows`, for all variants.
+        table: columns and rows as from `summary.table`, for all variants.
         run: the content of run.json.
         understood: what was understood of a user's table, a `data.Understood`; or None.
     """
@@ -23,8 +23,8 @@ def page(*, recipe, data, claims, figures, table, run, understood=None):
         data=data,
         claims=claims,
         figures={file: base64.b64encode(png).decode() for file, png in figures.items()},
-        columns=summary.COLUMNS,
-        table=table,
+        columns=table[0],
+        table=table[1],
         tuned=summary.tuned(run["tuned"]),
         run=run,
         facts=understanding.facts(understood) if understood else [],

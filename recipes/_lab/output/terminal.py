@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from recipes._lab import catalogue
 from recipes._lab.output import summary, understanding
 from recipes._lab.scores import Scores
 
@@ -89,11 +90,20 @@ def show_run(console, lab, folder, seconds):
     show_board(console, folder)
 
 
+def show_use(console, recipe, claims):
+    """Print what a run's verdicts say of its recipe's advice."""
+    runs = catalogue.results(recipe.name)["runs"]
+    references = {data: run["claims"] for data, run in runs.items()}
+    for line in summary.use(recipe, claims, references):
+        console.print(f"use         {line}", markup=False, soft_wrap=True)
+
+
 def show_findings(console, lab):
     """Print the table and the verdicts of an `lab.Lab`."""
     if lab.rows:
-        table = Table(*summary.COLUMNS, box=None, header_style="bold", pad_edge=False)
-        for row in summary.rows(lab.results, lab.rows):
+        columns, rows = summary.table(lab.results, lab.rows)
+        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        for row in rows:
             table.add_row(*map(escape, row))
         console.print()
         console.print(table)
