@@ -5,12 +5,17 @@ NAME   =
 DATA   = digits
 TARGET =
 HEADER =
+GROUP  =
+EXAMPLES =
 SEEDS  =
 EPOCHS =
 QUICK  =
 OUT    = runs
 SAVE   =
+REFIT  =
 PORT   =
+# Of `make predict`, which writes one file.
+MODEL  =
 # Of `make search`.
 TRIALS  =
 STAGES  =
@@ -27,81 +32,91 @@ FROM    =
 PYTHON ?= python3
 
 VENV := .venv/bin
-# Quotes a value for the shell, also one with a quote in it.
-q = '$(subst ','\'',$(1))'
+# A variable's value, quoted for the shell: as it is, even with a quote or a $ in it.
+q = '$(subst ','\'',$(value $(1)))'
+# An option of the program if the variable is set, and one without a value: $(call option,SEEDS,seeds).
+option = $(if $(value $(1)),--$(2) $(call q,$(1)))
+flag = $(if $(filter-out 0,$(value $(1))),--$(2))
+table = --data $(call q,DATA) $(call option,TARGET,target) $(call option,HEADER,header) $(call option,GROUP,group)
+training = $(table) $(call option,EXAMPLES,examples) $(call option,SEEDS,seeds) $(call option,EPOCHS,epochs) \
+  $(call flag,QUICK,quick) --out $(call q,OUT)
+model = $(call option,SAVE,save-model) $(call flag,REFIT,refit)
 # Python 3.11 to 3.13; the newest of them that is installed, unless python3 already is one.
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
 # Libraries for a table of one's own, where it needs them.
-tables = $(if $(filter %.parquet %.xlsx,$(DATA)),.venv/tables)
+tables = $(if $(filter %.parquet %.xlsx,$(value DATA)),.venv/tables)
 
 # Says so if no NAME was given: $(call named,what it is,an example).
-named = test -n $(call q,$(NAME)) || { echo 'error: no $(1) given; say for example make $@ NAME=$(2)' >&2; exit 2; }
+named = test -n $(call q,NAME) || { echo 'error: no $(1) given; say for example make $@ NAME=$(2)' >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help recipe search inspect new notebook list tensorboard gallery gallery-serve bench test test-all lint clean
+.PHONY: help recipe search predict inspect new notebook list tensorboard gallery gallery-serve bench test test-all lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|table.csv]'
-	@echo '              [TARGET=column] [HEADER=none] [SEEDS=6] [EPOCHS=20] [QUICK=1] [OUT=runs] [SAVE=best.keras]'
-	@echo '              [CLUSTER=auto|address]'
-	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|bayesian] [DISCARD=1]'
-	@echo '              [DATA=...] [TARGET=column] [HEADER=none] [SEEDS=1] [EPOCHS=20] [QUICK=1] [OUT=runs]'
-	@echo '              [CLUSTER=auto|address]'
+	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|table.csv|folder of images]'
+	@echo '              [TARGET=column] [HEADER=none] [GROUP=column] [EXAMPLES=1000] [SEEDS=6] [EPOCHS=20] [QUICK=1]'
+	@echo '              [OUT=runs] [SAVE=best.keras [REFIT=1]] [CLUSTER=auto|address]'
+	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|bayesian] [DISCARD=1] [SEEDS=1]'
+	@echo '              and what else make recipe takes'
+	@echo '  make predict MODEL=best.keras DATA=new.csv [OUT=predictions.csv]'
 
 recipe: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## run a recipe: NAME=..., see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
-	@$(VENV)/python -m recipes run $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
-	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(HEADER),--header $(call q,$(HEADER))) \
-	  $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
-	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick) \
-	  $(if $(SAVE),--save-model $(call q,$(SAVE))) $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
+	@$(VENV)/python -m recipes run $(call q,NAME) $(training) $(model) $(call option,CLUSTER,cluster)
 
 search: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
-	@$(VENV)/python -m recipes search $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
-	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(HEADER),--header $(call q,$(HEADER))) \
-	  $(if $(TRIALS),--trials $(call q,$(TRIALS))) \
-	  $(if $(STAGES),--stages $(call q,$(STAGES))) $(if $(ORACLE),--oracle $(call q,$(ORACLE))) \
-	  $(if $(SEEDS),--seeds $(call q,$(SEEDS))) $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) \
-	  $(if $(filter-out 0,$(DISCARD)),--discard) $(if $(filter-out 0,$(QUICK)),--quick) \
-	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER)))
+	@$(VENV)/python -m recipes search $(call q,NAME) $(training) $(model) $(call option,CLUSTER,cluster) \
+	  $(call option,TRIALS,trials) $(call option,STAGES,stages) $(call option,ORACLE,oracle) $(call flag,DISCARD,discard)
 
-inspect: .venv/installed $(tables)  ## show what is understood of your table: DATA=... [TARGET=column] [HEADER=none]
-	@$(VENV)/python -m recipes inspect --data $(call q,$(DATA)) \
-	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(HEADER),--header $(call q,$(HEADER)))
+predict: .venv/installed $(tables)  ## classes of new examples: MODEL=best.keras DATA=new.csv [OUT=predictions.csv]
+	@test -n $(call q,MODEL) || { echo 'error: no model given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
+	@$(VENV)/python -m recipes predict $(call q,MODEL) $(call q,DATA) $(if $(filter-out file,$(origin OUT)),$(call option,OUT,out))
+
+inspect: .venv/installed $(tables)  ## show what is understood of your data: DATA=... [TARGET=column] [HEADER=none]
+	@$(VENV)/python -m recipes inspect $(table)
 
 new: .venv/installed  ## write a recipe of your own: NAME=my_question [FROM=a recipe to copy]
 	@$(call named,name,my_question)
-	@$(VENV)/python -m recipes new $(call q,$(NAME)) $(if $(FROM),--from $(call q,$(FROM)))
+	@$(VENV)/python -m recipes new $(call q,NAME) $(call option,FROM,from)
 
-notebook: .venv/notebook $(tables)  ## write a recipe as a Jupyter notebook: NAME=..., options as of recipe
+notebook: .venv/installed $(tables)  ## write a recipe as a Jupyter notebook: NAME=..., options as of recipe
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
-	@$(VENV)/python -m recipes notebook $(call q,$(NAME)) --data $(call q,$(DATA)) --out $(call q,$(OUT)) \
-	  $(if $(TARGET),--target $(call q,$(TARGET))) $(if $(HEADER),--header $(call q,$(HEADER))) \
-	  $(if $(SEEDS),--seeds $(call q,$(SEEDS))) \
-	  $(if $(EPOCHS),--epochs $(call q,$(EPOCHS))) $(if $(filter-out 0,$(QUICK)),--quick)
+	@$(VENV)/python -m recipes notebook $(call q,NAME) $(training) --check
+	@$(MAKE) --no-print-directory .venv/notebook
+	@$(VENV)/python -m recipes notebook $(call q,NAME) $(training)
 
 list: .venv/installed  ## the recipes with their questions
 	@$(VENV)/python -m recipes list
 
 tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
-	@$(VENV)/python -m recipes tensorboard $(if $(NAME),$(call q,$(NAME))) \
-	  $(if $(PORT),--port $(call q,$(PORT))) --out $(call q,$(OUT))
+	@$(VENV)/python -m recipes tensorboard $(if $(value NAME),$(call q,NAME)) $(call option,PORT,port) --out $(call q,OUT)
 
 gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## make the reference results: 20 seeds, hours for all; goes on where it was: [NAME=...] [MNIST=mnist.npz] [TIMES=1]
-	@$(VENV)/python -m recipes gallery $(if $(NAME),$(call q,$(NAME))) $(if $(MNIST),--mnist $(call q,$(MNIST))) \
-	  $(if $(CLUSTER),--cluster $(call q,$(CLUSTER))) $(if $(filter-out 0,$(TIMES)),--times)
+	@$(VENV)/python -m recipes gallery $(if $(value NAME),$(call q,NAME)) $(call option,MNIST,mnist) \
+	  $(call option,CLUSTER,cluster) $(call flag,TIMES,times)
 	$(if $(NAME)$(TIMES),,@$(VENV)/python -m tests.screenshot)
 
 gallery-serve: .venv/installed  ## the gallery's pages on 127.0.0.1: [PORT=8000]
-	@$(VENV)/python -m recipes site $(if $(PORT),--port $(call q,$(PORT)))
+	@$(VENV)/python -m recipes site $(call option,PORT,port)
 
 bench: .venv/installed  ## measure speed side by side; takes minutes, wants a quiet machine: [MNIST=mnist.npz]
 	@for file in tests/benchmarks/bench_*.py; do \
-	  $(VENV)/python -m tests.benchmarks.$$(basename $$file .py) $(call q,$(MNIST)) || exit; done
+	  $(VENV)/python -m tests.benchmarks.$$(basename $$file .py) $(call q,MNIST) || exit; done
+
+# Folders that people take for targets: make would say that there is nothing to be done.
+.PHONY: recipes tests callbacks docs runs
+recipes:
+	@echo 'error: make recipe NAME=bn_vs_nobn runs a recipe, make list shows all' >&2; exit 2
+tests:
+	@echo 'error: make test runs the tests' >&2; exit 2
+callbacks docs:
+	@echo 'error: $@/ is a folder to read; make shows what can be made' >&2; exit 2
+runs:
+	@echo 'error: make recipe NAME=bn_vs_nobn makes a run, make tensorboard looks into all of them' >&2; exit 2
 
 test: lint  ## the linter and the tests
 	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup -m 'not slow'

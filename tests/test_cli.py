@@ -1,6 +1,7 @@
 """What a user types, right or wrong: messages of one line, exit codes, and the Makefile."""
 
 import ast
+import itertools
 import os
 import re
 import shlex
@@ -359,7 +360,7 @@ def make(root, environment):
 
 def test_make_alone_shows_every_target(make, root):
     makefile = (root / "Makefile").read_text()
-    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.M)
+    (phony,) = re.findall(r"^\.PHONY: (help .*)$", makefile, flags=re.M)
     described = dict(re.findall(r"^([a-z-]+):.*## (.*)$", makefile, flags=re.M))
     assert list(described) == phony.split()
     alone, asked = make(), make("help")
@@ -386,22 +387,44 @@ def command_of(done):
 
 
 def test_make_recipe_passes_every_option(make):
-    options = ("DATA=Bob's data.csv", "TARGET=a b", "HEADER=none", "SEEDS=3", "EPOCHS=7", "QUICK=1")
-    done = make("-n", "recipe", "NAME=bn_vs_nobn", *options, "OUT=my runs", "SAVE=my best.keras")
-    assert command_of(done) == [
-        *("run", "bn_vs_nobn", "--data", "Bob's data.csv", "--out", "my runs", "--target", "a b"),
-        *(
-            "--header",
-            "none",
-            "--seeds",
-            "3",
-            "--epochs",
-            "7",
-            "--quick",
-            "--save-model",
-            "my best.keras",
-        ),
+    options = {
+        "DATA": "Bob's $b $(x) data.csv",
+        "TARGET": "a b",
+        "HEADER": "none",
+        "GROUP": "$1",
+        "EXAMPLES": "500",
+        "SEEDS": "3",
+        "EPOCHS": "7",
+        "QUICK": "1",
+        "OUT": "my runs",
+        "SAVE": "my best.keras",
+        "REFIT": "1",
+    }
+    given = [f"{name}={value}" for name, value in options.items()]
+    done = make("-n", "recipe", "NAME=bn_vs_nobn", *given)
+    flags = {"QUICK": ["--quick"], "REFIT": ["--refit"]}
+    names = {"SAVE": "--save-model"}
+    expected = [
+        flags.get(name) or [names.get(name, f"--{name.lower()}"), value]
+        for name, value in options.items()
     ]
+    assert command_of(done) == ["run", "bn_vs_nobn", *itertools.chain(*expected)]
+
+
+def test_make_predict_passes_every_option(make):
+    options = ("MODEL=my best.keras", "DATA=new $x.csv")
+    expected = ["predict", "my best.keras", "new $x.csv"]
+    assert command_of(make("-n", "predict", *options)) == expected
+    done = make("-n", "predict", *options, "OUT=p.csv")
+    assert command_of(done) == [*expected, "--out", "p.csv"]
+
+
+@pytest.mark.parametrize("folder", ["recipes", "tests", "callbacks", "docs", "runs"])
+def test_a_folder_is_no_target(folder, make):
+    done = make(folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert re.search("make (recipe|test|shows)", done.stderr)
 
 
 def test_make_recipe_leaves_the_defaults_to_the_command(make):

@@ -1,9 +1,11 @@
 """A saved model takes what people have: columns of a table, strings included, or pixels."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -96,13 +98,10 @@ def labels_in(csv):
     return [line.rpartition(",")[2] for line in csv.read_text("utf-8").splitlines()[1:]]
 
 
-PLAIN = """
-import json, sys, zipfile
-import keras, pandas, tensorflow as tf
-model = keras.models.load_model("best.keras")
-texts = {name: "" for name, column in model.input.items() if column.dtype == "string"}
-table = pandas.read_csv("new.csv", dtype=dict.fromkeys(texts, str)).fillna(texts)[list(model.input)]
-probabilities = model.predict(tf.data.Dataset.from_tensor_slices(dict(table)).batch(32), verbose=0)
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+(PLAIN,) = re.findall(r"```python\n([^`]*pandas\.read_csv.*?)```", README, flags=re.DOTALL)
+SHOWN = """
+import json, sys
 print(json.dumps(probabilities.tolist()))
 assert not any("recipes" in name for name in sys.modules)
 """
@@ -119,7 +118,7 @@ def test_plain_keras_predicts_in_a_process_that_knows_nothing_of_the_project(sav
         weekday = (day.astype(int) + 3) % 7  # 1970-01-01 was a Thursday
         new.append(f"{row[1]},{row[2][1:]},{row[3]},{row[4]},{year},{int(month)},{weekday}")
     (tmp_path / "new.csv").write_text("\n".join(new), encoding="utf-8")
-    command = [sys.executable, "-I", "-c", PLAIN]
+    command = [sys.executable, "-I", "-c", PLAIN + SHOWN]
     shutil.copy(path, tmp_path)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

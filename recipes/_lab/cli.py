@@ -96,6 +96,7 @@ def _parser():
     _add_common(add)
     add("--seeds", type=_count(1000), metavar="N", help=SEEDS_HELP)
     add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
+    add("--check", action="store_true", help="only check the name and the data, write nothing")
     add = command("gallery", build_gallery, "make the reference results; goes on where it was")
     add("name", metavar="NAME", nargs="*", help="of a recipe (if not all)")
     add("--mnist", default="mnist", metavar="FILE", help="MNIST as .npz (if not downloaded)")
@@ -267,6 +268,8 @@ def write_notebook(arguments):
     table = (arguments.target, arguments.header, arguments.group)
     if arguments.data not in data.NAMES or any(table):
         data.load(arguments.data, *table)  # a mistake is better said now
+    if arguments.check:
+        return
     notebook.write(catalogue.read(arguments.name), path, options)
     program = os.path.relpath(Path(sys.executable).parent / "jupyter")
     print(f"notebook    {path}")

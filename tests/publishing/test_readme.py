@@ -30,6 +30,7 @@ def code_with(word):
 def names():
     rng = np.random.default_rng(0)
     return {
+        "np": np,
         "x": rng.normal(size=(200, 20)).astype("float32"),
         "y": rng.integers(0, 3, 200),
         "build_model": bn_vs_nobn.build_model,
@@ -62,10 +63,10 @@ def test_the_pasted_callbacks_run(names, tmp_path, monkeypatch):
 
 def test_a_saved_model_predicts(quick_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(quick_run().out)
-    exec(code_with("best.keras"), {})
+    exec(code_with("load_digits"), {})
     predicted = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(r"\['\d'(, '\d'){4}\]", predicted)
-    assert keras.saving.load_model("best.keras").input_shape == (None, 64)
+    assert keras.saving.load_model("best.keras").input_shape == (None, 8, 8)
 
 
 def test_options_and_defaults_are_those_of_the_makefile_and_the_program():
