@@ -4,8 +4,7 @@ Claim: with batch normalization the learning rate can be raised, and training ta
 (Deep Learning from Scratch, 6.3.1, after Ioffe and Szegedy 2015); a wider range of learning rates
 works well (Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, how far to the right each line stays above 90 %, and how depth moves that
-point; in figure-epochs, how soon each network learns at its best rate; in TensorBoard, under
-gradients_log10, the networks of 10 layers at a rate of 1.
+point; in TensorBoard, under gradients_log10, the networks of 10 layers at a rate of 1.
 Why: normalization divides by the scale of a layer's outputs, so a kernel twice as large gives the
 same outputs, and gradients half as large. A step that is too large makes the kernel grow, which
 makes the steps after it smaller, where without normalization the outputs would explode.
@@ -85,11 +84,10 @@ VARIANTS = {
 
 
 def largest(usable):
-    """Return log10 of the largest usable rate, (seeds,).
+    """Return log10 of the largest usable rate, (seeds,); half a step below the smallest if none is.
 
     Args:
-        usable: whether each rate is, (rates, seeds). Where none is, half a factor of ten below the
-            smallest counts.
+        usable: whether each rate is, (rates, seeds).
     """
     none = np.log10(RATES[0]) - 0.5
     return np.where(usable, np.log10(RATES)[:, np.newaxis], none).max(axis=0)
@@ -103,13 +101,9 @@ def run(lab):
     usable = accuracy.map(lambda percent: percent >= 90, unit="rates")
     limits = {network: largest(usable[network].array()) for network in NETWORKS}
     limit = lab.measure(limits, unit="factors of ten")
+    epochs = results.epochs_to("train_accuracy", 90)
+    epochs = epochs.map(lambda count: np.minimum(count, EPOCHS + 1))  # never is one more than all
     best = {network: results.best(*network) for network in NETWORKS}
-    to_90 = results.epochs_to("train_accuracy", 90)
-    epochs = results.measure(  # never counts as one epoch more than there are
-        {key: np.minimum(to_90[key].array(), EPOCHS + 1) for key in best.values()},
-        unit="epochs",
-        label="training to 90 % training accuracy",
-    )
 
     for depth in DEPTHS:
         lab.claim(
@@ -143,7 +137,6 @@ def run(lab):
             x_scale="log",
         )
     )
-    lab.figure(lab.dots(epochs), name="epochs")
 
 
 if __name__ == "__main__":

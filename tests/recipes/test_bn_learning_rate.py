@@ -56,7 +56,7 @@ def judged(made_up):
 
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
-        assert list(lab.figures) == ["figure.png", "figure-epochs.png"]
+        assert list(lab.figures) == ["figure.png"]
         keys = [(*network, recipe.RATES[planted[network][0]]) for network in NETWORKS]
         assert list(lab.rows.values()) == keys
         return [(claim.verdict, round(claim.judgement.estimate, 2)) for claim in lab.claims]
