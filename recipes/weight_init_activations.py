@@ -8,9 +8,8 @@ Look for: in the figure, which lines stay level, and in figure-gradients, which 
 layer; in TensorBoard, the histograms of each layer's outputs at step 0.
 Why: a sum over n inputs spreads sqrt(n) times as far as one of them, so weights of 1/sqrt(n) keep
 the spread; a ReLU, which cuts off half, asks for sqrt(2/n). On the way back the sum is over
-outputs, so Glorot averages the two counts; between layers of equal width both are the same. A
-gradient is multiplied by slopes and by weights: in a saturated layer most slopes are small, but
-weights are large.
+outputs, so Glorot averages the two counts. A gradient is multiplied by slopes and by weights: in a
+saturated layer most slopes are small, but weights are large.
 Use: an initializer whose scale follows the layer's width, such as he_normal; zeros for biases only.
 Symptoms: the loss does not move; many units are always zero
 Topic: Initial values and activations
@@ -97,7 +96,7 @@ TWOFOLD = 0.3  # a factor of 2, in powers of ten
 
 def saturated(outputs, function):
     """Return in % how many outputs of each model have a slope below a tenth of the steepest."""
-    slopes = {SIGMOID: 4 * outputs * (1 - outputs), TANH: 1 - outputs**2}
+    slopes = {SIGMOID: 4 * outputs * (1 - outputs), TANH: 1 - outputs**2, RELU: outputs > 0}
     return 100 * (slopes[function] < 0.1).mean(axis=(1, 2))
 
 
@@ -110,33 +109,31 @@ def run(lab):
     """Measure the outputs and gradients of untrained models; train those that start from zeros."""
     data = lab.data(examples=1000)
     results = lab.train(build_model, VARIANTS, data, epochs=5, record=[0])
-    forward, backward = {}, {}
+    shares, forward, backward = {}, {}, {}
     for function in FUNCTIONS:
         for name in SCALES:
             untrained = results.models((function, name), epoch=0)
             outputs, gradients = untrained.outputs(data.train.x), untrained.gradients(data.train)
+            shares[function, name] = saturated(outputs["h5_act"], function)
             for n in LAYERS:
                 forward[function, name, n] = spread(outputs[f"h{n}_act"])
                 backward[function, name, n] = spread(gradients[f"h{n}/kernel"])
+    share = lab.measure(shares, unit="%")
     output = lab.measure(forward, unit="powers of ten", label="std of the outputs")
     gradient = lab.measure(backward, unit="powers of ten", label="std of the gradients")
     forth, back = output[5] - output[1], gradient[2] - gradient[5]
-    shares = {}
-    for function in (SIGMOID, TANH):
-        outputs = results.models((function, ONE), epoch=0).outputs(data.train.x)
-        shares[function] = saturated(outputs["h5_act"], function)
-    share = lab.measure(shares, unit="%")
-    differences = []  # of the units of a layer, after training from zeros
-    for function in FUNCTIONS:
-        kernels = results.models((function, ZEROS)).weights
-        differences += [np.ptp(kernels[f"h{n}/kernel"], axis=-1).max() for n in LAYERS]
+    differences = [  # between the units of a layer, after training from zeros
+        np.ptp(results.models((function, ZEROS)).weights[f"h{n}/kernel"], axis=-1).max()
+        for function in FUNCTIONS
+        for n in LAYERS
+    ]
 
     lab.claim(
         "std 1: more than half of the fifth layer's outputs are saturated, sigmoid and tanh",
         source=f"{BOOK}.2",
-        that=lab.every([share[SIGMOID] > 50, share[TANH] > 50], unit="activations"),
+        that=lab.every([share[SIGMOID, ONE] > 50, share[TANH, ONE] > 50], unit="activations"),
     )
-    level = [forth[TANH, XAVIER], forth[TANH, GLOROT], forth[RELU, HE]]
+    level = (forth[TANH, XAVIER], forth[TANH, GLOROT], forth[RELU, HE])
     lab.claim(
         "from layer 1 to 5 outputs keep their spread within a factor of 2: tanh from Xavier's and "
         "Glorot's scale, ReLU from He's",

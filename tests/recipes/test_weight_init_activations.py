@@ -18,6 +18,8 @@ def test_the_share_of_saturated_outputs():
     np.testing.assert_allclose(recipe.saturated(outputs, SIGMOID), [50, 25])
     outputs = np.array([[[-0.95, -0.94, 0, 0.96]]])
     np.testing.assert_allclose(recipe.saturated(outputs, TANH), [50])
+    outputs = np.array([[[0, 0, 0, 0.1]]])  # where a ReLU returns 0, its slope is 0
+    np.testing.assert_allclose(recipe.saturated(outputs, RELU), [75])
 
 
 def test_the_spread_is_over_examples_and_units():
