@@ -11,13 +11,17 @@ ZERO, MEAN, STANDARDIZED = recipe.ARMS
 
 
 def test_every_patient_is_in_one_part_and_inputs_are_standardized_by_the_first():
-    parts = recipe.diabetes(0)
-    assert [x.shape for x, _ in parts] == [(242, 10), (100, 10), (100, 10)]
-    x, _ = parts[0]
-    np.testing.assert_allclose([x.mean(axis=0), x.std(axis=0)], [[0] * 10, [1] * 10], atol=1e-9)
-    targets = np.concatenate([y for _, y in parts])
-    assert targets.mean() == pytest.approx(152.13, abs=0.01)
-    assert not np.array_equal(recipe.diabetes(1)[0][1], parts[0][1])
+    x, y = recipe.diabetes(0)
+    parts = np.concatenate(
+        [np.arange(442)[p] for p in (recipe.TRAIN, recipe.VALIDATION, recipe.TEST)]
+    )
+    assert (x.shape, parts.tolist()) == ((442, 10), list(range(442)))
+    train = x[recipe.TRAIN]
+    np.testing.assert_allclose(
+        [train.mean(axis=0), train.std(axis=0)], [[0] * 10, [1] * 10], atol=1e-9
+    )
+    assert y.mean() == pytest.approx(152.13, abs=0.01)
+    assert not np.array_equal(recipe.diabetes(1)[1], y)
 
 
 def test_the_last_bias_starts_at_the_mean_and_the_rest_is_as_it_was():
@@ -31,46 +35,51 @@ def test_the_last_bias_starts_at_the_mean_and_the_rest_is_as_it_was():
         np.testing.assert_array_equal(zero, fifty)
 
 
-def test_a_model_whose_variables_are_set_back_trains_as_if_it_were_new():
-    model, rng = recipe.build_model((3,)), np.random.default_rng(0)
-    initial = [variable.numpy() for variable in recipe.changing(model)]
-    x, y = rng.normal(size=(60, 3)), rng.normal(size=60)
-    ends = []
+def test_a_model_that_starts_anew_trains_as_if_it_were_new():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(300, 3)), rng.normal(size=300)
+    model = recipe.build_model((3,))
+    initial = [variable.numpy() for variable in model.variables]
+    curves = []
     for _ in range(2):
-        for variable, value in zip(recipe.changing(model), initial, strict=True):
-            variable.assign(value)
-        assert sum(1 for _ in recipe.fit_batches(model, x, y, 3)) == 4
-        ends.append([variable.numpy() for variable in recipe.changing(model)])
-    for first, second in zip(*ends, strict=True):
-        np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(ends[0][0], initial[0])
+        recipe.start_anew(model, initial, last_bias=0.0, learning_rate=0.1)
+        curves.append(recipe.learn(model, x, y, 3))
+    np.testing.assert_array_equal(*curves)
+    assert np.abs(np.diff(curves[0], axis=0)).min(axis=1).max() > 0
+    recipe.start_anew(model, initial, last_bias=7.0, learning_rate=0.3)
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.3)
+    assert model.get_layer("output").bias.numpy().tolist() == [7]
 
 
-class Constant:
-    """A model that predicts 0, then 1 more after every batch of training."""
+class Counting:
+    """A model that counts the examples it has learned from, and predicts as many."""
 
-    targets, value = [], 0.0
+    def __init__(self):
+        self.seen = []
 
     def train_on_batch(self, x, y):
-        self.targets.append(y)
-        self.value += 1
+        np.testing.assert_array_equal(x[:, 0], y)
+        self.seen += y.tolist()
 
     def predict_on_batch(self, x):
-        return np.full((len(x), 1), self.value)
+        return np.full((len(x), 1), len(self.seen))
 
 
-@pytest.mark.parametrize("standardize", [False, True])
-def test_errors_are_shares_of_those_of_the_mean(standardize):
-    """The training mean is 4, its standard deviation 2; 4 is 2 away from the other targets."""
-    x = np.zeros((2, 1))
-    parts = [(x, np.array([2.0, 6.0])), (x, np.array([6.0, 6.0])), (x, np.array([2.0, 2.0]))]
-    model = Constant()
-    model.targets = []
-    found = recipe.learning_curves(model, parts, 2, standardize)
-    # Predicted are 0, 1, 2; or 4, 6, 8.
-    expected = [[100, 0, 100], [100, 200, 300]] if standardize else [[300, 250, 200], [100, 50, 0]]
-    np.testing.assert_allclose(found, expected)
-    assert sorted(model.targets[0]) == ([-1, 1] if standardize else [2, 6])
+def test_it_learns_from_the_training_part_and_predicts_all():
+    model, y = Counting(), np.arange(442)
+    predicted = recipe.learn(model, y[:, np.newaxis], y, 2)
+    assert predicted.shape == (3, 442)
+    assert predicted[:, 400].tolist() == [0, 242, 484]
+    assert sorted(model.seen) == sorted([*range(242)] * 2)
+    assert model.seen[:242] != model.seen[242:] != list(range(242))
+
+
+def test_errors_are_shares_of_that_of_the_mean(monkeypatch):
+    """The mean of the training part is 4, which is 2 away from the others."""
+    monkeypatch.setattr(recipe, "TRAIN", slice(0, 2))
+    y = np.array([2.0, 6.0, 6.0, 6.0])
+    predicted = np.array([[9.0, 9, 0, 0], [9, 9, 6, 6], [9, 9, 5, 7]])
+    np.testing.assert_allclose(recipe.error(predicted, y, slice(2, 4)), [300, 0, 50])
 
 
 @pytest.fixture
@@ -78,19 +87,21 @@ def judged(monkeypatch):
     """`judged(curves)` runs the recipe on made-up curves: `{arm: (first error, later errors)}`."""
 
     def run(curves):
-        noise = iter(np.random.default_rng(0).normal(0, 0.1, 6 * len(recipe.VARIANTS)))
+        rng = np.random.default_rng(0)
 
-        def learning_curves(model, parts, epochs, standardize):
+        def learn(model, x, y, epochs):
+            """Return errors of the same size, which those of the recipe are shares of."""
+            train = y[recipe.TRAIN]
             bias = float(model.get_layer("output").bias[0])
-            assert bias == pytest.approx(parts[0][1].mean()) or bias == 0
-            arm = STANDARDIZED if standardize else MEAN if bias else ZERO
+            assert bias == pytest.approx(train.mean()) or bias == 0
+            arm = STANDARDIZED if abs(train.mean()) < 1e-9 else MEAN if bias else ZERO
             first, later = curves[arm]
             # The rate of 0.01 is the best one on validation data.
             slow = 0 if np.isclose(model.optimizer.learning_rate, 0.01) else 5
-            curve = np.array([first] + [later + slow] * epochs)
-            return np.stack([curve, curve + next(noise)])
+            shares = np.array([first] + [later + slow] * epochs) + rng.normal(0, 0.1)
+            return y + shares[:, np.newaxis] / 100 * (train.mean() - y)
 
-        monkeypatch.setattr(recipe, "learning_curves", learning_curves)
+        monkeypatch.setattr(recipe, "learn", learn)
         lab = Lab(Options(), None, None, None)
         recipe.run(lab)
         assert list(lab.figures) == ["figure.png"]
