@@ -85,3 +85,11 @@ def test_where_it_does_not_none_does(judged):
     members = [0.1] * 3 + [0.6] * 7
     found = judged(weak=members, strong=members)
     assert found == [("does not hold", pytest.approx(-70))] * 3
+
+
+def test_where_the_first_models_add_nothing_their_gain_is_not_the_larger_one(judged):
+    """The first five are wrong together; with five more they are right."""
+    members = [0.1] * 3 + [0.6] * 2 + [0.9] * 5
+    *pays, diminishing = judged(weak=members, strong=members)
+    assert pays == [("holds", pytest.approx(100 - 70))] * 2
+    assert diminishing == ("does not hold", pytest.approx((0 - 70) - (100 - 0)))
