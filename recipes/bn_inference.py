@@ -78,15 +78,15 @@ def correct(weights, momentum, steps):
 
 def accuracies(results, test, steps):
     """Return the test accuracy (%), `{(momentum, what BN normalizes by, step): (seeds,)}`."""
-    found = {}
+    accuracy = {}
     for name, momentum in MOMENTA.items():
         for epoch, step in zip(results.recorded(name), steps, strict=True):
             models = results.models(name, epoch)
-            found[name, BATCH, step] = 100 * models.accuracy(test, training=True)
-            found[name, AVERAGES, step] = 100 * models.accuracy(test)
+            accuracy[name, BATCH, step] = 100 * models.accuracy(test, training=True)
+            accuracy[name, AVERAGES, step] = 100 * models.accuracy(test)
             correct(models.weights, momentum, step)
-            found[name, CORRECTED, step] = 100 * models.accuracy(test)
-    return found
+            accuracy[name, CORRECTED, step] = 100 * models.accuracy(test)
+    return accuracy
 
 
 def run(lab):

@@ -77,13 +77,9 @@ def judged(made_up):
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
         assert list(lab.figures) == ["figure.png"]
-        assert ["after 100 steps" in claim.text for claim in lab.claims] == [
-            False,
-            True,
-            True,
-            True,
-            True,
-        ]
+        late, *early = lab.claims
+        assert "after 1000 steps" in late.text
+        assert all("after 100 steps" in claim.text for claim in early)
         return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
 
     return run
