@@ -141,8 +141,8 @@ def test_what_is_new_missing_or_unreadable_in_other_rows_is_said(saved, tmp_path
         "columns that the model does not know, left out: 'more'",
         "'day': cells that are no dates, taken as missing: 1 ('soon')",
         "'height/cm': cells that are no numbers, taken as missing: 1 ('tall')",
-        "'colour': categories that training had not, or too rarely, taken for none of its own: 1 "
-        "rows ('teal')",
+        "categories that training had not, or too rarely, are taken for none of its own: 'colour' "
+        "in 1 rows ('teal')",
     ]
     assert predictions.scores is None
     _, encode = source.split_to_keep(3, refit=False)

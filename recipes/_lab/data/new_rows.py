@@ -99,10 +99,19 @@ def read_table(path: Path, about: dict) -> NewRows:
     if more := [name for name in columns if name not in known]:
         remarks.append(f"columns that the model does not know, left out: {listed(more)}")
     nothing = [""] * len(columns)
-    inputs = {}
+    inputs, new_categories = {}, []
     for name, column in wanted.items():
         values = columns[name].tolist() if name in columns else nothing
-        inputs |= _inputs(name, column, values, cells.decimal_comma, remarks)
+        if column["kind"] == "categories":
+            inputs |= _categories(name, column, values, new_categories)
+        else:
+            inputs |= _numbers(name, column, values, cells.decimal_comma, remarks)
+    if new_categories:
+        more = f" and {len(new_categories) - 3} more" if len(new_categories) > 3 else ""
+        remarks.append(
+            "categories that training had not, or too rarely, are taken for none of its own: "
+            f"{'; '.join(new_categories[:3])}{more}"
+        )
     identifiers = [name for name in about["columns"] if name not in wanted and name in columns]
     target = about["target"]
     return NewRows(
@@ -154,11 +163,8 @@ def _renamed(columns: pd.DataFrame, about: dict, remarks: list[str]) -> pd.DataF
     return columns.rename(columns=renamed)
 
 
-def _inputs(name, column, values, decimal_comma, remarks) -> dict[str, np.ndarray]:
-    """Return the inputs that come of one column."""
-    if column["kind"] == "categories":
-        texts = _spelled(name, values, column["categories"], remarks)
-        return dict.fromkeys(input_names(name), np.array(texts, object))
+def _numbers(name, column, values, decimal_comma, remarks) -> dict[str, np.ndarray]:
+    """Return the inputs that come of a column of numbers or dates."""
     written = column["written"]
     if column["kind"] == "date":
         values = _readable(name, values, "dates", lambda v: as_dates(v, written), remarks)
@@ -186,13 +192,12 @@ def _readable(name, values, kind, read, remarks) -> list[str]:
     return [value if value in good else "" for value in values]
 
 
-def _spelled(name, values, categories, remarks) -> list[str]:
-    """Return categories as the model knows them, whatever their case."""
+def _categories(name, column, values, new_categories) -> dict[str, np.ndarray]:
+    """Return the input of a column of categories, spelled as the model knows them."""
+    categories = column["categories"]
     known = {text.casefold(): text for text in categories} | {text: text for text in categories}
     others = Counter(v for v in values if v and v not in known and v.casefold() not in known)
     if others:
-        remarks.append(
-            f"{name!r}: categories that training had not, or too rarely, taken for none of its "
-            f"own: {others.total()} rows ({listed(others, 3)})"
-        )
-    return [known.get(value, known.get(value.casefold(), value)) for value in values]
+        new_categories.append(f"{name!r} in {others.total()} rows ({listed(others, 3)})")
+    texts = [known.get(value, known.get(value.casefold(), value)) for value in values]
+    return dict.fromkeys(input_names(name), np.array(texts, object))

@@ -140,6 +140,7 @@ def show_data(console, source):
 
 SHOWN_CLASSES = 20  # with recall and precision of each
 CONFUSED_CLASSES = 4  # with the counts of all answers
+NAMING_COLUMNS = 3  # that are shown of what names an example
 LONGEST_CELL = 20  # characters of what names an example
 
 
@@ -185,9 +186,12 @@ def show_scores(console, scores, where):
 def show_predictions(console, predictions, path):
     """Print the first of a `predicting.Predictions`, and what came of all."""
     head, *rows = predictions.table
-    table = Table(*map(escape, head), box=None, pad_edge=False)
+    answer = head.index("prediction")
+    shown = [*range(min(answer, NAMING_COLUMNS)), answer]
+    table = Table(*(escape(head[n]) for n in shown), "probability", box=None, pad_edge=False)
     for row in rows[:3]:
-        table.add_row(*(escape(_shortened(str(cell))) for cell in row))
+        cells = [*(row[n] for n in shown), max(row[answer + 1 :], key=float)]
+        table.add_row(*(escape(_shortened(str(cell))) for cell in cells))
     console.print(table)
     counts = ", ".join(f"{name!r} {count}" for name, count in predictions.counts.items() if count)
     console.print(f"\nrows        {len(rows)}, predicted: {counts}", markup=False, soft_wrap=True)
