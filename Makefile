@@ -76,8 +76,8 @@ predict: .venv/installed $(tables)  ## classes of new examples: MODEL=best.keras
 	@test -n $(call q,MODEL) || { echo 'error: no model given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
 	@$(VENV)/python -m recipes predict $(call q,MODEL) $(call q,DATA) $(if $(filter-out file,$(origin OUT)),$(call option,OUT,out))
 
-inspect: .venv/installed $(tables)  ## show what is understood of your data: DATA=... [TARGET=column] [HEADER=none]
-	@$(VENV)/python -m recipes inspect $(table)
+inspect: .venv/installed $(tables)  ## what is in your data, and which labels are doubtful: DATA=... [TARGET=column]
+	@$(VENV)/python -m recipes inspect $(table) --out $(call q,OUT)
 
 new: .venv/installed  ## write a recipe of your own: NAME=my_question [FROM=a recipe to copy]
 	@$(call named,name,my_question)

@@ -193,9 +193,7 @@ def test_a_header_is_the_first_row_or_none(command, refused):
 OWN_TABLE = "".join(f"{n}.5,{'xy'[n % 3 % 2]},{'ab'[n % 2]},n{n}\n" for n in range(40))
 
 
-def test_inspect_shows_what_is_understood_of_a_table_and_writes_nothing(
-    capsys, monkeypatch, tmp_path
-):
+def test_inspect_shows_what_is_in_a_table(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.csv").write_text("size,[red]\x1b[31m,kind,name\n" + OWN_TABLE + "9,x,,m\n")
     monkeypatch.setattr(sys, "argv", ["", "inspect", "--data", "own.csv", "--target", "kind"])
@@ -203,7 +201,8 @@ def test_inspect_shows_what_is_understood_of_a_table_and_writes_nothing(
     cli.main()
     out, err = capsys.readouterr()
     assert err == ""
-    assert [line.rstrip() for line in out.splitlines()] == [
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[:11] == [
         "table     own.csv",
         "rows      41 read, 40 used; left out, no label: 1",
         "target    'kind', 2 classes: 'a' 50.0%, 'b' 50.0%",
@@ -216,14 +215,18 @@ def test_inspect_shows_what_is_understood_of_a_table_and_writes_nothing(
         "name             identifier, left out  0       all different",
         "",
     ]
-    assert [path.name for path in tmp_path.iterdir()] == ["own.csv"]
+    assert lines[11].startswith("forest      a random forest answers ")
+    assert lines[-1] == "page        runs/inspect/own.html"
+    page = (tmp_path / "runs" / "inspect" / "own.html").read_text(encoding="utf-8")
+    assert "Labels least believed" in page
 
 
 def test_inspect_shows_other_data_shortly(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["", "inspect"])
     cli.main()
-    first, second, third = capsys.readouterr().out.splitlines()
-    assert (first, second) == ("data        digits", "examples    1797 of 8 x 8 x 1")
+    first, second, third, *_ = capsys.readouterr().out.splitlines()
+    assert (first, second) == ("data        digits", "examples    1797 of 8 x 8")
     assert third.startswith("labels      10 classes: '0' 9.9%, '1' 10.1%")
     np.savez(
         tmp_path / "a.npz",
@@ -232,7 +235,9 @@ def test_inspect_shows_other_data_shortly(capsys, monkeypatch, tmp_path):
     )
     monkeypatch.setattr(sys, "argv", ["", "inspect", "--data", str(tmp_path / "a.npz")])
     cli.main()
-    assert "examples    20 of 3, and 4 for the test\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "examples    20 of 3, and 4 for the test\n" in out
+    assert "warning     the model is no better than always answering" in out
 
 
 def test_there_is_nothing_to_show_before_a_run(refused):
@@ -437,6 +442,7 @@ def test_make_inspect_passes_every_option(make):
     options = ("DATA=Bob's data.csv", "TARGET=a b", "HEADER=none")
     assert command_of(make("-n", "inspect", *options)) == [
         *("inspect", "--data", "Bob's data.csv", "--target", "a b", "--header", "none"),
+        *("--out", "runs"),
     ]
 
 

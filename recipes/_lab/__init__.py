@@ -16,6 +16,7 @@ saving                     a trained model -> a file that takes raw examples
 calls                      a recipe's calls of lab, checked before anything is trained
 lab                        what a recipe talks to: data, train, tune, search, claim, figure
 output/report              a run -> its page, report.html
+output/inspecting          what was found in one's own data -> a page
 output/pages               Jinja2 templates -> HTML, for the page of a run and for the site
 output/understanding       what was understood of a table -> words
 output/summary             results -> the table of variants and the tuned values
@@ -29,6 +30,7 @@ tuning/oracles             keras-tuner's oracles, whose searches can be resumed
 tuning/choosing            one argument of each variant, chosen on validation
 tuning/space               scales, narrowed ranges, importance of hyperparameters
 results                    what training gave, asked by variant and seed
+inspection                 one's own data -> doubtful labels, repeated examples
 scores                     predictions and labels -> accuracy, also of each class
 training/models            trained models side by side: outputs of every layer, gradients, weights
 training/cluster           chunks of members -> Ray

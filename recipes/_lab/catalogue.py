@@ -17,6 +17,12 @@ from recipes._lab.errors import UserError
 FOLDER = Path(__file__).parent.parent
 RESULTS = FOLDER / "results"
 # In the order in which the gallery shows them.
+# What a command shows of the user's own data, beside what recipes say of it.
+COMMANDS = {
+    "what is wrong with my data?": "make inspect DATA=...",
+    "the test accuracy is too good to be true": "make inspect DATA=...",
+    "rare classes are never predicted": "make inspect DATA=...",
+}
 TOPICS = (
     "Batch normalization",
     "Initial values and activations",
@@ -126,8 +132,11 @@ def by_topic(recipes):
 
 
 def by_symptom(recipes):
-    """Return `{symptom: recipes}`, first the symptoms that concern most recipes."""
-    found = {}
+    """Return `{symptom: recipes}`, first the symptoms that concern most recipes.
+
+    Some are for one of `COMMANDS` as well, or for it alone.
+    """
+    found = {symptom: [] for symptom in COMMANDS}
     for recipe in recipes:
         for symptom in recipe.symptoms:
             found.setdefault(symptom, []).append(recipe)

@@ -83,8 +83,11 @@ def _parser():
     add("model", type=_path, metavar="MODEL", help="a .keras file that a run or a search has saved")
     add("data", type=_path, metavar="DATA", help="a table, an .npz or a folder of images")
     add("--out", type=_path, metavar="FILE", help="a .csv (if not runs/predictions/<data>.csv)")
-    add = command("inspect", inspect_data, "show what is understood of data, and train nothing")
+    add = command(
+        "inspect", inspect_data, "show what is in your data: what is understood, doubtful labels"
+    )
     _add_data(add)
+    add("--out", type=_path, default="runs", metavar="FOLDER", help="of the page (if not runs)")
     add = command("tensorboard", serve_tensorboard, "serve the logs of runs on 127.0.0.1")
     add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
     add("--port", type=_count(65535), default=6006, metavar="N", help="if not 6006")
@@ -205,15 +208,20 @@ def search_recipe(arguments):
 
 def inspect_data(arguments):
     """Show what is understood of a table, or what other data are."""
-    from recipes._lab import data
+    from recipes._lab import data, files
 
-    if arguments.data in data.NAMES:
+    if arguments.data in data.NAMES or os.path.isdir(os.path.expanduser(arguments.data)):
         quiet.import_tensorflow()
-    from recipes._lab.output import terminal
+    from recipes._lab import inspection
+    from recipes._lab.output import inspecting, terminal
 
     console, *_ = terminal.speaking()
     source = data.read(arguments.data, arguments.target, arguments.header, arguments.group)
-    terminal.show_data(console, source)
+    path = Path(arguments.out) / "inspect" / f"{files.slug(source.name)}.html"
+    with console.status("looking at every label"):
+        found = inspection.inspect(source)
+    files.write(path, inspecting.page(source, found))
+    terminal.show_data(console, source, found, path)
 
 
 def predict_rows(arguments):

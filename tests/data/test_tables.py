@@ -249,3 +249,52 @@ def test_a_class_of_less_than_one_percent(tmp_path):
     for row in rows[:3]:
         row[2] = "rare"
     assert warnings_of(tmp_path, rows) == ("classes with less than 1% of the rows: 'rare'",)
+
+
+# --- groups ------------------------------------------------------------------------------------
+
+
+def groups_csv(tmp_path, groups, labels):
+    rows = [f"{n * 1.5},{g},{k}" for n, (g, k) in enumerate(zip(groups, labels, strict=True))]
+    path = tmp_path / "visits.csv"
+    path.write_text("\n".join(["size,patient,kind", *rows]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_a_group_stays_in_one_part_of_every_split(tmp_path):
+    random = np.random.default_rng(0)
+    groups = random.permutation(np.arange(120) // 4)  # thirty of four rows
+    path = groups_csv(tmp_path, groups, np.where(groups % 3, "ill", "well"))
+    source = read(path, group="patient")
+    assert list(source.raw) == ["size"]
+    assert "'patient' is no input: its 30 groups of rows stay together" in (
+        source.understood.remarks
+    )
+    splits = [source._rows(seed) for seed in range(4)]
+    for parts in splits:
+        assert sorted(np.concatenate(parts)) == list(range(120))
+        assert [len(part) for part in parts] == pytest.approx([72, 24, 24], abs=8)
+        of_part = [set(groups[part]) for part in parts]
+        assert sum(map(len, of_part)) == 30  # none is in two
+    assert len({tuple(sorted(parts[2])) for parts in splits}) == 4
+
+
+def test_rows_without_a_group_stand_alone(tmp_path):
+    groups = ["", "", *(np.arange(98) // 2)]
+    source = read(groups_csv(tmp_path, groups, ["a", "b"] * 50), group="patient")
+    assert source.groups[0] != source.groups[1]
+    assert len(set(source.groups)) == 51
+
+
+@pytest.mark.parametrize(
+    ("options", "groups", "words"),
+    [
+        ({"group": "patent"}, np.arange(60), "has no column 'patent' .did you mean 'patient'"),
+        ({"group": "kind"}, np.arange(60), "the group can't be the target, 'kind'"),
+        ({"group": "patient"}, np.arange(60) // 30, "leave a class in 2 of them; .* needs 5"),
+    ],
+)
+def test_groups_that_cannot_be_used(options, groups, words, tmp_path):
+    path = groups_csv(tmp_path, groups, ["a", "b"] * 30)
+    with pytest.raises(UserError, match=words):
+        read(path, **options)

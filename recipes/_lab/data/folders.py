@@ -64,6 +64,9 @@ def from_folder(name: str, folder: Path) -> Source:
         raw_test=x_test,
         own_test=own_test,
         example_shape=shape,
+        example_names=[
+            str(Path(file).relative_to(folder)) for of in folders for file in read[of][2]
+        ],
         remarks=tuple(remarks),
     )
 

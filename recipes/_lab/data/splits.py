@@ -31,6 +31,7 @@ class Source:
         own_test: its labels, or None.
         groups: number of each example's group, which stays in one part, (examples,); or None.
         example_shape: of one example in the source's file; None of a table.
+        example_names: what to call each example, such as "row 12"; None for numbers from 1.
         understood: what was understood of a user's table, or None.
         remarks: what was decided on the way, a sentence each, where it is no table.
     """
@@ -44,6 +45,7 @@ class Source:
     own_test: np.ndarray | None = None
     groups: np.ndarray | None = None
     example_shape: tuple[int, ...] | None = None
+    example_names: list[str] | None = None
     understood: Understood | None = None
     remarks: tuple[str, ...] = ()
 

@@ -83,8 +83,16 @@ def _from_table(name, path, target, header, group, stamp) -> Source:
         remarks=(*table.remarks, *found.remarks, *remarks),
         warnings=tuple(smells.warnings(readings, whole, y, class_names)),
     )
-    raw = {name: reading.raw for name, reading in used.items()}
-    return Source(name, class_names, y, raw, fit, groups=groups, understood=understood)
+    return Source(
+        name,
+        class_names,
+        y,
+        {name: reading.raw for name, reading in used.items()},
+        fit,
+        groups=groups,
+        example_names=[f"row {row + 1}" for row, label in enumerate(found.labels) if label],
+        understood=understood,
+    )
 
 
 def _column(name: str, columns: pd.DataFrame, where: str) -> str:

@@ -7,7 +7,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from recipes._lab import catalogue
-from recipes._lab.output import summary, understanding
+from recipes._lab.output import inspecting, summary, understanding
 from recipes._lab.scores import Scores
 
 STYLE = {
@@ -122,22 +121,40 @@ def show_findings(console, lab):
         console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
 
 
-def show_data(console, source):
-    """Print what data are: a `data.Source`."""
+def show_data(console, source, found, path):
+    """Print what data are, and what was found in them.
+
+    Args:
+        console: of rich.
+        source: a `data.Source`.
+        found: its `inspection.Inspection`.
+        path: of the page that shows it.
+    """
     if source.understood:
         console.print(understanding.table(source.understood))
-        return
-    classes = dict(zip(source.class_names, np.bincount(source.y).tolist(), strict=True))
-    shape = " x ".join(map(str, source.split().input_shape))
-    own_test = "" if source.own_test is None else f", and {len(source.own_test)} for the test"
-    for heading, words in (
-        ("data", source.name),
-        ("examples", f"{len(source.y)} of {shape}{own_test}"),
-        ("labels", understanding.shares(classes)),
-    ):
+    else:
+        _print_facts(console, understanding.facts_of(source))
+    _print_facts(console, inspecting.facts(found))
+    for suspect in found.suspects[:SHOWN_SUSPECTS]:
+        name = (
+            source.example_names[suspect.example] if source.example_names else suspect.example + 1
+        )
+        given, believed = suspect.probabilities
+        console.print(
+            f"            {name}: labelled {suspect.given!r} ({given:.0%}), "
+            f"rather {suspect.believed!r} ({believed:.0%})",
+            markup=False,
+            soft_wrap=True,
+        )
+    console.print(f"page        {path}", markup=False, soft_wrap=True)
+
+
+def _print_facts(console, facts):
+    for heading, words in facts:
         console.print(f"{heading:12}{words}", markup=False, soft_wrap=True)
 
 
+SHOWN_SUSPECTS = 5
 SHOWN_CLASSES = 20  # with recall and precision of each
 CONFUSED_CLASSES = 4  # with the counts of all answers
 NAMING_COLUMNS = 3  # that are shown of what names an example

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -30,6 +31,21 @@ def facts(understood):
         *([("left out", _counted(unused))] if unused else []),
         *(("note", remark) for remark in understood.remarks),
         *(("warning", warning) for warning in understood.warnings),
+    ]
+
+
+def facts_of(source):
+    """Return what is to be said of data of any kind, as pairs of a heading and words."""
+    if source.understood:
+        return facts(source.understood)
+    classes = dict(zip(source.class_names, np.bincount(source.y).tolist(), strict=True))
+    shape = " x ".join(map(str, source.example_shape))
+    own_test = "" if source.own_test is None else f", and {len(source.own_test)} for the test"
+    return [
+        ("data", source.name),
+        ("examples", f"{len(source.y)} of {shape}{own_test}"),
+        ("labels", shares(classes)),
+        *(("note", remark) for remark in source.remarks),
     ]
 
 

@@ -50,10 +50,12 @@ def _replaced(text, name, content):
 
 def symptoms(recipes):
     """Return the index from symptom to recipes as Markdown."""
-    rows = [
-        (symptom, ", ".join(f"[`{recipe.name}`](recipes/{recipe.name}.py)" for recipe in concerned))
-        for symptom, concerned in catalogue.by_symptom(recipes).items()
-    ]
+    rows = []
+    for symptom, concerned in catalogue.by_symptom(recipes).items():
+        places = [f"[`{recipe.name}`](recipes/{recipe.name}.py)" for recipe in concerned]
+        if command := catalogue.COMMANDS.get(symptom):
+            places.append(f"`{command}`")
+        rows.append((symptom, ", ".join(places)))
     return _table(("what you see", "where to look"), rows)
 
 

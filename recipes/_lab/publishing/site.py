@@ -63,6 +63,7 @@ def _overview(recipes, entries):
         "index.html",
         tallies=claims.tallies(entries),
         symptoms=catalogue.by_symptom(recipes),
+        commands=catalogue.COMMANDS,
         topics=topics,
     )
 

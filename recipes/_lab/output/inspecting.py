@@ -1,0 +1,105 @@
+"""What was found in one's own data -> a page that shows the examples."""
+
+import base64
+import io
+
+import numpy as np
+
+from recipes._lab.inspection import REPETITIONS
+from recipes._lab.output import pages, understanding
+
+LONGEST_CELL = 40  # characters
+OF_A_GROUP = 6  # equal examples that are shown
+
+
+def page(source, found):
+    """Return the HTML of the page.
+
+    Args:
+        source: a `data.Source`.
+        found: its `inspection.Inspection`.
+    """
+    suspects = [
+        _shown(
+            source,
+            suspect.example,
+            f"rather {suspect.believed!r}: {suspect.probabilities[1]:.0%} against "
+            f"{suspect.probabilities[0]:.0%}",
+        )
+        for suspect in found.suspects
+    ]
+    repeated = [
+        [_shown(source, example, "") for example in group[:OF_A_GROUP]]
+        for group in found.repeated[:REPETITIONS]
+    ]
+    return pages.render(
+        "inspect.html",
+        name=source.name,
+        facts=[*understanding.facts_of(source), *facts(found)],
+        data_columns=understanding.COLUMNS,
+        data_rows=understanding.column_rows(source.understood) if source.understood else [],
+        columns=list(source.raw) if isinstance(source.raw, dict) else [],
+        found=found,
+        suspects=suspects,
+        repeated=repeated,
+    )
+
+
+def facts(found):
+    """Return what is to be said of an inspection, as pairs of a heading and words."""
+    scores = found.scores
+    balanced = f", balanced {scores.balanced_accuracy:.1%}" if scores.is_uneven else ""
+    return [
+        (
+            "forest",
+            f"a random forest answers {scores.accuracy:.1%} right of examples that it has not seen"
+            f"{balanced} (always the most frequent class: {scores.majority:.1%})",
+        ),
+        (
+            "suspects",
+            f"labels that it does not believe: {found.unbelieved} of {len(found.examined)}",
+        ),
+        (
+            "repeated",
+            f"groups of examples equal in all inputs: {len(found.repeated)}, with several labels: "
+            f"{found.contradicting}",
+        ),
+        *(("warning", warning) for warning in scores.warnings),
+    ]
+
+
+def _shown(source, example, note):
+    """Return what the page shows of an example."""
+    shown = {
+        "name": source.example_names[example] if source.example_names else f"{example + 1}",
+        "label": source.class_names[source.y[example]],
+        "note": note,
+        "picture": "",
+        "cells": [],
+    }
+    if isinstance(source.raw, dict):
+        return shown | {"cells": [_cell(values[example]) for values in source.raw.values()]}
+    if source.raw.ndim == 4:
+        return shown | {"picture": _picture(source.raw[example])}
+    return shown
+
+
+def _cell(value):
+    """Return a raw value in words: a number, the three of a date, or a text."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_CELL else f"{value[: LONGEST_CELL - 1]}…"
+    numbers = np.atleast_1d(value)
+    return "" if np.isnan(numbers).any() else ", ".join(f"{number:g}" for number in numbers)
+
+
+def _picture(pixels):
+    """Return an image as the text of a PNG."""
+    from matplotlib import image
+
+    low, high = float(pixels.min()), float(pixels.max())
+    scaled = (pixels.astype(float) - low) / ((high - low) or 1.0)
+    if scaled.shape[2] not in (3, 4):
+        scaled = np.repeat(scaled[..., :1], 3, axis=2)
+    file = io.BytesIO()
+    image.imsave(file, scaled, format="png")
+    return base64.b64encode(file.getvalue()).decode()
