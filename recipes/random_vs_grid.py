@@ -68,6 +68,8 @@ COURSE = "Deep Learning Specialization, course 2 week 3"
 RATES, DECAYS = (1e-4, 1.0), (1e-8, 1e-4)  # of build_tunable; from the course and from the book
 RANDOM, POWERS, PLACED = "random", "grid, powers of ten", "grid, random place"
 SIDE = 5  # values of each hyperparameter in a grid of 25 trials
+# The book's network has no batch normalization.
+VARIANTS = {kind: {"batch_norm": False} for kind in (RANDOM, POWERS, PLACED)}
 
 
 def crossed(rates, decays):
@@ -92,10 +94,6 @@ def placed_at_random(random):
     return crossed(RATES[0] * first_rate * factors, DECAYS[0] * first_decay * factors)
 
 
-# The book's network has no batch normalization.
-VARIANTS = {kind: {"batch_norm": False} for kind in (RANDOM, POWERS, PLACED)}
-
-
 def run(lab):
     """Search six times in each way: 25 trials of 200 steps on 400 examples, as in the book."""
     searches = lab.search(
@@ -108,14 +106,7 @@ def run(lab):
         oracle={RANDOM: "random", POWERS: powers_of_ten, PLACED: placed_at_random},
         repetitions=6,
     )
-    test = searches.best("test_accuracy")
-
-    def correlation(name):
-        """Return how strongly validation accuracy depends on a hyperparameter, as a measure."""
-        return searches.measure(
-            lambda search: abs(lab.rank_correlation(search.values[name], search.val_accuracy)),
-            "of rank correlation",
-        )
+    test, importance = searches.best("test_accuracy"), searches.importances()
 
     lab.claim(
         "the best of 25 random trials is more accurate on test than that of a grid of powers of 10",
@@ -129,10 +120,10 @@ def run(lab):
         that=test[RANDOM] > test[PLACED],
     )
     lab.claim(
-        "in a random search validation accuracy correlates more strongly with the learning rate "
-        "than with the weight decay",
+        "in a random search the learning rate tells more about validation accuracy than the weight "
+        "decay",
         source=COURSE,
-        that=correlation("learning_rate")[RANDOM] > correlation("weight_decay")[RANDOM],
+        that=importance[RANDOM, "learning_rate"] > importance[RANDOM, "weight_decay"],
     )
     lab.figure(lab.trials(searches, "learning_rate", each=VARIANTS, repetitions=1))
     lab.figure(lab.dots(test), name="best")

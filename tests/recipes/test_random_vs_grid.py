@@ -67,7 +67,7 @@ def judged():
                 assert (trials, plan) == (25, {"epochs": 10, "batch_size": 20, "repetitions": 6})
                 assert list(variants) == list(oracle) == list(best)
                 return Searches(
-                    {key: [search(test) for _ in range(10)] for key, test in best.items()}
+                    {key: [search(test) for _ in range(6)] for key, test in best.items()}
                 )
 
         lab = MadeUpLab(Options(), None, None, None)
