@@ -65,51 +65,49 @@ def test_the_layer_is_made_again_from_its_configuration():
 @pytest.mark.parametrize("variant", recipe.VARIANTS)
 def test_what_follows_the_end_of_an_image_is_not_read(variant):
     model = recipe.build_model((5, 4, 1), 3, **recipe.VARIANTS[variant])
-    x = RNG.random((2, 5, 4, 1), np.float32) + 0.1
-    ended = recipe.cut(x, 3)
     rnn = model.get_layer("rnn")
     states = keras.Model(model.inputs[0], rnn.output)
+    x = RNG.random((2, 5, 4, 1), np.float32) + 0.1
     assert states(x).shape == (2, 64)
-    short = np.concatenate([x[:, :3], 0 * x[:, :2]], axis=1)
-    np.testing.assert_array_equal(states(ended), states(short))
+    ended = np.concatenate([x[:, :3], 0 * x[:, 3:]], axis=1)
     assert np.abs(states(x).numpy() - states(ended).numpy()).max() > 1e-3
+    mask = model.get_layer("mask")
+    rows = model.get_layer("rows")
+    np.testing.assert_array_equal(mask.compute_mask(rows(ended)), [[True] * 3 + [False] * 2] * 2)
 
 
 def test_images_end_after_a_random_number_of_rows():
     x = np.ones((400, 8, 2, 1), np.float32)
-    np.testing.assert_array_equal(recipe.cut(x, 3)[7, :, 1, 0], [1] * 3 + [0] * 5)
     split = Split(x, np.zeros(400, np.int32))
     data = recipe.shorten(Dataset("made-up", ("a", "b"), split, split, split), RNG)
     for part in data.parts:
-        assert np.unique(part.x.sum(axis=(1, 2, 3)) / 2).tolist() == [2, 3, 4, 5, 6]
+        rows = part.x.any(axis=(2, 3))
+        assert np.unique(rows.sum(axis=1)).tolist() == [2, 3, 4, 5, 6]
+        assert (np.diff(rows.astype(int), axis=1) <= 0).all()  # never a row after the end
     assert not np.array_equal(data.train.x, data.test.x)
 
 
-def test_accuracy_by_the_rows_that_are_read():
-    """A model that needs more than six of eight rows, and then says class 1."""
+def test_accuracy_on_test_examples():
+    """A model that says class 1 of images of more than six rows."""
 
     def model(x):
         return np.eye(2)[(x.sum(axis=(1, 2, 3)) > 6).astype(int)]
 
     results = types.SimpleNamespace(seeds=lambda _: [0, 1], model=lambda variant, seed: model)
     test = Split(np.ones((2, 4, 8, 1, 1)), np.array([[0, 1, 1, 1], [0, 0, 1, 1]]))
-    found = recipe.accuracy_by_rows(results, test)
-    assert list(found) == [(v, n) for v in recipe.VARIANTS for n in (2, 4, 6, 7, 8)]
-    assert (found[BATCH, 6], found[BATCH, 7]) == ([25, 50], [75, 50])
+    assert recipe.accuracy_on(results, test) == {key: [75, 50] for key in recipe.VARIANTS}
 
 
 @pytest.fixture
-def verdicts(made_up, monkeypatch):
-    """`verdicts(ends, beyond)` runs the recipe on made-up accuracies in % of each variant."""
+def judged(made_up, monkeypatch):
+    """`judged(ends, whole)` runs the recipe on made-up accuracies in % of each variant."""
 
-    def run(ends, beyond):
+    def run(ends, whole):
         noise = RNG.normal(0, 0.1, (4, 6))
-        read = {
-            (variant, n): noise[k] + (beyond[k] if n > 6 else ends[k])
-            for k, variant in enumerate(recipe.VARIANTS)
-            for n in recipe.EIGHTHS
-        }
-        monkeypatch.setattr(recipe, "accuracy_by_rows", lambda results, test: read)
+
+        def accuracy_on(results, test):
+            assert test.x[:, :, 6:].max() > 0  # whole images
+            return {v: noise[k] + whole[k] for k, v in enumerate(recipe.VARIANTS)}
 
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs):
@@ -121,17 +119,20 @@ def verdicts(made_up, monkeypatch):
                 self.results = made_up(runs, chance=0.1)
                 return self.results
 
+        monkeypatch.setattr(recipe, "accuracy_on", accuracy_on)
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
-        assert list(lab.figures) == ["figure.png", "figure-rows.png"]
-        return [claim.verdict for claim in lab.claims]
+        assert list(lab.figures) == ["figure.png", "figure-whole.png"]
+        return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
 
     return run
 
 
-def test_where_layer_normalization_suits_better_every_claim_holds(verdicts):
-    assert verdicts([60, 65, 70, 80], [40, 35, 50, 50]) == ["holds"] * 4
+def test_where_layer_normalization_suits_better_every_claim_holds(judged):
+    found = judged(ends=[60, 65, 70, 80], whole=[40, 35, 50, 50])
+    assert found == [("holds", n) for n in (5, 15, 10, 10)]
 
 
-def test_where_it_does_harm_none_does(verdicts):
-    assert verdicts([75, 80, 70, 60], [40, 55, 50, 50]) == ["does not hold"] * 4
+def test_where_it_does_harm_none_does(judged):
+    found = judged(ends=[75, 80, 70, 60], whole=[40, 55, 50, 50])
+    assert found == [("does not hold", n) for n in (-10, -5, -5, -10)]
