@@ -63,10 +63,10 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 
 BOOK = "Deep Learning from Scratch, 6.4.2"
-NONE, BOOKS = 0.0, 0.1
-DECAYS = (NONE, 0.01, 0.03, BOOKS)  # λ
+NONE, BOOKS = "λ 0", "λ 0.1"
+DECAYS = {NONE: 0.0, "λ 0.01": 0.01, "λ 0.03": 0.03, BOOKS: 0.1}
 PLAIN = {"batch_norm": False, "dropout": 0.0, "learning_rate": 0.01}  # as in the book
-VARIANTS = {decay: PLAIN | {"weight_decay": decay} for decay in DECAYS}
+VARIANTS = {name: PLAIN | {"weight_decay": decay} for name, decay in DECAYS.items()}
 
 
 def norm_of_kernels(models):
@@ -84,7 +84,7 @@ def run(lab):
     results = lab.train(build_model, VARIANTS, data, epochs=200, evaluate_every=5)
     test = results.final("test_accuracy")
     gap = results.final("train_accuracy") - test
-    norms = np.stack([norm_of_kernels(results.models(decay)) for decay in DECAYS])
+    norms = np.stack([norm_of_kernels(results.models(name)) for name in DECAYS])
     by_seed = zip(norms.T, gap.array().T, strict=True)  # each over the four λ
     correlation = lab.measure([lab.rank_correlation(norm, of_seed) for norm, of_seed in by_seed])
 

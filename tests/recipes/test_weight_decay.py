@@ -51,8 +51,8 @@ def judged(made_up):
     def run(ends, norms):
         rng = np.random.default_rng(0)
 
-        def models(decay):
-            norm = norms[recipe.DECAYS.index(decay)]
+        def models(name):
+            norm = norms[list(recipe.DECAYS).index(name)]
             return types.SimpleNamespace(weights={"h1/kernel": np.full((6, 1, 1), float(norm))})
 
         class MadeUpLab(Lab):
