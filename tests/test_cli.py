@@ -202,9 +202,10 @@ def test_inspect_shows_what_is_in_a_table(capsys, monkeypatch, tmp_path):
     out, err = capsys.readouterr()
     assert err == ""
     lines = [line.rstrip() for line in out.splitlines()]
-    assert lines[:11] == [
+    assert lines[:12] == [
         "table     own.csv",
         "rows      41 read, 40 used; left out, no label: 1",
+        "split     24 train, 8 validate, 8 test; each seed draws its own",
         "target    'kind', 2 classes: 'a' 50.0%, 'b' 50.0%",
         "columns   numeric: 1, categories: 1; inputs of a model: 3",
         "left out  identifier: 1",
@@ -215,7 +216,7 @@ def test_inspect_shows_what_is_in_a_table(capsys, monkeypatch, tmp_path):
         "name             identifier, left out  0       all different",
         "",
     ]
-    assert lines[11].startswith("forest      a random forest answers ")
+    assert lines[12].startswith("forest      a random forest answers ")
     assert lines[-1] == "page        runs/inspect/own.html"
     page = (tmp_path / "runs" / "inspect" / "own.html").read_text(encoding="utf-8")
     assert "Labels least believed" in page

@@ -180,6 +180,7 @@ def test_rows_without_a_class_are_left_out_of_everything(tmp_path):
     ]
     assert (understood.file, understood.target) == ("given.csv", "kind")
     assert understood.warnings == ()
+    assert understood.parts == (24, 8, 8)
     assert sum(map(len, source.split(0).parts)) == 40
 
 
@@ -249,6 +250,15 @@ def test_a_class_of_less_than_one_percent(tmp_path):
     for row in rows[:3]:
         row[2] = "rare"
     assert warnings_of(tmp_path, rows) == ("classes with less than 1% of the rows: 'rare'",)
+
+
+def test_columns_that_are_nearly_constant(tmp_path):
+    rows = [[n * 1.5, color, kind] for n, (_, color, kind) in enumerate(rows_of_two_classes(200))]
+    for n, row in enumerate(rows):
+        row[1] = "red" if n else "blue"
+        row[0] = 1.5 if n > 2 else 0.5
+    (warning,) = (w for w in warnings_of(tmp_path, rows) if "one value" in w)
+    assert warning == "columns with one value in 99% of the rows or more: 'color'"
 
 
 # --- groups ------------------------------------------------------------------------------------

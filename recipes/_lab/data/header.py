@@ -6,27 +6,28 @@ import pandas as pd
 
 from recipes._lab.data.cells import as_numbers, is_missing
 
+SAMPLE = 300  # rows that are asked
 YEARS = range(1800, 2201)
 
 
-def is_example(rows: pd.DataFrame) -> bool:
+def is_example(first: list[str], votes: set[str]) -> bool:
     """Tell whether the first row holds an example and not the names of the columns.
 
     Every column votes; where none can tell, the first row holds names.
 
     Args:
-        rows: cells as text.
+        first: cells of the first row.
+        votes: from `column_votes`.
     """
-    first = rows.iloc[0].tolist()
     if all(_is_number(cell) for cell in first):
         return not _could_be_names(first)
-    votes = column_votes(rows)
     return "example" in votes and "names" not in votes
 
 
 def column_votes(rows: pd.DataFrame) -> set[str]:
     """Return what columns say of their first cells: "names", "example", both or nothing."""
-    return {_vote(rows[column].tolist()) for column in rows} - {""}
+    sample = rows.iloc[:SAMPLE]
+    return {_vote(sample[column].tolist()) for column in sample} - {""}
 
 
 def _vote(cells: list[str]) -> str:

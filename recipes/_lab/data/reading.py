@@ -335,7 +335,12 @@ def _names(rows, header, comment, has_row_names, remarks) -> list[str] | None:
         return [comment[0].strip() or "#", *(cell.strip() for cell in comment[1:])]
     if header == "none":
         return None
-    if header is None and not has_row_names and len(rows) > 1 and first_row.is_example(rows):
+    if (
+        header is None
+        and not has_row_names
+        and len(rows) > 1
+        and first_row.is_example(first, votes)
+    ):
         remarks.append(
             f"the first row, {listed(first, 3)}, is taken for an example, not for names; columns "
             "are called column 1, column 2, ... (HEADER=first if it holds names)"

@@ -10,6 +10,7 @@ GIVEN_AWAY = 0.99  # accuracy that one column reaches on rows that it has not se
 FAR_LESS = 0.9  # accuracy of the most frequent class, at the most, for that to say something
 IN_ORDER = 0.2  # changes of the class from row to row, as a share of those in random order
 RARE_CLASS = 0.01  # of the rows
+NEARLY_ALL = 0.99  # of the rows have one value: there is little to learn from
 ROWS = 2000  # that are looked at, at the most
 FOLDS = 5
 
@@ -30,6 +31,7 @@ def warnings(
         *_in_order(readings, y),
         *_repeated(readings, columns),
         *_rare(y, class_names),
+        *_nearly_constant(readings),
     ]
 
 
@@ -105,3 +107,15 @@ def _rare(y, class_names):
     rare = [name for name, share in zip(class_names, shares, strict=True) if share < RARE_CLASS]
     if rare:
         yield f"classes with less than {RARE_CLASS:.0%} of the rows: {listed(rare)}"
+
+
+def _nearly_constant(readings):
+    found = []
+    for reading in readings:
+        if reading.fit is None:
+            continue
+        _, counts = np.unique(reading.raw.astype(str), axis=0, return_counts=True)
+        if counts.max() >= NEARLY_ALL * len(reading.raw):
+            found.append(reading.column.name)
+    if found:
+        yield f"columns with one value in {NEARLY_ALL:.0%} of the rows or more: {listed(found)}"

@@ -77,9 +77,7 @@ class Source:
     def _rows(self, seed):
         parts = 3 if self.own_test is None else 2
         generator = np.random.default_rng(0 if seed is None else seed_from(seed, "split"))
-        if self.groups is not None:
-            return draw_split_of_groups(self.y, self.groups, parts, generator)
-        return draw_split(self.y, parts, generator)
+        return draw_parts(self.y, self.groups, parts, generator)
 
     def _encoded(self, rows):
         """Return the dataset of these rows, and its encoder."""
@@ -219,8 +217,24 @@ def coded_labels(labels: list[str], where: str, parts: int) -> tuple[tuple[str, 
     return class_names, codes(labels, class_names)
 
 
-def draw_split(y: np.ndarray, parts: int, generator: np.random.Generator) -> list[np.ndarray]:
+def draw_parts(
+    y: np.ndarray, groups: np.ndarray | None, parts: int, generator: np.random.Generator
+) -> list[np.ndarray]:
     """Draw the rows of each part: training and validation, and test if there are three.
+
+    Args:
+        y: labels, 0..C-1, (rows,).
+        groups: number of each row's group, which stays in one part, (rows,); or None.
+        parts: 2 or 3.
+        generator: of random numbers.
+    """
+    if groups is None:
+        return _draw_split(y, parts, generator)
+    return _draw_split_of_groups(y, groups, parts, generator)
+
+
+def _draw_split(y: np.ndarray, parts: int, generator: np.random.Generator) -> list[np.ndarray]:
+    """Draw the rows of each part so that it has the same share of every class.
 
     It depends on the labels alone, so changed inputs never change it.
     """
@@ -234,10 +248,10 @@ def draw_split(y: np.ndarray, parts: int, generator: np.random.Generator) -> lis
     return [generator.permutation(np.concatenate(part)) for part in zip(*pieces, strict=True)]
 
 
-def draw_split_of_groups(
+def _draw_split_of_groups(
     y: np.ndarray, groups: np.ndarray, parts: int, generator: np.random.Generator
 ) -> list[np.ndarray]:
-    """Draw the rows of each part, as `draw_split`, so that every group lies in one of them.
+    """Draw the rows of each part, so that every group lies in one of them.
 
     The shares of the classes come as close as the groups allow.
     """

@@ -10,7 +10,7 @@ from recipes._lab.data import smells
 from recipes._lab.data.columns import read_column
 from recipes._lab.data.encoders import Columns
 from recipes._lab.data.reading import Cells, read_cells
-from recipes._lab.data.splits import Source, coded_labels
+from recipes._lab.data.splits import Source, coded_labels, draw_parts
 from recipes._lab.data.target import could_be_target, read_labels
 from recipes._lab.data.understood import Understood
 from recipes._lab.data.wording import listed
@@ -79,6 +79,7 @@ def _from_table(name, path, target, header, group, stamp) -> Source:
         left_out=found.left_out,
         classes=dict(zip(class_names, np.bincount(y).tolist(), strict=True)),
         columns=tuple(reading.column for reading in readings),
+        parts=tuple(map(len, draw_parts(y, groups, 3, np.random.default_rng(0)))),
         has_names=table.has_names,
         remarks=(*table.remarks, *found.remarks, *remarks),
         warnings=tuple(smells.warnings(readings, whole, y, class_names)),

@@ -39,6 +39,7 @@ class Understood:
         left_out: how many rows are not used, by reason.
         classes: how many rows that are used each class has.
         columns: all but the target, in order.
+        parts: how many rows train, validate and test.
         has_names: whether the file has names for its columns.
         remarks: what was decided on the way, a sentence each.
         warnings: what smells, a sentence each.
@@ -50,6 +51,7 @@ class Understood:
     left_out: dict[str, int]
     classes: dict[str, int]
     columns: tuple[Column, ...]
+    parts: tuple[int, ...] = ()
     has_names: bool = True
     remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

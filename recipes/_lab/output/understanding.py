@@ -26,6 +26,7 @@ def facts(understood):
     return [
         ("table", _printable(understood.file)),
         ("rows", f"{understood.rows_read} read, {understood.rows_used} used{left_out}"),
+        *([("split", _split(understood.parts))] if understood.parts else []),
         ("target", f"{understood.target!r}, {shares(understood.classes)}"),
         ("columns", f"{_counted(used)}; inputs of a model: {inputs}"),
         *([("left out", _counted(unused))] if unused else []),
@@ -83,6 +84,11 @@ def log(source, log):
         log(table(source.understood))
     for remark in source.remarks:
         log(f"data        {remark}")
+
+
+def _split(parts):
+    train, validation, test = parts
+    return f"{train} train, {validation} validate, {test} test; each seed draws its own"
 
 
 def _printable(name):
