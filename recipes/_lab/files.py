@@ -70,10 +70,15 @@ def joined(head, tables):
 
     Args:
         head: names of the columns in front.
-        tables: pairs of their values and a table, a list of rows with a head.
+        tables: pairs of their values and a table, a list of rows with a head. A column that a table
+            lacks is empty there.
     """
-    rows = [(*where, *row) for where, table in tables for row in table[1:]]
-    return [(*head, *tables[0][1][0]), *rows]
+    columns = list(dict.fromkeys(name for _, table in tables for name in table[0]))
+    rows = []
+    for where, (names, *of) in tables:
+        places = [names.index(name) if name in names else None for name in columns]
+        rows += [(*where, *("" if n is None else row[n] for n in places)) for row in of]
+    return [(*head, *columns), *rows]
 
 
 def slug(name):

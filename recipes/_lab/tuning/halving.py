@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from recipes._lab.errors import UserError
 from recipes._lab.tuning.oracles import make_oracle
 from recipes._lab.tuning.space import narrowed
 
@@ -16,28 +17,19 @@ def search_together(tuners):
     Args:
         tuners: of `PopulationTuner`, with the same `discard`.
     """
-    first = tuners[0]
     while True:
         batches = [(tuner, trials) for tuner in tuners if (trials := tuner.ask())]
         if not batches:
             return
         members = {
-            (number, trial.trial_id): tuner.members(trial)
+            (number, trial.trial_id): of
             for number, (tuner, trials) in enumerate(batches)
             for trial in trials
+            if (of := tuner.members(trial))  # none if it can't be trained
         }
-        total = sum(
-            _epochs([members[number, trial.trial_id] for trial in trials], first.discard)
-            for number, (_, trials) in enumerate(batches)
-        )
-        doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
-        with first._progress(doing, total) as advance:
-            plan = {"store": first.store, "progress": advance}
-            train = functools.partial(first.train_members, **plan)
-            results = _train(members, first.discard, train)
+        results = _train_all(members, [tuner for tuner, _ in batches]) if members else {}
         for number, (tuner, trials) in enumerate(batches):
-            own = {trial.trial_id: results[number, trial.trial_id] for trial in trials}
-            tuner.report(trials, own)
+            tuner.report(trials, {name: of for (n, name), of in results.items() if n == number})
 
 
 def search_in_stages(make, oracle, trials, stages, seeds):
@@ -70,15 +62,44 @@ def search_in_stages(make, oracle, trials, stages, seeds):
             # A seed of its own for each stage, far from those of other repetitions.
             drawn = make_oracle(oracle, count, seed + 10_000 * stage, ranges)
             tuners.append(make(drawn, repetition, stage))
+            if hasattr(drawn, "forbid"):
+                drawn.forbid(trial for tuner in found[repetition] for trial in tuner.trials())
         if whole:
             where = f" in {whole} of {len(seeds)} repetitions" if len(seeds) > 1 else ""
             log = tuners[0]._log
             log(f"no trial has finished yet{where}, so stage {stage + 1} keeps the whole ranges")
         search_together(tuners)
         spaces = spaces or [tuner.oracle.get_space() for tuner in tuners]
+        for space, tuner in zip(spaces, tuners, strict=True):
+            space.merge(tuner.oracle.get_space(), overwrite=False)  # what has been found since
         for of, tuner in zip(found, tuners, strict=True):
             of.append(tuner)
     return found, spaces[0]
+
+
+def _train_all(members, tuners):
+    """Train `{(number of the tuner, trial): members}`; return the results of what can be trained.
+
+    What is trained by `fit` may raise anything, which is told to its tuner.
+    """
+    first, own = tuners[0], collections.defaultdict(list)
+    for (number, _), of in members.items():
+        own[number].append(of)
+    total = sum(_epochs(trials, first.discard) for trials in own.values())
+    together = {k: of for k, of in members.items() if of[0].spec or first.is_elsewhere}
+    doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
+    with first._progress(doing, total) as advance:
+        plan = {"store": first.store, "progress": advance}
+        train = functools.partial(first.train_members, **plan)
+        results = _train(together, first.discard, train) if together else {}
+        for number, trial in [key for key in members if key not in together]:
+            try:
+                results[number, trial] = train(members[number, trial])
+            except UserError:
+                raise
+            except Exception as error:
+                tuners[number].fail(trial, error)
+    return results
 
 
 def _train(members, discard, train):

@@ -4,13 +4,16 @@ import warnings
 
 import keras_tuner
 import numpy as np
+from scipy.stats import qmc
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from recipes._lab.seeding import seed_from
 
+FIXED = keras_tuner.engine.hyperparameters.Fixed
 
-def make_oracle(kind, trials, seed, space=None):
+
+def make_oracle(kind, trials, seed, space=None, start=()):
     """Return keras-tuner's oracle of a kind in `ORACLES`, for maximal validation accuracy.
 
     Args:
@@ -19,6 +22,7 @@ def make_oracle(kind, trials, seed, space=None):
         trials: how many it will give, all in all.
         seed: any whole number; each gives draws of its own.
         space: HyperParameters that override what the model's own `hp` calls ask for, or None.
+        start: `{name: value}` of the trials that come first; what it leaves out has its default.
     """
     options = {
         "objective": keras_tuner.Objective("val_accuracy", "max"),
@@ -28,9 +32,11 @@ def make_oracle(kind, trials, seed, space=None):
         "max_consecutive_failed_trials": 10**9,  # a diverged trial is a result
     }
     if callable(kind):
-        points = kind(np.random.default_rng(options["seed"]))[:trials]
-        return PointsOracle(points, **options | {"max_trials": len(points)})
-    return ORACLES[kind](**options)
+        start, kind = kind(np.random.default_rng(options["seed"]))[:trials], "random"
+        options["max_trials"] = len(start)
+    oracle = ORACLES[kind](**options)
+    oracle.start = list(start)
+    return oracle
 
 
 def rank(trial):
@@ -38,15 +44,61 @@ def rank(trial):
     return trial.message is not None, -trial.score
 
 
+def failed(trial):
+    """Tell whether a trial's model could not be trained at all; one that diverged was trained."""
+    return trial.status == "FAILED" and not (trial.message or "").startswith("diverged")
+
+
 class _Resumable:
-    """What keras-tuner's oracles lack: draws that a resumed search repeats, and sound states."""
+    """What keras-tuner's oracles lack: draws that a resumed search repeats, and sound states.
+
+    Attributes:
+        start: `{name: value}` of the trials that come first.
+        complete: `complete(trial_id, values)` returns the values that the trial's model asks for;
+            a tuner sets it.
+    """
+
+    start = ()
+
+    def complete(self, trial_id, values):
+        """Return the values as they are."""
+        return values
 
     def populate_space(self, trial_id):
-        """Return the values of a trial, drawn by its number; see `keras_tuner.Oracle`."""
-        seed = seed_from(self.seed, "trial", int(trial_id))
-        self._seed_state = seed
-        self._random_state = np.random.RandomState(seed)  # the Gaussian process's
+        """Return the values of a trial, drawn by its number; see `keras_tuner.Oracle`.
+
+        Values that an earlier trial had are drawn anew, until too many were for the space to hold
+        any other.
+        """
+        number = int(trial_id)
+        if number < len(self.start):
+            return {"status": "RUNNING", "values": self.complete(trial_id, self.start[number])}
+        for attempt in range(self._max_collisions + 1):
+            again = ("again", attempt) if attempt else ()
+            seed = seed_from(self.seed, "trial", number, *again)
+            self._seed_state = seed
+            self._random_state = np.random.RandomState(seed)  # the Gaussian process's
+            drawn = self._again() if attempt else self._draw(trial_id)
+            if drawn["status"] != "RUNNING":
+                return drawn
+            values = self.complete(trial_id, drawn["values"])
+            if not self._duplicate(values):
+                return drawn | {"values": values}
+        return {"status": "STOPPED", "values": None}
+
+    def forbid(self, trials):
+        """Let no trial have the values of these, from other searches."""
+        hashes = (self._compute_values_hash(trial.hyperparameters.values) for trial in trials)
+        self._tried_so_far.update(hashes)
+
+    def _draw(self, trial_id):
+        """Return what keras-tuner draws for a trial."""
         return super().populate_space(trial_id)
+
+    def _again(self):
+        """Return random values instead of some that there were already."""
+        values = self._random_values()
+        return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 
     def get_best_trials(self, num_trials=1):
         """Return the best completed trials, those that were pruned behind all others."""
@@ -76,31 +128,40 @@ class RandomSearchOracle(_Resumable, keras_tuner.oracles.RandomSearchOracle):
 class BayesianOracle(_Resumable, keras_tuner.oracles.BayesianOptimizationOracle):
     """keras-tuner's Gaussian process."""
 
-    def populate_space(self, trial_id):
-        """Return the values of a trial; see `keras_tuner.Oracle`."""
+    def _draw(self, trial_id):
+        """Return what the Gaussian process proposes."""
         # Its matrices are so small that several threads need four times the time of one. And what
         # scikit-learn warns of, a length scale at the end of its range, nobody can put right.
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return super().populate_space(trial_id)
+            return super()._draw(trial_id)
 
 
-class PointsOracle(_Resumable, keras_tuner.Oracle):
-    """Gives the trials of a list.
+class SobolOracle(_Resumable, keras_tuner.Oracle):
+    """Scrambled Sobol points (Owen 1998): random, but spread evenly over all ranges.
 
-    Args:
-        points: `{name: value}` of each trial; what it leaves out has its default.
-        options: see `keras_tuner.Oracle`.
+    A parameter has the dimension of its place in the space, so that one that is found on the way
+    moves none of those before it.
     """
 
-    def __init__(self, points, **options):
-        super().__init__(**options)
-        self.points = points
+    DIMENSIONS = 64  # and as many again as it takes
 
-    def populate_space(self, trial_id):
-        """Return the values of a trial; see `keras_tuner.Oracle`."""
-        defaults = {parameter.name: parameter.default for parameter in self.hyperparameters.space}
-        return {"status": "RUNNING", "values": defaults | self.points[int(trial_id)]}
+    def _draw(self, trial_id):
+        """Return the point of a trial's number."""
+        space = self.hyperparameters.space
+        dimensions = self.DIMENSIONS * -(-len(space) // self.DIMENSIONS)
+        with warnings.catch_warnings():  # that a number of points is no power of two
+            warnings.simplefilter("ignore")
+            sequence = qmc.Sobol(dimensions, rng=self.seed).fast_forward(int(trial_id))
+            places = sequence.random(1)[0]
+        drawn = keras_tuner.HyperParameters()
+        for parameter, place in zip(space, places, strict=False):
+            drawn.merge([parameter])
+            if drawn.is_active(parameter):
+                fixed = isinstance(parameter, FIXED)
+                value = parameter.value if fixed else parameter.prob_to_value(place)
+                drawn.values[parameter.name] = value
+        return {"status": "RUNNING", "values": drawn.values}
 
 
-ORACLES = {"random": RandomSearchOracle, "bayesian": BayesianOracle}
+ORACLES = {"random": RandomSearchOracle, "bayesian": BayesianOracle, "sobol": SobolOracle}

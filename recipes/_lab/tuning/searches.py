@@ -6,8 +6,8 @@ import numpy as np
 
 from recipes._lab.measures import PERCENT, Measure, as_key
 from recipes._lab.results import LABELS
+from recipes._lab.tuning.oracles import rank
 from recipes._lab.tuning.space import growth_of_error
-from recipes._lab.tuning.tuner import Searched
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,15 +110,31 @@ def read(stages, chance):
         stages: its tuners, finished.
         chance: accuracy of the most frequent class, 0 to 1.
     """
-    found = Searched(stages)
-    finished = np.isin(np.arange(len(found.val_accuracy)), found.ranking)
-    curves = found.curves["val_accuracy"]
-    # A diverged trial counts at chance from where its loss is not finite.
-    diverged = ~np.isfinite(found.curves["loss"]) & ~np.isnan(curves)
-    return Search(
-        values=found.values,
-        val_accuracy=100 * np.where(finished, found.val_accuracy, chance),
-        test_accuracy=100 * np.where(finished, found.test_accuracy, chance),
-        val_curves=100 * np.where(diverged, chance, curves),
-        best=found.best,
+    trials = [(tuner, trial) for tuner in stages for trial in tuner.trials()]
+    names = dict.fromkeys(p.name for tuner in stages for p in tuner.oracle.get_space().space)
+    values = [trial.hyperparameters.values for _, trial in trials]
+    finished = [n for n, (_, trial) in enumerate(trials) if trial.status == "COMPLETED"]
+    histories = [tuner.history(trial) for tuner, trial in trials]
+    losses, curves = (
+        _padded([history[metric].mean(axis=0) for history in histories])
+        for metric in ("loss", "val_accuracy")
     )
+    validation, test = np.full((2, len(trials)), chance)
+    for n in finished:
+        tuner, trial = trials[n]
+        validation[n], test[n] = trial.score, tuner.test_accuracy(trial).mean()
+    # A diverged trial counts at chance from where its loss is not finite.
+    diverged = ~np.isfinite(losses) & ~np.isnan(curves)
+    return Search(
+        values={name: np.array([of.get(name, np.nan) for of in values]) for name in names},
+        val_accuracy=100 * validation,
+        test_accuracy=100 * test,
+        val_curves=100 * np.where(diverged, chance, curves),
+        best=min(finished, key=lambda n: rank(trials[n][1]), default=0),
+    )
+
+
+def _padded(curves):
+    """Return curves of unequal length as one array, (curves, longest), NaN behind the shorter."""
+    longest = max(map(len, curves))
+    return np.array([np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in curves])

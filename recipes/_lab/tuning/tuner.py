@@ -8,6 +8,7 @@ trial with several seeds.
 import contextlib
 import functools
 import io
+import itertools
 import json
 import shutil
 import tempfile
@@ -21,15 +22,20 @@ from keras_tuner.src import utils as keras_tuner_utils
 
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
-from recipes._lab.training import architecture, population
-from recipes._lab.training.loading import load_model
+from recipes._lab.seeding import seed_from
+from recipes._lab.training import population
+from recipes._lab.training.loading import load_model, model_to_train
 from recipes._lab.training.members import METRICS, Member, Result
+from recipes._lab.tuning.drawing import complete, explore, in_one_line
 from recipes._lab.tuning.halving import scores, search_together, test_accuracies
-from recipes._lab.tuning.oracles import rank
+from recipes._lab.tuning.oracles import failed
 
 BATCH = 48  # trials asked for and trained at once: two chunks of 24
 # Of the trials that a Gaussian process proposes, each knows of the others only that they run.
 BAYESIAN_BATCH = 8
+# Trials in a row that can't be trained end a search: a space of which half fails does so in one of
+# ten thousand.
+FAILURES = 20
 
 
 class PopulationTuner(keras_tuner.Tuner):
@@ -39,7 +45,8 @@ class PopulationTuner(keras_tuner.Tuner):
     `get_best_models()` (the execution of the trial that is best on validation). Two names of
     hyperparameters have a meaning: `batch_size` and `epochs` are used in training if a model's
     `hp` draws them. A trial's score is the mean validation accuracy of its executions after the
-    last epoch; a trial with an execution that diverges has FAILED.
+    last epoch; a trial with an execution that diverges has FAILED, as has one whose model can't be
+    built. `FAILURES` of those in a row end the search.
 
     Args:
         oracle: as from `make_oracle`, or any other that gives several open trials.
@@ -88,10 +95,13 @@ class PopulationTuner(keras_tuner.Tuner):
         self.batch = batch or (BAYESIAN_BATCH if bayesian else BATCH)
         self._log, self._progress, self._logged = log, progress or _no_progress, set()
         self._kept, self._temporary, self.store = {}, directory is None, store
+        self._drawings, self._tried, self._failures = {}, {}, {}
         self.train_members = train or population.train
         if self._temporary:
             directory = tempfile.mkdtemp()  # keras-tuner makes empty folders in it
             weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        this = weakref.ref(self)  # keras-tuner keeps every oracle for good
+        oracle.complete = lambda trial_id, values: this()._complete(trial_id, values)
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(
                 oracle, hypermodel, directory=str(directory), project_name=project_name
@@ -116,22 +126,74 @@ class PopulationTuner(keras_tuner.Tuner):
         search_together([self])
 
     def ask(self):
-        """Return the next batch of trials, empty at the end of the search."""
+        """Return the next batch of trials, empty at the end of the search.
+
+        Raises:
+            UserError: as many trials as `FAILURES` in a row could not be trained.
+        """
+        self._check_failures()
         trials = []
         with self._whole_files():
             self.save()  # only if its own file is there does keras-tuner go on with a search
             for slot in range(self.batch):
                 trial = self.oracle.create_trial(f"{self.tuner_id}-slot{slot}")
                 if trial.status in ("STOPPED", "IDLE"):
+                    self._log_exhaustion(trial)
                     break
+                self._settle(trial)
                 trials.append(trial)
+            self.oracle.save()
         return trials
 
+    def _check_failures(self):
+        """Raise a UserError if so many trials in a row failed that the rest would, too."""
+        row = list(itertools.takewhile(failed, reversed(self.trials())))
+        if len(row) >= FAILURES and self._goes_on():
+            raise UserError(
+                f"{len(row)} trials in a row have failed, so the search ends; the last: "
+                f"{row[0].message.removeprefix('failed: ')}; mend the function that builds the "
+                "model, or narrow its ranges"
+            )
+
+    def _log_exhaustion(self, trial):
+        if trial.status == "STOPPED" and self._goes_on():
+            self._log_once(
+                f"the search space is exhausted: {len(self.trials())} different trials were "
+                f"found, of {self.oracle.max_trials} asked for"
+            )
+
+    def _goes_on(self):
+        """Tell whether there are fewer trials than were asked for."""
+        return self.remaining_trials is None or self.remaining_trials > 0
+
+    def _log_once(self, line, kind=None):
+        """Log a line unless it, or one of its kind, was logged before."""
+        if (kind or line) not in self._logged:
+            self._logged.add(kind or line)
+            self._log(line)
+
     def report(self, trials, results):
-        """Keep the results of a batch and tell the oracle its scores."""
+        """Keep the results of a batch and tell the oracle its scores.
+
+        Args:
+            trials: the batch.
+            results: `{trial_id: results}`, without those that can't be trained.
+        """
         with self._whole_files():
             for trial in trials:
-                self._report(trial, results[trial.trial_id])
+                if trial.trial_id in results:
+                    self._report(trial, results[trial.trial_id])
+                else:
+                    self._report_failure(trial)
+
+    def fail(self, trial_id, error):
+        """Note what was raised when a trial of the batch was trained."""
+        self._failures[trial_id] = in_one_line(error)
+
+    @property
+    def is_elsewhere(self):
+        """Whether trials are trained by a cluster."""
+        return self.train_members is not population.train
 
     def trials(self):
         """Return all trials in the order in which they were started."""
@@ -173,7 +235,7 @@ class PopulationTuner(keras_tuner.Tuner):
 
     def tables(self):
         """Return two tables, lists of rows with a head: a row a trial, and a row a number."""
-        names = [parameter.name for parameter in self.oracle.get_space().space]
+        names = list(dict.fromkeys(p.name for p in self.oracle.get_space().space))
         rows = [("trial", "status", "val_accuracy", "message", *names)]
         numbers = [("trial", "seed", "epoch", "metric", "value")]
         for trial in self.trials():
@@ -187,32 +249,94 @@ class PopulationTuner(keras_tuner.Tuner):
         return rows, numbers
 
     def members(self, trial):
-        """Return the members that a trial is made of, one a seed."""
-        return [self._member(trial, seed) for seed in self.seeds]
+        """Return the members that a trial is made of, one a seed; none if it can't be trained."""
+        drawing = self._drawn(trial)
+        message = drawing.failure
+        if message is None:
+            members = [self._member(trial, seed) for seed in self.seeds]
+            message = self._try(members[0])
+        if message is not None:
+            self._failures[trial.trial_id] = message
+            return []
+        if drawing.obstacle:
+            name = f"trial {trial.trial_id} and the like"
+            line = f"{name} are trained one by one, with fit: {drawing.obstacle}"
+            self._log_once(line, drawing.obstacle)
+        return members
+
+    def _populate_initial_space(self):
+        """Learn the space of the default model; see `keras_tuner.Tuner`."""
+        space = self.oracle.get_space()
+        self.hypermodel.declare_hyperparameters(space)
+        self.oracle.update_space(space)
+        explore(self.hypermodel.build, self.oracle)
+
+    def _complete(self, trial_id, values):
+        """Return a trial's values with all that its model asks for, and nothing else."""
+        number = int(trial_id)
+
+        def draw(parameter):
+            if number < len(getattr(self.oracle, "start", ())) or not self.oracle.tune_new_entries:
+                return parameter.default
+            return parameter.random_sample(
+                seed_from(self.oracle.seed, "trial", number, parameter.name)
+            )
+
+        drawing = complete(self.hypermodel.build, self.oracle, values, draw)
+        self._drawings[trial_id] = drawing
+        return dict(drawing.values)  # keras-tuner adds to it
+
+    def _drawn(self, trial):
+        """Return the `Drawing` of a trial."""
+        if trial.trial_id not in self._drawings:
+            self._complete(trial.trial_id, trial.hyperparameters.values)
+        return self._drawings[trial.trial_id]
+
+    def _settle(self, trial):
+        """Give a trial the hyperparameters that its model asks for.
+
+        keras-tuner has added, at random and without a seed, whatever else is in the space.
+        """
+        # A copy: a build adds to those that it is given what lies in closed scopes.
+        trial.hyperparameters = self._drawn(trial).hyperparameters.copy()
+        self.oracle._record_values(trial)
+        trial.save(str(Path(self.get_trial_dir(trial.trial_id)) / "trial.json"))
+
+    def _try(self, member):
+        """Return in a line why a model can't be trained, or None."""
+        key = member.spec and member.spec.signature
+        if key is None or key not in self._tried:
+            try:
+                model_to_train(member)
+                self._tried[key] = None
+            except Exception as error:  # whatever a user's model may raise
+                self._tried[key] = in_one_line(error)
+        return self._tried[key]
 
     def _member(self, trial, seed):
-        hyperparameters = trial.hyperparameters.copy()
-        build = functools.partial(self.hypermodel.build, hyperparameters)
-        try:
-            spec = architecture.read(build)
-        except architecture.NotStackableError as error:
-            spec = None
-            if str(error) not in self._logged:
-                self._logged.add(str(error))
-                name = f"trial {trial.trial_id} and the like"
-                self._log(f"{name} are trained one by one, with fit: {error}")
-        # With what this model has asked for and none before; from now on the oracle draws that.
-        trial.hyperparameters, values = hyperparameters, hyperparameters.values
+        drawing = self._drawn(trial)
         return Member(
             label=f"trial {trial.trial_id}",
-            build=build,
-            spec=spec,
+            build=functools.partial(self.hypermodel.build, drawing.hyperparameters),
+            spec=drawing.spec,
             seed=seed,
             data=self.data.split(seed),
-            epochs=int(values.get("epochs", self.epochs)),
-            batch_size=int(values.get("batch_size", self.batch_size)),
+            epochs=int(drawing.values.get("epochs", self.epochs)),
+            batch_size=int(drawing.values.get("batch_size", self.batch_size)),
             place=self.project_name,
         )
+
+    def _report_failure(self, trial):
+        """Keep that a trial couldn't be trained: its curves are one NaN each."""
+        message = self._failures.pop(trial.trial_id)
+        line = f"trial {trial.trial_id} failed: {message} (further failures are only counted)"
+        self._log_once(line, "failed")
+        nothing = np.full((len(self.seeds), 1), np.nan)
+        test = {"test": np.zeros(len(self.seeds))}
+        self._keep(trial, dict.fromkeys(METRICS, nothing) | test)
+        trial.status, trial.message = "FAILED", f"failed: {message}"
+        self.on_trial_end(trial)
+        del self._drawings[trial.trial_id]
 
     def _report(self, trial, results):
         """Keep a trial's curves and best weights, and tell the oracle its score."""
@@ -238,6 +362,7 @@ class PopulationTuner(keras_tuner.Tuner):
             trial.status = "COMPLETED"
             trial.message = None if last == epochs else f"pruned after {last} of {epochs} epochs"
         self.on_trial_end(trial)
+        del self._drawings[trial.trial_id]
 
     def _keep(self, trial, arrays):
         if self._temporary:
@@ -274,50 +399,6 @@ class PopulationTuner(keras_tuner.Tuner):
         if not self._temporary:
             for path in sorted(files, key=lambda path: "trial.json" not in path):
                 write(path, files[path])
-
-
-class Searched:
-    """One repetition of a search, for a recipe's claims.
-
-    Args:
-        stages: its tuners, finished.
-
-    Attributes:
-        values: `{name: (trials,)}` of the hyperparameters, in the order of the trials.
-        val_accuracy: (trials,), after the last epoch; of diverged trials zero.
-        test_accuracy: (trials,), likewise; to be asked of the trial that validation has chosen.
-        curves: `{metric: (trials, epochs + 1)}`, by epoch; NaN where a trial has fewer epochs.
-        ranking: indices of the completed trials, the best on validation first, those that were
-            pruned last.
-        best: index of the first of them; 0 if all diverged.
-    """
-
-    def __init__(self, stages):
-        trials = [(tuner, trial) for tuner in stages for trial in tuner.trials()]
-        names = [parameter.name for parameter in stages[0].oracle.get_space().space]
-        self.values = {
-            name: np.array([trial.hyperparameters.values.get(name) for _, trial in trials])
-            for name in names
-        }
-        self.val_accuracy = np.array([trial.score or 0.0 for _, trial in trials])
-        self.test_accuracy = np.array([t.test_accuracy(trial).mean() for t, trial in trials])
-        histories = [tuner.history(trial) for tuner, trial in trials]
-        self.curves = {m: _padded([of[m].mean(axis=0) for of in histories]) for m in METRICS}
-        completed = [n for n, (_, trial) in enumerate(trials) if trial.status == "COMPLETED"]
-        self.ranking = sorted(completed, key=lambda n: rank(trials[n][1]))
-        self.best = self.ranking[0] if self.ranking else 0
-        self._trials = trials
-
-    def model(self, number):
-        """Return a trained model by its trial's index, an ordinary compiled Keras model."""
-        tuner, trial = self._trials[number]
-        return tuner.load_model(trial)
-
-
-def _padded(curves):
-    """Return curves of unequal length as one array, (curves, longest), NaN behind the shorter."""
-    longest = max(map(len, curves))
-    return np.array([np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in curves])
 
 
 @contextlib.contextmanager

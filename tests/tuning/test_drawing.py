@@ -1,0 +1,337 @@
+"""What a draw comes to: all that its model asks for is drawn; failures; the end of a space."""
+
+import contextlib
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from recipes._lab.errors import UserError
+from recipes._lab.training import population
+from recipes._lab.tuning.halving import search_in_stages
+from recipes._lab.tuning.oracles import make_oracle
+from tests.tuning.test_tuner import (
+    CLASSES,
+    FEATURES,
+    Fake,
+    KilledError,
+    L,
+    functional,
+    make,
+    model,
+    rates,
+    searched,
+)
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy"),
+]
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Let training take no time; the score is the learning rate's."""
+    stand_in = Fake()
+    monkeypatch.setattr(population, "train", stand_in)
+    return stand_in
+
+
+def layered(hp):
+    """Build as keras-tuner's guide does: a number of layers, and units for each of them."""
+    made = keras.Sequential([keras.Input((FEATURES,))])
+    for n in range(hp.Int("layers", 1, 3)):
+        made.add(L.Dense(hp.Int(f"units_{n}", 4, 400), "relu"))
+    made.add(L.Dense(CLASSES, "softmax"))
+    rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
+    made.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    return made
+
+
+def values_of(made):
+    return [trial.hyperparameters.values for trial in made.trials()]
+
+
+# Everything that is asked for is drawn
+
+
+@pytest.mark.parametrize("kind", ["random", "bayesian"])
+def test_units_of_every_layer_are_drawn_in_the_first_batch(kind, fake):
+    values = values_of(searched(kind, trials=20, build=layered, batch=20))
+    for n in (1, 2):
+        deep = [of[f"units_{n}"] for of in values if of["layers"] > n]
+        assert len(set(deep)) > len(deep) / 2 > 1
+        assert not any(f"units_{n}" in of for of in values if of["layers"] <= n)
+    assert all(set(of) >= {"layers", "units_0", "learning_rate"} for of in values)
+
+
+def test_what_an_if_hides_is_drawn_too_also_a_scope_inside_it(fake):
+    def build(hp):
+        momentum = noise = 0.0
+        if hp.Boolean("fast"):
+            momentum = hp.Float("momentum", 0.1, 0.9)
+            hp.Choice("kind", ["plain", "noisy"])
+            with hp.conditional_scope("kind", "noisy"):
+                noise = hp.Float("noise", 0.1, 0.5)
+        rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
+        return model(dropout=noise or 0.0, optimizer=keras.optimizers.SGD(rate, momentum))
+
+    values = values_of(searched(trials=24, build=build, batch=24))
+    fast = [of for of in values if of["fast"]]
+    assert len({of["momentum"] for of in fast}) == len(fast) > 5
+    noisy = [of for of in fast if of["kind"] == "noisy"]
+    assert len({of["noise"] for of in noisy}) == len(noisy) > 1
+    slow = [of for of in values if not of["fast"]]
+    assert {frozenset(of) for of in slow} == {frozenset({"fast", "learning_rate"})}
+
+
+def test_a_foreign_oracle_draws_everything_too(fake):
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        keras_tuner.Objective("val_accuracy", "max"), max_trials=20, seed=3
+    )
+    values = values_of(searched(oracle, build=layered, batch=20))
+    deep = [of["units_1"] for of in values if of["layers"] > 1]
+    assert len(set(deep)) > len(deep) / 2 > 1
+
+
+@pytest.mark.parametrize("batch", [4, 20])
+def test_what_is_drawn_does_not_depend_on_the_batch_or_on_where_a_search_went_on(
+    batch, fake, tmp_path
+):
+    expected = values_of(searched(trials=20, build=layered, batch=20))
+    for trials in (3, 11, 20):
+        made = searched(trials=trials, build=layered, batch=batch, directory=tmp_path)
+    assert values_of(made) == expected
+
+
+def test_a_name_under_two_scopes_is_drawn_from_the_range_of_the_scope(fake):
+    def build(hp):
+        hp.Choice("kind", ["low", "high"])
+        with hp.conditional_scope("kind", "low"):
+            low = hp.Float("rate", 0.1, 0.2)
+        with hp.conditional_scope("kind", "high"):
+            high = hp.Float("rate", 0.5, 0.6)
+        return model(low or high)
+
+    made = searched(trials=12, build=build)
+    assert {trial.status for trial in made.trials()} == {"COMPLETED"}
+    for of in values_of(made):
+        low, high = (0.1, 0.2) if of["kind"] == "low" else (0.5, 0.6)
+        assert low <= of["rate"] <= high
+    assert len({of["rate"] for of in values_of(made)}) == 12
+
+
+def test_scopes_that_exclude_each_other_do_not_hang_the_search(fake):
+    def build(hp):
+        kind = hp.Choice("kind", ["a", "b"])
+        if kind == "a":
+            with hp.conditional_scope("kind", "b"):
+                hp.Float("never", 0.0, 1.0)
+        return model(hp.Float("learning_rate", 0.1, 0.2) if kind == "a" else 0.1)
+
+    assert not any("never" in of for of in values_of(searched(trials=3, build=build)))
+
+
+def test_batch_size_and_epochs_that_only_the_oracle_knows_are_kept(fake):
+    space = keras_tuner.HyperParameters()
+    space.Int("epochs", 1, 3)
+    space.Choice("batch_size", [8, 16])
+    made = searched(make_oracle("random", 6, 0, space))
+    assert len({(of["epochs"], of["batch_size"]) for of in values_of(made)}) > 2
+
+
+# Failures
+
+
+def shallow(hp):
+    """Build what fails for more than one layer."""
+    if hp.Int("layers", 1, 2) > 1:
+        raise ValueError("too many\n  poolings")
+    return model(hp.Float("learning_rate", 1e-3, 1.0, sampling="log"))
+
+
+def test_a_build_that_raises_is_a_failed_trial_and_the_search_goes_on(fake, tmp_path):
+    told = []
+    plan = {"trials": 12, "build": shallow, "log": told.append, "batch": 5}
+    made = searched(directory=tmp_path, **plan)
+    status = [
+        (of["layers"], t.status) for of, t in zip(values_of(made), made.trials(), strict=True)
+    ]
+    assert set(status) == {(1, "COMPLETED"), (2, "FAILED")}
+    failed = [trial for trial in made.trials() if trial.status == "FAILED"]
+    assert {trial.message for trial in failed} == {"failed: ValueError: too many poolings"}
+    assert told == [
+        f"trial {failed[0].trial_id} failed: ValueError: too many poolings "
+        "(further failures are only counted)"
+    ]
+    rows, _ = made.tables()
+    assert [row[1] for row in rows[1:]] == [trial.status for trial in made.trials()]
+    assert np.isnan(made.history(failed[0])["loss"]).all()
+    assert (made.test_accuracy(failed[0]) == 0).all()
+    trained = len(fake.trained)
+    assert searched(directory=tmp_path, **plan).tables() == made.tables()
+    assert len(fake.trained) == trained
+
+
+def test_models_that_cannot_take_the_images_are_failed_trials():
+    """Shapes are found out where the weights are made, which a sketch leaves out."""
+
+    def build(hp):
+        made = keras.Sequential([keras.Input((FEATURES,)), L.Reshape((FEATURES, 1))])
+        for _ in range(hp.Int("poolings", 1, 4)):
+            made.add(L.MaxPooling1D(2))
+        made.add(L.Flatten())
+        made.add(L.Dense(CLASSES, "softmax"))
+        rate = hp.Float("learning_rate", 0.01, 0.1)
+        made.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+        return made
+
+    made = searched(trials=6, build=build, epochs=1, log=lambda text: None)
+    status = {
+        (of["poolings"] > 2, t.status) for of, t in zip(values_of(made), made.trials(), strict=True)
+    }
+    assert status == {(False, "COMPLETED"), (True, "FAILED")}
+
+
+def test_what_only_fit_raises_is_a_failed_trial_too():
+    def build(hp):
+        made = functional(hp)
+        if hp.Boolean("text"):
+            made.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"])  # a mistake
+        return made
+
+    told = []
+    made = searched(trials=4, build=build, epochs=1, log=told.append)
+    status = {(of["text"], t.status) for of, t in zip(values_of(made), made.trials(), strict=True)}
+    assert status == {(False, "COMPLETED"), (True, "FAILED")}
+    (line,) = [line for line in told if " failed: " in line]
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (None, "build_model returns NoneType, not a compiled Keras model"),
+        (keras_tuner.errors.FailedTrialError("too large"), "FailedTrialError: too large"),
+    ],
+)
+def test_other_ways_to_fail(result, words, fake):
+    def build(hp):
+        rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
+        if rate > 0.03:
+            if result is not None:
+                raise result
+            return None
+        return model(rate)
+
+    made = searched(trials=8, build=build, log=lambda text: None)
+    messages = {trial.message for trial in made.trials()}
+    assert len(messages) == 2
+    assert any(message and words in message for message in messages)
+
+
+def test_a_default_that_fails_as_a_trial_may_ends_nothing(fake):
+    def build(hp):
+        rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
+        if rate == 1e-3:
+            raise keras_tuner.errors.FailedTrialError("the default")
+        return model(rate)
+
+    assert len(searched(trials=3, build=build).completed()) == 3
+
+
+def test_many_failures_in_a_row_end_the_search_in_one_line_also_on_resumption(fake, tmp_path):
+    def build(hp):
+        rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
+        if rate > 1e-3:
+            raise ValueError("mine")
+        return model(rate)
+
+    for _ in range(2):
+        made = make(trials=60, build=build, directory=tmp_path, batch=25, log=lambda text: None)
+        with pytest.raises(UserError) as caught:
+            made.search()
+        assert str(caught.value) == (
+            "25 trials in a row have failed, so the search ends; the last: ValueError: mine; "
+            "mend the function that builds the model, or narrow its ranges"
+        )
+        assert len(made.trials()) == 25
+    assert fake.trained == []
+
+
+def test_an_error_that_keras_tuner_calls_fatal_ends_the_search(fake):
+    def build(hp):
+        if hp.Float("learning_rate", 1e-3, 1.0) > 1e-3:
+            raise keras_tuner.errors.FatalValueError("stop")
+        return model()
+
+    with pytest.raises(keras_tuner.errors.FatalValueError, match="stop"):
+        searched(build=build)
+
+
+@pytest.mark.parametrize("kind", ["random", "bayesian"])
+def test_a_search_with_failures_interrupted_ends_as_if_nothing_had_been(kind, fake, tmp_path):
+    plan = {"build": shallow, "batch": 4, "discard": (1 / 3,), "log": lambda text: None}
+    expected = searched(kind, trials=10, **plan).tables()
+    for calls in range(6):
+        fake.calls = len(fake.trained) + calls
+        again = make(kind, trials=10, directory=tmp_path / str(calls), **plan)
+        with contextlib.suppress(KilledError):
+            again.search()
+        fake.calls = np.inf
+        again = searched(kind, trials=10, directory=tmp_path / str(calls), **plan)
+        assert again.tables() == expected
+
+
+# The end of a space
+
+
+def three(hp):
+    return model(hp.Choice("learning_rate", [0.1, 0.2, 0.3]))
+
+
+@pytest.mark.parametrize("kind", ["random", "bayesian"])
+def test_a_space_of_three_points_says_when_it_is_exhausted(kind, fake, tmp_path):
+    told = []
+    plan = {"trials": 50, "build": three, "directory": tmp_path, "log": told.append, "batch": 2}
+    made = searched(kind, **plan)
+    assert sorted(of["learning_rate"] for of in values_of(made)) == [0.1, 0.2, 0.3]
+    assert told == ["the search space is exhausted: 3 different trials were found, of 50 asked for"]
+    assert len(searched(kind, **plan).trials()) == 3
+
+
+def test_trials_that_differ_only_in_what_is_not_asked_for_are_one(fake):
+    def build(hp):
+        if hp.Choice("kind", ["plain", "fast"]) == "fast":
+            return model(hp.Choice("learning_rate", [0.1, 0.2]))
+        return model()
+
+    made = searched(trials=30, build=build, log=lambda text: None)
+    assert len(made.trials()) == 3
+
+
+def test_nothing_but_fixed_values_is_one_trial(fake):
+    told = []
+    made = searched(build=lambda hp: model(hp.Fixed("learning_rate", 0.1)), log=told.append)
+    assert len(made.trials()) == len(told) == 1
+
+
+def test_stages_do_not_repeat_the_trials_of_those_before(fake):
+    told = []
+
+    def build(hp):
+        return model(hp.Choice("learning_rate", [0.1, 0.2, 0.3, 0.4]))
+
+    def make_tuner(oracle, repetition, stage):
+        return make(oracle, build=build, log=told.append)
+
+    (stages,), _ = search_in_stages(make_tuner, "random", 8, 2, [0])
+    values = [of["learning_rate"] for made in stages for of in values_of(made)]
+    assert sorted(values) == [0.1, 0.2, 0.3, 0.4]
+    assert told == ["the search space is exhausted: 0 different trials were found, of 4 asked for"]
+
+
+def test_given_points_may_repeat(fake):
+    made = searched(rates(0.1, 0.1), build=lambda hp: model(hp.Float("learning_rate", 0.0, 1.0)))
+    assert len(made.trials()) == 2
