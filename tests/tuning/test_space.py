@@ -81,6 +81,8 @@ def best_of(first, second, third, others):
 def narrowed_once(**columns):
     others = {"rate": 0.1, "dropout": 0.2, "units": 99, "width": 99}
     columns = {name: [value] * 15 for name, value in others.items()} | columns
+    for name, of in columns.items():  # the last one differs, so that everything was varied
+        columns[name] = [*of[:-1], {"rate": 0.5, "dropout": 0.4}.get(name, 77)]
     return narrowed(everything(), trials_of(score=SCORES, **columns))
 
 
@@ -149,7 +151,7 @@ def test_choices_switches_and_fixed_values_stay():
 def test_the_original_space_stays_and_the_best_trial_becomes_the_default():
     hp = everything()
     before = hp.get_config()
-    columns = {"dropout": [0.2] * 15, "units": [99] * 15, "width": [99] * 15}
+    columns = {"dropout": [0.2] * 15, "units": [*[99] * 14, 98], "width": [99] * 15}
     rate = best_of(1e-2, 1e-3, 1e-1, 1.0)
     fine = narrowed(hp, trials_of(score=SCORES, rate=rate, **columns))
     assert hp.get_config() == before
@@ -178,7 +180,7 @@ def test_a_grid_stays_a_grid():
     hp = keras_tuner.HyperParameters()
     hp.Int("units", 16, 256, step=16)
     hp.Float("rate", 1e-4, 1.0, step=10, sampling="log")
-    values = {"units": [128] * 5, "rate": [1e-2] * 5}
+    values = {"units": [16, *[128] * 4], "rate": [1.0, *[1e-2] * 4]}
     fine = narrowed(hp, trials_of(score=range(5), **values))
     units, rate = fine.space
     # Sixteen numbers, so a margin is 1.6 of them; and of five rates half of one.
@@ -285,3 +287,55 @@ def test_an_interval_is_that_of_nadeau_and_bengio():
     # Without the correction it would be less than half as wide.
     assert half > 2 * 2.093024 * math.sqrt(35 / 20)
     assert corrected_interval(np.full(20, 0.25)) == (0.25, 0.0)
+
+
+# What was not varied, and what lies at an end
+
+
+def test_what_had_one_value_in_all_trials_is_neither_narrowed_nor_ranked(few_trees):
+    hp = keras_tuner.HyperParameters()
+    hp.Float("rate", 0.0, 1.0)
+    hp.Int("units", 16, 256)
+    rates = [n / 30 for n in range(30)]
+    trials = trials_of(score=rates, rate=rates, units=[16] * 30)
+    assert ranges(narrowed(hp, trials))["units"] == (16, 256)
+    assert ranges(narrowed(hp, trials))["rate"] != (0.0, 1.0)
+    assert set(importance(hp, trials)) == {"rate"}
+
+
+def test_a_name_under_two_scopes_has_the_value_of_the_open_one(few_trees):
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("kind", ["a", "b"])
+    for kind, choices in (("a", ["x", "y"]), ("b", ["u", "v"])):
+        with hp.conditional_scope("kind", kind):
+            hp.Choice("how", choices)
+    trials = trials_of(kind=list("abba"), how=list("xuvy"), score=[1, 2, 3, 4])
+    assert [space.values_of(p, trials) for p in hp.space[1:]] == [
+        ["x", None, None, "y"],
+        [None, "u", "v", None],
+    ]
+    many = trials_of(kind=list("abba") * 6, how=list("xuvy") * 6, score=range(24))
+    assert set(importance(hp, many)) == {"kind", "how"}
+
+
+def test_a_best_value_at_an_end_of_its_range_is_told_with_a_wider_range():
+    hp = everything()
+    values = {"rate": 0.9, "dropout": 0.499, "units": 16, "width": 60, "kind": "a"}
+    best, other = trials_of(
+        score=[1, 0], **{name: [v, "b" if v == "a" else 0.2] for name, v in values.items()}
+    )
+    assert space.edges(hp, best, [best, other]) == [
+        "rate 0.9 lies at the upper end of its range, 0.0001 to 1: better ones may lie beyond; "
+        "widen it, to 10 say",
+        "dropout 0.499 lies at the upper end of its range, 0 to 0.5: better ones may lie beyond; "
+        "widen it, to 0.75 say",
+        "units 16 lies at the lower end of its range, 16 to 256: better ones may lie beyond; "
+        "widen it, to 1 say",
+    ]
+    assert space.edges(hp, best, [best]) == []  # nothing was varied
+
+
+@pytest.mark.parametrize(("name", "value"), [("dropout", 0.0), ("rate", 1e-2), ("units", 100)])
+def test_zero_is_an_end_for_good_and_the_middle_is_none(name, value):
+    trials = trials_of(score=[1, 0], **{name: [value, 0.3]})
+    assert space.edges(everything(), trials[0], trials) == []

@@ -14,8 +14,9 @@ from scipy import stats
 MARGIN = 0.1  # of the whole range, in its own scale, left around the best values
 FEWEST_TRIALS = 20  # from which an importance can be told
 TREES, FOLDS, REPETITIONS = 200, 5, 4
-FIXED = keras_tuner.engine.hyperparameters.Fixed
-NUMERIC = (keras_tuner.engine.hyperparameters.Int, keras_tuner.engine.hyperparameters.Float)
+EDGE = 0.05  # of a range, in its own scale
+INT = keras_tuner.engine.hyperparameters.Int
+NUMERIC = (INT, keras_tuner.engine.hyperparameters.Float)
 
 
 def narrowed(space, trials, share=0.2):
@@ -35,9 +36,8 @@ def narrowed(space, trials, share=0.2):
     for parameter, entry in zip(space.space, config["space"], strict=True):
         if not isinstance(parameter, NUMERIC):
             continue
-        values = [trial.hyperparameters.values.get(parameter.name) for trial in best]
-        values = [value for value in values if value is not None]
-        if values:
+        values = [value for value in values_of(parameter, best) if value is not None]
+        if values and (is_varied(parameter, trials) or len(trials) == 1):
             places = [parameter.value_to_prob(value) for value in values]
             ends = max(0.0, min(places) - MARGIN), min(1.0, max(places) + MARGIN)
             low, high = map(parameter.prob_to_value, ends)
@@ -47,13 +47,66 @@ def narrowed(space, trials, share=0.2):
     return keras_tuner.HyperParameters.from_config(config)
 
 
+def values_of(parameter, trials):
+    """Return a parameter's value in each trial; None where the trial's model didn't ask for it."""
+    values = [trial.hyperparameters.values for trial in trials]
+    return [
+        of.get(parameter.name) if all(c.is_active(of) for c in parameter.conditions) else None
+        for of in values
+    ]
+
+
+def is_varied(parameter, trials):
+    """Tell whether a parameter had more than one value in these trials."""
+    return len(set(values_of(parameter, trials)) - {None}) > 1
+
+
+def edges(space, trial, trials):
+    """Return where a trial's values lie at an end of their range, though better may lie beyond.
+
+    At an end is who is among the outer twentieth of the range, in its own scale, or the last of
+    whole numbers. What can't be less, a linear range from zero, has an end there for good.
+
+    Args:
+        space: HyperParameters.
+        trial: the best one.
+        trials: all completed ones.
+
+    Returns:
+        A line each: what lies at which end, and an end to give instead.
+    """
+    lines = []
+    for parameter in space.space:
+        (value,) = values_of(parameter, [trial])
+        if not isinstance(parameter, NUMERIC) or not is_varied(parameter, trials):
+            continue
+        low, high, factor = parameter.min_value, parameter.max_value, parameter.sampling == "log"
+        place = None if value is None else parameter.value_to_prob(value)
+        if place is None:
+            continue
+        if value == high or place > 1 - EDGE:
+            side, end, wider = "upper", high, 10 * high if factor else high + (high - low) / 2
+        elif (value == low or place < EDGE) and (factor or low != 0):
+            side, end, wider = "lower", low, low / 10 if factor else low - (high - low) / 2
+        else:
+            continue
+        if isinstance(parameter, INT):
+            wider = max(1, round(wider)) if low > 0 else round(wider)
+        if wider != end:
+            lines.append(
+                f"{parameter.name} {value:.4g} lies at the {side} end of its range, {low:.4g} to "
+                f"{high:.4g}: better ones may lie beyond; widen it, to {wider:.4g} say"
+            )
+    return lines
+
+
 def importance(space, trials, seed=0):
     """Return how much each hyperparameter tells about the score, on trials held out.
 
     A random forest (Breiman 2001) predicts the score from the values, each in its own scale. The
     importance is by how much the squared error on held-out trials grows when a value is permuted
     among them, as a share of the variance of all scores. It depends on the ranges: what is
-    searched in a narrow one can't matter.
+    searched in a narrow one can't matter, and what was not varied is left out.
 
     Args:
         space: HyperParameters.
@@ -66,16 +119,16 @@ def importance(space, trials, seed=0):
     """
     from sklearn.model_selection import RepeatedKFold
 
-    parameters = [p for p in space.space if not isinstance(p, FIXED)]
+    parameters = [p for p in space.space if is_varied(p, trials)]
     scores = np.array([trial.score for trial in trials])
     if len(trials) < FEWEST_TRIALS or not parameters or np.ptp(scores) == 0:
         return {}
     places = np.array(
         [
-            [p.value_to_prob(t.hyperparameters.values.get(p.name, p.default)) for p in parameters]
-            for t in trials
+            [p.value_to_prob(p.default if v is None else v) for v in values_of(p, trials)]
+            for p in parameters
         ]
-    )
+    ).T
     folds = RepeatedKFold(n_splits=FOLDS, n_repeats=REPETITIONS, random_state=seed)
     losses = [
         growth_of_error(places[rows], scores[rows], places[others], scores[others], seed)
