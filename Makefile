@@ -20,6 +20,8 @@ MODEL  =
 TRIALS  =
 STAGES  =
 ORACLE  =
+START   =
+MINUTES =
 DISCARD =
 # Of `make recipe`, `make search` and `make gallery`.
 CLUSTER =
@@ -59,8 +61,8 @@ help:  ## show this list
 	@echo '  make recipe NAME=bn_vs_nobn [DATA=digits|mnist|fashion_mnist|cifar10|file.npz|table.csv|folder of images]'
 	@echo '              [TARGET=column] [HEADER=none] [GROUP=column] [EXAMPLES=1000] [SEEDS=6] [EPOCHS=20] [QUICK=1]'
 	@echo '              [OUT=runs] [SAVE=best.keras [REFIT=1]] [CLUSTER=auto|address]'
-	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|bayesian] [DISCARD=1] [SEEDS=1]'
-	@echo '              and what else make recipe takes'
+	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|sobol|bayesian] [DISCARD=1] [SEEDS=1]'
+	@echo '              [START=learning_rate=0.01,...] [MINUTES=30] and what else make recipe takes'
 	@echo '  make predict MODEL=best.keras DATA=new.csv [OUT=predictions.csv]'
 
 recipe: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## run a recipe: NAME=..., see below
@@ -70,7 +72,8 @@ recipe: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## run a recip
 search: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## search a recipe's hyperparameters: NAME=... [TRIALS=100], see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes search $(call q,NAME) $(training) $(model) $(call option,CLUSTER,cluster) \
-	  $(call option,TRIALS,trials) $(call option,STAGES,stages) $(call option,ORACLE,oracle) $(call flag,DISCARD,discard)
+	  $(call option,TRIALS,trials) $(call option,STAGES,stages) $(call option,ORACLE,oracle) \
+	  $(call option,START,start) $(call option,MINUTES,minutes) $(call flag,DISCARD,discard)
 
 predict: .venv/installed $(tables)  ## classes of new examples: MODEL=best.keras DATA=new.csv [OUT=predictions.csv]
 	@test -n $(call q,MODEL) || { echo 'error: no model given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }

@@ -71,9 +71,12 @@ def _parser():
     _add_model(add)
     add = command("search", search_recipe, "search a recipe's hyperparameters")
     _add_common(add)
-    add("--trials", type=_count(10**5), default=100, metavar="N", help="how many (if not 100)")
+    add("--trials", type=_count(10**5), metavar="N", help="how many (if not 100, or 8 if quick)")
     add("--stages", type=_count(20), default=1, metavar="N", help="stages, from coarse to fine")
-    add("--oracle", choices=("random", "bayesian"), default="random", help="if not random")
+    oracles = ("random", "sobol", "bayesian")
+    add("--oracle", choices=oracles, default="random", help="if not random")
+    add("--start", metavar="VALUES", help="of the first trial: learning_rate=0.01,units=32")
+    add("--minutes", type=_count(10**5), metavar="N", help="after which no batch begins")
     add("--seeds", type=_count(1000), default=1, metavar="N", help="of each trial (if not 1)")
     add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
     add("--discard", action="store_true", help="prune the worse half of each batch, twice")
@@ -190,7 +193,7 @@ def search_recipe(arguments):
     """Search a recipe's hyperparameters and show what came of it."""
     _check_name(arguments.name)
     _check_model_path(arguments)
-    if arguments.stages > arguments.trials:
+    if arguments.trials and arguments.stages > arguments.trials:
         raise UserError(
             f"{arguments.trials} trials are too few for {arguments.stages} stages; give one or "
             "more for each (--trials, TRIALS=...)"

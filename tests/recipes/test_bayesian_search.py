@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from recipes import bayesian_search as recipe
+from recipes._lab.data import Dataset, Split
 from recipes._lab.lab import Lab, Options
 from recipes._lab.tuning import tuner
 from recipes._lab.tuning.oracles import make_oracle
@@ -31,10 +32,12 @@ def test_the_ranges(ranges, distance, rate):
 def test_both_kinds_begin_with_the_same_six_trials_and_then_part():
     hp = keras_tuner.HyperParameters()
     recipe.build_tunable(hp, (5,), 3)
+    part = Split(np.zeros((3, 5), np.float32), np.arange(3, dtype=np.int32))
+    data = Dataset("made up", tuple("abc"), part, part, part)
     drawn = {}
     for kind in ("random", "bayesian"):
         oracle = make_oracle(kind, 7, seed=3, space=hp)
-        made = tuner.PopulationTuner(oracle, recipe.build_tunable, None, epochs=1, batch=1)
+        made = tuner.PopulationTuner(oracle, recipe.build_tunable, data, epochs=1, batch=1)
         drawn[kind] = []
         for score in np.linspace(0.3, 0.9, 7):
             (trial,) = made.ask()

@@ -1,22 +1,28 @@
 """What a draw comes to: all that its model asks for is drawn; failures; the end of a space."""
 
 import contextlib
+import dataclasses
 
 import keras
 import keras_tuner
 import numpy as np
 import pytest
 
+from recipes._lab.data import Split
 from recipes._lab.errors import UserError
 from recipes._lab.training import population
 from recipes._lab.tuning.halving import search_in_stages
 from recipes._lab.tuning.oracles import make_oracle
+from recipes._lab.tuning.start import parse
+from recipes._lab.tuning.tuner import PopulationTuner
 from tests.tuning.test_tuner import (
     CLASSES,
+    DATA,
     FEATURES,
     Fake,
     KilledError,
     L,
+    build_model,
     functional,
     make,
     model,
@@ -335,3 +341,118 @@ def test_stages_do_not_repeat_the_trials_of_those_before(fake):
 def test_given_points_may_repeat(fake):
     made = searched(rates(0.1, 0.1), build=lambda hp: model(hp.Float("learning_rate", 0.0, 1.0)))
     assert len(made.trials()) == 2
+
+
+# What is refused, start values, evenly spread points
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.linspace(0, 1, 48), "labels are float64, not whole numbers from 0"),
+        (np.eye(3)[np.arange(48) % 3], r"labels of shape \(48, 3\)"),
+    ],
+)
+def test_labels_of_other_tasks_are_refused(labels, words):
+    data = dataclasses.replace(DATA, train=Split(DATA.train.x, labels))
+    with pytest.raises(UserError, match=words):
+        PopulationTuner(make_oracle("random", 2, 0), model_of_rate, data, epochs=1)
+
+
+def model_of_rate(hp):
+    return model(hp.Float("learning_rate", 1e-3, 1.0, sampling="log"))
+
+
+def test_a_tuple_is_no_data():
+    with pytest.raises(UserError, match=r"data is a tuple; give a Dataset .* each part a Split"):
+        PopulationTuner(make_oracle("random", 2, 0), model_of_rate, (1, 2), epochs=1)
+
+
+def test_search_takes_no_data():
+    made = make()
+    with pytest.raises(UserError, match=r"only minutes, not data, epochs: give data, epochs and"):
+        made.search(DATA.train.x, DATA.train.y, epochs=3)
+
+
+def test_a_fit_of_ones_own_is_refused():
+    class Ours(keras_tuner.HyperModel):
+        def build(self, hp):
+            return model_of_rate(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            return model.fit(*args, **kwargs)
+
+    with pytest.raises(UserError, match="Ours has a fit of its own, which can't train"):
+        make(build=Ours())
+
+
+def test_a_model_of_two_outputs_is_a_failed_trial():
+    def build(hp):
+        inputs = keras.Input((FEATURES,))
+        made = keras.Model(inputs, [L.Dense(CLASSES)(inputs), L.Dense(1)(inputs)])
+        made.compile(keras.optimizers.SGD(hp.Float("learning_rate", 0.1, 0.2)), ["mse", "mse"])
+        return made
+
+    made = searched(trials=1, build=build, log=lambda text: None)
+    assert "has 2 outputs, and each example one label" in made.trials()[0].message
+
+
+def test_trials_start_with_given_values_and_go_on_as_without(fake, tmp_path):
+    plain = values_of(searched(trials=8, build=layered))
+    start = [{"layers": 3, "units_2": 50, "learning_rate": 1}, {"units_0": 7}]
+    for _ in range(2):
+        made = searched(trials=8, build=layered, start=start, directory=tmp_path)
+        values = values_of(made)
+        assert values[0] == {
+            **{"layers": 3, "units_0": 4, "units_1": 4, "units_2": 50},
+            "learning_rate": 1.0,
+        }
+        assert values[1] == {"layers": 1, "units_0": 7, "learning_rate": 1e-3}
+        assert [of["layers"] for of in values[2:]] == [of["layers"] for of in plain[2:]]
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ({"unit_0": 7}, r"no hyperparameter 'unit_0' \(did you mean 'units_0'\?\); it asks for"),
+        ({"layers": 4}, "layers can't be 4; it is a whole number, 1 to 3"),
+        ({"layers": 1.5}, "layers can't be 1.5; it is a whole number, 1 to 3"),
+        ({"learning_rate": "high"}, "learning_rate can't be 'high'; it is a number, 0.001 to 1.0"),
+    ],
+)
+def test_a_start_that_is_none_is_refused(start, words):
+    with pytest.raises(UserError, match=words):
+        make(build=layered, start=[start])
+
+
+def test_a_start_is_read_from_text():
+    assert parse("rate=1e-2, kind=relu,units=32,on=True") == {
+        **{"rate": 0.01, "kind": "relu", "units": 32, "on": True}
+    }
+    for text in ("rate", "rate=", "=3", "rate=1,,", "rate 1"):
+        with pytest.raises(UserError, match="does not say where to start"):
+            parse(text)
+
+
+def test_sobol_points_are_spread_evenly_and_keyed_by_their_number(fake, tmp_path):
+    made = searched("sobol", trials=32, build=build_model)
+    hp = made.oracle.get_space()
+    for parameter in hp.space:
+        places = [parameter.value_to_prob(of[parameter.name]) for of in values_of(made)]
+        counts, _ = np.histogram(places, 32, (0, 1))
+        assert (counts == 1).all()  # one in each of 32 parts: a net in base 2
+    for trials in (5, 32):
+        again = searched("sobol", trials=trials, build=build_model, directory=tmp_path, batch=5)
+    assert values_of(again) == values_of(made)
+    assert values_of(searched("sobol", seed=1, build=build_model)) != values_of(made)[:4]
+    deep = values_of(searched("sobol", trials=16, build=layered, batch=3))
+    assert len({of["units_1"] for of in deep if of["layers"] > 1}) > 5
+
+
+def test_the_time_is_up_after_a_batch(fake, tmp_path):
+    made = make(trials=9, batch=4, directory=tmp_path)
+    made.search(minutes=1e-9)
+    assert len(made.trials()) == 4
+    assert searched(trials=9, batch=4, directory=tmp_path).tables() == (
+        searched(trials=9, batch=4).tables()
+    )

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import itertools
 import json
 import re
 import shlex
@@ -25,7 +26,7 @@ from recipes._lab import cli, data
 from recipes._lab.errors import UserError
 from recipes._lab.training import population
 from recipes._lab.training.members import METRICS
-from recipes._lab.tuning import search, space
+from recipes._lab.tuning import halving, search, space, tuner
 from recipes._lab.tuning.search import Options
 
 with warnings.catch_warnings():  # from the libraries that TensorBoard bundles
@@ -64,7 +65,7 @@ def test_the_command_tells_everything_on_stdout_and_nothing_on_stderr(quick_sear
     assert quick_search.stderr == ""
     lines = quick_search.stdout.splitlines()
     assert lines[:2] == ["training 4 trials x 2 seeds"] * 2
-    assert "8 trials, 0 of them diverged, 0 pruned" in lines
+    assert "8 trials, 0 of them diverged, 0 failed, 0 pruned" in lines
     assert "what matters can't be told: too few trials, or all scores are the same" in lines
     (best,) = (line for line in lines if line.startswith("best on validation: trial "))
     about = json.loads((quick_search.folder / "search.json").read_text(encoding="utf-8"))["best"]
@@ -340,7 +341,7 @@ def test_changed_settings_are_a_new_search_and_said(run, tiny_recipe):
 
 def test_a_quick_search_has_no_stage_without_trials(run):
     """keras-tuner takes a search of no trials for one without end."""
-    made = run(trials=100, stages=20)
+    made = run(trials=None, stages=20)
     assert [row["stage"] for row in made.trials] == list("12345678")
 
 
@@ -405,6 +406,103 @@ def test_twenty_trials_tell_what_matters(run, monkeypatch):
     assert told == {"learning_rate": list(made.found.importance["learning_rate"])}
     _, half_width = told["learning_rate"]
     assert half_width > 0
+
+
+def test_an_explicit_number_of_trials_wins_over_quick(run):
+    assert len(run(trials=None).trials) == 8
+    assert len(run(trials=12).trials) == 12
+
+
+def test_values_to_start_with_are_the_first_trial_and_leave_the_others_alone(run):
+    usual = run().trials
+    made = run(start="learning_rate=0.5")
+    assert made.told == ["a new search, since there is a change in: start"]
+    assert float(made.trials[0]["learning_rate"]) == 0.5
+    drawn = [row["learning_rate"] for row in made.trials[1:]]
+    assert drawn == [row["learning_rate"] for row in usual[1:]]
+    staged = run(start="learning_rate=0.5", stages=2).trials
+    assert [float(row["learning_rate"]) == 0.5 for row in staged] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ("learning_rat=0.1", "no hyperparameter 'learning_rat' (did you mean 'learning_rate'?)"),
+        ("learning_rate=7", "learning_rate can't be 7; it is a number, 0.001 to 1.0"),
+        ("learning_rate=fast", "learning_rate can't be 'fast'; it is a number, 0.001 to 1.0"),
+    ],
+)
+def test_values_to_start_with_that_are_none_are_one_line(start, words, run):
+    with pytest.raises(UserError) as caught:
+        run(start=start)
+    assert words in str(caught.value)
+
+
+def test_a_search_of_fixed_values_is_refused(run, tiny_recipe):
+    def build_tunable(hp, input_shape=(64,), num_classes=10):
+        hp.Fixed("depth", 3)
+        return tiny(types.SimpleNamespace(Float=lambda *_, **__: 0.1), input_shape, num_classes)
+
+    tiny_recipe(build_tunable)
+    with pytest.raises(UserError, match="asks hp for nothing that varies"):
+        run()
+
+
+def test_a_search_in_which_all_fails_ends_in_one_line(run, tiny_recipe):
+    def build_tunable(hp, input_shape=(64,), num_classes=10):
+        model = tiny(hp, input_shape, num_classes)
+        return model if hp.get("learning_rate") == 1e-3 else None
+
+    tiny_recipe(build_tunable)
+    with pytest.raises(UserError) as caught:
+        run()
+    assert str(caught.value) == (
+        "4 of 4 trials failed and none is left; the last: build_model returns NoneType, not a "
+        "compiled Keras model; mend build_tunable, or narrow its ranges"
+    )
+
+
+def test_the_time_is_up_and_the_same_command_goes_on(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(tuner, "BATCH", 2)
+    expected = run(out=str(tmp_path / "other"))
+    clock = itertools.count(0, 61)  # every question takes a minute
+    with monkeypatch.context() as patched:
+        patched.setattr(halving.time, "monotonic", lambda: next(clock))
+        made = run(minutes=1)
+    assert made.told == ["the time is up, after 2 of 4 trials"]
+    assert made.trials == expected.trials[:2]
+    assert run(minutes=1).trials == expected.trials
+
+
+def test_a_search_that_is_killed_has_its_tables_and_a_figure_so_far(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(tuner, "BATCH", 2)
+    monkeypatch.setattr(search.Growing, "SECONDS", 0)
+    train = population.train
+
+    def killed(members, **options):
+        if members[0].label.endswith("2"):
+            raise KeyboardInterrupt
+        return train(members, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(population, "train", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    folder = tmp_path / "runs" / "tiny" / "digits-search-unfinished"
+    assert len(table_of(folder / "trials.csv")) == 2
+    assert len(table_of(folder / "history.csv")) == 2 * len(METRICS) * 3
+    assert imread(folder / "figure.png").size
+    made = run()
+    assert len(made.trials) == 4
+    assert not folder.exists()
+
+
+def test_what_an_expert_would_ask_is_remarked(run):
+    made = run(seeds=2, start="learning_rate=1")
+    told = json.loads((made.folder / "search.json").read_text(encoding="utf-8"))["remarks"]
+    assert told == made.found.remarks
+    assert told[0] == "the most frequent class alone would give 9.7 %"
+    assert re.search(r"ahead of the second, ± [\d.]+ over 2 seeds \(95 % interval\)", told[-1])
 
 
 def test_a_search_in_which_all_diverges_ends_in_one_line(run, tiny_recipe):
@@ -500,6 +598,8 @@ def refused(capsys, monkeypatch, tmp_path):
         (["bn_vs_nobn", "--seeds", "-1"], "argument --seeds: '-1' is not a whole number from 1"),
         (["bn_vs_nobn", "--epochs", "1.5"], "argument --epochs: '1.5' is not a whole number"),
         (["bn_vs_nobn", "--trials", "3", "--stages", "4"], "3 trials are too few for 4 stages"),
+        (["bn_vs_nobn", "--minutes", "0"], "argument --minutes: '0' is not a whole number from 1"),
+        (["bn_vs_nobn", "--start", "0.1"], "'0.1' does not say where to start; give name=value"),
         (["bn_vs_nobn", "--oracle", "delphi"], "argument --oracle: invalid choice: 'delphi'"),
         (["bn_vs_nobn", "--data", "digit"], "no data is called 'digit' (did you mean 'digits'?)"),
         (["bn_vs_nobn", "--target", "kind"], "the target 'kind' is for a table"),
@@ -528,10 +628,20 @@ def made_by_make(root, environment, *arguments):
 
 def test_make_search_passes_every_option(root, environment):
     first = ("NAME=bn_vs_nobn", "DATA=Bob's data.csv", "TARGET=a b", "OUT=my runs", "TRIALS=0")
-    more = ("STAGES=3", "ORACLE=bayesian", "SEEDS=2", "EPOCHS=7", "DISCARD=1", "QUICK=1")
+    more = (
+        "START=units=3,kind=a b",
+        "MINUTES=30",
+        "STAGES=3",
+        "ORACLE=bayesian",
+        "SEEDS=2",
+        "EPOCHS=7",
+        "DISCARD=1",
+        "QUICK=1",
+    )
     assert made_by_make(root, environment, *first, *more, "CLUSTER=auto") == [
         *("search", "bn_vs_nobn", "--data", "Bob's data.csv", "--out", "my runs"),
         *("--target", "a b", "--trials", "0", "--stages", "3", "--oracle", "bayesian"),
+        *("--start", "units=3,kind=a b", "--minutes", "30"),
         *("--seeds", "2", "--epochs", "7", "--discard", "--quick", "--cluster", "auto"),
     ]
 

@@ -56,15 +56,21 @@ def show_search(console, found, folder, seconds):
         table.add_row(trial.trial_id, f"{100 * trial.score:.1f}", *map(escape, shown))
     console.print()
     console.print(table)
-    failed = len(found.trials) - len(found.ranking)
+    lost = [trial.message or "" for trial in found.trials if trial.status == "FAILED"]
+    diverged = sum(message.startswith("diverged") for message in lost)
     pruned = sum(trial.message is not None for trial in found.ranking)
-    console.print(f"\n{len(found.trials)} trials, {failed} of them diverged, {pruned} pruned")
+    console.print(
+        f"\n{len(found.trials)} trials, {diverged} of them diverged, "
+        f"{len(lost) - diverged} failed, {pruned} pruned"
+    )
     test = 100 * found.test_accuracy.mean()
     console.print(
         f"best on validation: trial {best.trial_id}, {100 * best.score:.1f} %; "
         f"of so many trials the best looks better than it is: {test:.1f} % on test",
         soft_wrap=True,
     )
+    for remark in found.remarks:
+        console.print(remark, markup=False, soft_wrap=True)
     for name, (mean, half) in sorted(found.importance.items(), key=lambda item: -item[1][0]):
         console.print(f"importance  {escape(name)} {mean:.2f} ± {half:.2f}")
     if not found.importance:

@@ -15,10 +15,15 @@ def model_to_train(member):
     """Return the member's model, built for its data, to be trained.
 
     Raises:
-        UserError: it has another number of outputs than the data have classes.
+        UserError: it has several outputs, or one of another size than the data have classes.
     """
     model, classes = build_model(member), member.data.num_classes
     shape = getattr(model, "output_shape", None)  # a model of one's own class has none
+    if isinstance(shape, list | dict):
+        raise UserError(
+            f"the model of {member.label!r} has {len(shape)} outputs, and each example one label; "
+            "give a model with one output"
+        )
     if isinstance(shape, tuple) and shape[-1] not in (1, classes):
         raise UserError(
             f"the model of {member.label!r} has {shape[-1]} outputs for {classes} classes; "

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import time
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from recipes._lab.tuning.oracles import make_oracle
 from recipes._lab.tuning.space import narrowed
 
 
-def search_together(tuners):
+def search_together(tuners, until=None):
     """Search with several tuners at once, such as repetitions of a search: one graph for all.
 
     Args:
         tuners: of `PopulationTuner`, with the same `discard`.
+        until: time, as of `time.monotonic`, after which no second batch begins; None for no end.
     """
     while True:
         batches = [(tuner, trials) for tuner in tuners if (trials := tuner.ask())]
@@ -30,9 +32,15 @@ def search_together(tuners):
         results = _train_all(members, [tuner for tuner, _ in batches]) if members else {}
         for number, (tuner, trials) in enumerate(batches):
             tuner.report(trials, {name: of for (n, name), of in results.items() if n == number})
+        if _is_late(until):
+            return
 
 
-def search_in_stages(make, oracle, trials, stages, seeds):
+def _is_late(until):
+    return until is not None and time.monotonic() >= until
+
+
+def search_in_stages(make, oracle, trials, stages, seeds, until=None):
     """Search in stages, each on ranges narrowed around the best of those before it.
 
     Where none of the trials before has finished, there is nothing to narrow the ranges around: the
@@ -44,6 +52,7 @@ def search_in_stages(make, oracle, trials, stages, seeds):
         trials: of each repetition, all stages together.
         stages: how many.
         seeds: of the oracles, one a repetition; all repetitions are trained together.
+        until: as of `search_together`.
 
     Returns:
         For each repetition the tuners of its stages, and the original HyperParameters.
@@ -68,12 +77,17 @@ def search_in_stages(make, oracle, trials, stages, seeds):
             where = f" in {whole} of {len(seeds)} repetitions" if len(seeds) > 1 else ""
             log = tuners[0]._log
             log(f"no trial has finished yet{where}, so stage {stage + 1} keeps the whole ranges")
-        search_together(tuners)
+        search_together(tuners, until)
         spaces = spaces or [tuner.oracle.get_space() for tuner in tuners]
         for space, tuner in zip(spaces, tuners, strict=True):
             space.merge(tuner.oracle.get_space(), overwrite=False)  # what has been found since
         for of, tuner in zip(found, tuners, strict=True):
             of.append(tuner)
+        if _is_late(until):
+            done = sum(len(tuner.trials()) for tuner in found[0])
+            if done < trials:
+                tuners[0]._log(f"the time is up, after {done} of {trials} trials")
+            break
     return found, spaces[0]
 
 

@@ -150,10 +150,10 @@ class SobolOracle(_Resumable, keras_tuner.Oracle):
         """Return the point of a trial's number."""
         space = self.hyperparameters.space
         dimensions = self.DIMENSIONS * -(-len(space) // self.DIMENSIONS)
-        with warnings.catch_warnings():  # that a number of points is no power of two
-            warnings.simplefilter("ignore")
-            sequence = qmc.Sobol(dimensions, rng=self.seed).fast_forward(int(trial_id))
-            places = sequence.random(1)[0]
+        sequence = qmc.Sobol(dimensions, rng=self.seed)
+        if int(trial_id):
+            sequence.fast_forward(int(trial_id))
+        places = sequence.random(1)[0]
         drawn = keras_tuner.HyperParameters()
         for parameter, place in zip(space, places, strict=False):
             drawn.merge([parameter])

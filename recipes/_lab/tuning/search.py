@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -21,10 +22,12 @@ from recipes._lab.output import figures, tensorboard, understanding
 from recipes._lab.training import cluster
 from recipes._lab.tuning import space
 from recipes._lab.tuning.halving import search_in_stages
-from recipes._lab.tuning.oracles import rank
+from recipes._lab.tuning.oracles import FIXED, failed, rank
+from recipes._lab.tuning.remarks import remarks
+from recipes._lab.tuning.start import parse
 from recipes._lab.tuning.tuner import PopulationTuner
 
-EPOCHS, BATCH_SIZE = 20, 100
+TRIALS, EPOCHS, BATCH_SIZE = 100, 20, 100
 DISCARD = (1 / 9, 1 / 3)
 QUICK_TRIALS = 8
 
@@ -41,15 +44,17 @@ class Options:
         examples: train on so many at the most, or None for all.
         save_model: path of a .keras file for the best model, beside that in the folder; or None.
         refit: whether the best model is trained once more, on the validation part as well.
-        trials: how many in all.
+        trials: how many in all; None for 100, or 8 of a quick search.
         stages: how many, each on ranges narrowed around the best of those before it.
-        oracle: "random" or "bayesian".
+        oracle: "random", "sobol" or "bayesian".
         seeds: executions of each trial.
         epochs: of a trial, or None for the default.
         discard: whether the worse half of a batch is pruned after a ninth and a third of the
             epochs.
         cluster: "auto" or an address to train on Ray, see `cluster.Cluster`; or None.
         quick: a few trials, epochs and examples.
+        start: values of the first trial, such as `learning_rate=0.01,units=32`; or None.
+        minutes: after which no batch of trials begins any more, or None.
         out: folder of all runs.
     """
 
@@ -60,7 +65,7 @@ class Options:
     examples: int | None = None
     save_model: str | None = None
     refit: bool = False
-    trials: int = 100
+    trials: int | None = None
     stages: int = 1
     oracle: str = "random"
     seeds: int = 1
@@ -68,6 +73,8 @@ class Options:
     discard: bool = False
     cluster: str | None = None
     quick: bool = False
+    start: str | None = None
+    minutes: int | None = None
     out: str = "runs"
 
 
@@ -83,6 +90,7 @@ class Findings:
         importance: `{name: (mean, half-width of the 95 % interval)}`, see `space.importance`;
             empty if it can't be told.
         figures: `{file name: PNG bytes}`.
+        remarks: what to know before the first is used, a line each.
         saved: the description of the saved model.
     """
 
@@ -91,6 +99,7 @@ class Findings:
     test_accuracy: np.ndarray
     importance: dict
     figures: dict
+    remarks: list
     saved: dict = dataclasses.field(default_factory=dict)
 
 
@@ -109,7 +118,7 @@ def run(name, options, log, progress):
     Raises:
         UserError: anything that the user can put right.
     """
-    start = time.perf_counter()
+    start = time.monotonic()
     module = importlib.import_module(f"recipes.{name}")
     data = _data(module, options, log)
     epochs = options.epochs or (QUICK["epochs"] if options.quick else EPOCHS)
@@ -120,12 +129,14 @@ def run(name, options, log, progress):
 
     asked = keras_tuner.HyperParameters()
     build_model(asked)
-    if not asked.space:
+    if all(isinstance(parameter, FIXED) for parameter in asked.space):
         raise UserError(
-            f"{module.__name__}.build_tunable asks hp for nothing, so nothing to search"
+            f"{module.__name__}.build_tunable asks hp for nothing that varies, so nothing to search"
         )
-    if options.quick:
-        options = dataclasses.replace(options, trials=min(options.trials, QUICK_TRIALS))
+    trials = options.trials or (QUICK_TRIALS if options.quick else TRIALS)
+    options = dataclasses.replace(options, trials=trials)
+    until = options.minutes and start + 60 * options.minutes
+    first = [parse(options.start)] if options.start else []
     settings = {
         "data": data.split(0).fingerprint,
         "epochs": epochs,
@@ -133,6 +144,7 @@ def run(name, options, log, progress):
         "oracle": options.oracle,
         "stages": options.stages,
         "discard": options.discard,
+        "start": first,
         "recipe": digest.of_code(Path(module.__file__).read_text(encoding="utf-8")),
         "program": digest.of_program(),
         "versions": digest.versions(),
@@ -142,10 +154,11 @@ def run(name, options, log, progress):
         train = stack.enter_context(cluster.training(options.cluster))
         state = folder.cache / f"search-{name}-{_digest(settings)}"
         _say_if_new(folder.cache / f"search-{name}.json", settings, state, log)
+        growing, made = Growing(folder.final), []
 
         def make(oracle, repetition, stage):
             ranges = oracle.get_space().get_config() if stage else None
-            return PopulationTuner(
+            tuner = PopulationTuner(
                 oracle,
                 build_model,
                 data,
@@ -158,16 +171,81 @@ def run(name, options, log, progress):
                 log=log,
                 progress=progress,
                 train=train,
+                start=[] if stage else first,
+                reported=lambda: growing.write(made),
             )
+            made.append(tuner)
+            return tuner
 
-        plan = (options.oracle, options.trials, options.stages, [0])
+        plan = (options.oracle, options.trials, options.stages, [0], until)
         (tuners,), original = search_in_stages(make, *plan)
-        if not any(tuner.completed() for tuner in tuners):
-            raise UserError("all trials diverged; search smaller learning rates")
+        _check_completed(tuners)
         findings, tuner = _findings(tuners, original)
         _write(name, options, data.source, folder.work, tuners, tuner, findings, epochs, start)
         folder.finish()
+        growing.clear()
     return findings, folder.final
+
+
+def _check_completed(tuners):
+    """Raise a UserError if no trial has a score."""
+    trials = [trial for tuner in tuners for trial in tuner.trials()]
+    broken = [trial for trial in trials if failed(trial)]
+    if any(tuner.completed() for tuner in tuners):
+        return
+    if not broken:
+        raise UserError("all trials diverged; search smaller learning rates")
+    raise UserError(
+        f"{len(broken)} of {len(trials)} trials failed and none is left; the last: "
+        f"{broken[-1].message.removeprefix('failed: ')}; mend build_tunable, or narrow its ranges"
+    )
+
+
+class Growing:
+    """Tables and figure of a search that is not finished, beside the folder of its results.
+
+    Args:
+        final: the folder that the finished search will have.
+    """
+
+    SECONDS = 10  # from one writing to the next, at least
+
+    def __init__(self, final):
+        self.folder = final.with_name(f"{final.name}-unfinished")
+        self._due = 0.0
+
+    def write(self, tuners):
+        """Write what there is, unless that was done just now."""
+        if time.monotonic() < self._due:
+            return
+        _write_tables(tuners, self.folder)
+        completed = [trial for tuner in tuners for trial in tuner.completed()]
+        if completed:
+            figure = _scatter(completed, tuners[0].oracle.get_space())
+            write(self.folder / "figure.png", figures.png(figure), durable=False)
+        self._due = time.monotonic() + self.SECONDS
+
+    def clear(self):
+        """Delete the folder: the search is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _write_tables(tuners, folder):
+    """Write trials.csv and history.csv."""
+    tables = [((stage,), of.tables()) for stage, of in enumerate(tuners, 1)]
+    for n, file in enumerate(("trials.csv", "history.csv")):
+        write(folder / file, csv_text(joined(("stage",), [(of, both[n]) for of, both in tables])))
+
+
+def _scatter(completed, original):
+    """Draw the scores of completed trials over each hyperparameter that was varied."""
+    parameters = [p for p in original.space if space.is_varied(p, completed)] or original.space
+    return figures.scatter(
+        {p.name: space.values_of(p, completed) for p in parameters},
+        100 * np.array([trial.score for trial in completed]),
+        logarithmic=[p.name for p in parameters if getattr(p, "sampling", None) == "log"],
+        y_label="validation accuracy (%)",
+    )
 
 
 def _data(module, options, log):
@@ -236,25 +314,19 @@ def _findings(tuners, original):
     (tuner,) = [tuner for tuner in tuners if best in tuner.completed()]
     told = space.importance(original, [trial for trial in completed if trial.message is None])
     importance = {name: space.corrected_interval(values) for name, values in told.items()}
-    names = [parameter.name for parameter in original.space]
-    scatter = figures.scatter(
-        {p.name: [t.hyperparameters.values.get(p.name) for t in completed] for p in original.space},
-        100 * np.array([trial.score for trial in completed]),
-        logarithmic=[p.name for p in original.space if getattr(p, "sampling", None) == "log"],
-        y_label="validation accuracy (%)",
-    )
-    drawn = {"figure.png": scatter}
-    if len(names) > 1:
+    drawn = {"figure.png": _scatter(completed, original)}
+    parameters = [p for p in original.space if space.is_varied(p, completed)]
+    if len(parameters) > 1:
         drawn["figure-parallel.png"] = figures.parallel(
             {
                 p.name: [
-                    # A trial has no value where it is subject to a condition that fails.
-                    p.value_to_prob(values[p.name]) if p.name in values else np.nan
-                    for values in (trial.hyperparameters.values for trial in completed)
+                    # A trial has no value where its model didn't ask for it.
+                    np.nan if value is None else p.value_to_prob(value)
+                    for value in space.values_of(p, completed)
                 ]
-                for p in original.space
+                for p in parameters
             },
-            {p.name: [p.prob_to_value(0.0), p.prob_to_value(1.0)] for p in original.space},
+            {p.name: [p.prob_to_value(0.0), p.prob_to_value(1.0)] for p in parameters},
             100 * np.array([trial.score for trial in completed]),
             label="validation accuracy (%)",
         )
@@ -266,15 +338,16 @@ def _findings(tuners, original):
         )
     pictures = {file: figures.png(figure) for file, figure in drawn.items()}
     trials = [trial for tuner in tuners for trial in tuner.trials()]
-    return Findings(trials, ranking, tuner.test_accuracy(best), importance, pictures), tuner
+    chance = tuners[0].data.split(0).chance
+    lines = remarks(tuners, original, ranking, chance)
+    test = tuner.test_accuracy(best)
+    return Findings(trials, ranking, test, importance, pictures, lines), tuner
 
 
 def _write(name, options, source, folder, tuners, tuner, findings, epochs, start):
     """Write the files of a search."""
     best = findings.ranking[0]
-    tables = [((stage,), of.tables()) for stage, of in enumerate(tuners, 1)]
-    for n, file in enumerate(("trials.csv", "history.csv")):
-        write(folder / file, csv_text(joined(("stage",), [(of, both[n]) for of, both in tables])))
+    _write_tables(tuners, folder)
     for file, content in findings.figures.items():
         write(folder / file, content)
     about = {
@@ -304,7 +377,8 @@ def _write(name, options, source, folder, tuners, tuner, findings, epochs, start
         },
         "understood": source.understood and dataclasses.asdict(source.understood),
         "importance": findings.importance,
+        "remarks": findings.remarks,
         "versions": digest.versions(),
-        "seconds": {"total": round(time.perf_counter() - start, 1)},
+        "seconds": {"total": round(time.monotonic() - start, 1)},
     }
     write(folder / "search.json", json.dumps(content, indent=1, ensure_ascii=False))

@@ -10,8 +10,10 @@ import functools
 import io
 import itertools
 import json
+import operator
 import shutil
 import tempfile
+import time
 import weakref
 from pathlib import Path
 from unittest import mock
@@ -29,6 +31,7 @@ from recipes._lab.training.members import METRICS, Member, Result
 from recipes._lab.tuning.drawing import complete, explore, in_one_line
 from recipes._lab.tuning.halving import scores, search_together, test_accuracies
 from recipes._lab.tuning.oracles import failed
+from recipes._lab.tuning.start import check
 
 BATCH = 48  # trials asked for and trained at once: two chunks of 24
 # Of the trials that a Gaussian process proposes, each knows of the others only that they run.
@@ -36,6 +39,7 @@ BAYESIAN_BATCH = 8
 # Trials in a row that can't be trained end a search: a space of which half fails does so in one of
 # ten thousand.
 FAILURES = 20
+FIT = keras_tuner.HyperModel.fit
 
 
 class PopulationTuner(keras_tuner.Tuner):
@@ -66,9 +70,13 @@ class PopulationTuner(keras_tuner.Tuner):
         store: keeps what is trained for a run that is killed, as in `population.train`; a search
             with a directory needs none.
         train: what trains members, a `Cluster`'s; None for `population.train`.
+        start: `{name: value}` of the trials that come first; what it leaves out has its default.
+            For oracles of `make_oracle`.
+        reported: called whenever the results of a batch have been kept.
 
     Raises:
-        UserError: the folder holds something that is not the state of a search.
+        UserError: the folder holds something that is not the state of a search, the data are none
+            for a classifier, or the hypermodel trains by itself.
     """
 
     def __init__(
@@ -88,7 +96,16 @@ class PopulationTuner(keras_tuner.Tuner):
         progress=None,
         store=None,
         train=None,
+        start=(),
+        reported=None,
     ):
+        _check_data(data, seeds)
+        if getattr(type(hypermodel), "fit", FIT) is not FIT:
+            raise UserError(
+                f"{type(hypermodel).__name__} has a fit of its own, which can't train populations; "
+                "leave it out (batch_size and epochs may be drawn in build), or give it to "
+                "keras_tuner.RandomSearch"
+            )
         self.data, self.epochs, self.batch_size = data, epochs, batch_size
         self.seeds, self.discard = tuple(seeds), tuple(discard)
         bayesian = isinstance(oracle, keras_tuner.oracles.BayesianOptimizationOracle)
@@ -107,6 +124,9 @@ class PopulationTuner(keras_tuner.Tuner):
                 oracle, hypermodel, directory=str(directory), project_name=project_name
             )
         oracle.verbose = 0
+        self._reported = reported or (lambda: None)
+        if start:
+            oracle.start = [self._checked(values) for values in start]
 
     def reload(self):
         """Go on with the search in the folder; see `keras_tuner.Tuner`."""
@@ -121,9 +141,21 @@ class PopulationTuner(keras_tuner.Tuner):
                 "move it away, or search in another folder (OUT=... or --out ...)"
             ) from error
 
-    def search(self):
-        """Train trials until the oracle has no more."""
-        search_together([self])
+    def search(self, *data, minutes=None, **options):
+        """Train trials until the oracle has no more.
+
+        Args:
+            data: nothing: a tuner has its data from the beginning, as it has its epochs.
+            minutes: after which no batch begins any more; the same search goes on from there.
+            options: nothing, likewise.
+        """
+        if data or options:
+            given = ", ".join(["data"] * bool(data) + list(options))
+            raise UserError(
+                f"search() takes only minutes, not {given}: give data, epochs and batch_size to "
+                "PopulationTuner(...), as a Dataset"
+            )
+        search_together([self], minutes and time.monotonic() + 60 * minutes)
 
     def ask(self):
         """Return the next batch of trials, empty at the end of the search.
@@ -185,6 +217,7 @@ class PopulationTuner(keras_tuner.Tuner):
                     self._report(trial, results[trial.trial_id])
                 else:
                     self._report_failure(trial)
+        self._reported()
 
     def fail(self, trial_id, error):
         """Note what was raised when a trial of the batch was trained."""
@@ -234,11 +267,16 @@ class PopulationTuner(keras_tuner.Tuner):
         return self._member(trial, seed), Result(history, test, int(last), weights), seed
 
     def tables(self):
-        """Return two tables, lists of rows with a head: a row a trial, and a row a number."""
+        """Return two tables, lists of rows with a head: a row a trial, and a row a number.
+
+        Trials that are not finished are left out.
+        """
         names = list(dict.fromkeys(p.name for p in self.oracle.get_space().space))
         rows = [("trial", "status", "val_accuracy", "message", *names)]
         numbers = [("trial", "seed", "epoch", "metric", "value")]
         for trial in self.trials():
+            if trial.status == "RUNNING":
+                continue
             values = [trial.hyperparameters.values.get(name, "") for name in names]
             score = "" if trial.score is None else repr(float(trial.score))
             rows.append((trial.trial_id, trial.status, score, trial.message or "", *values))
@@ -285,6 +323,12 @@ class PopulationTuner(keras_tuner.Tuner):
         drawing = complete(self.hypermodel.build, self.oracle, values, draw)
         self._drawings[trial_id] = drawing
         return dict(drawing.values)  # keras-tuner adds to it
+
+    def _checked(self, values):
+        """Return values to start with, as their hyperparameters have them."""
+        build, default = self.hypermodel.build, operator.attrgetter("default")
+        drawing = complete(build, self.oracle, values, default)
+        return check(values, drawing.hyperparameters)
 
     def _drawn(self, trial):
         """Return the `Drawing` of a trial."""
@@ -399,6 +443,27 @@ class PopulationTuner(keras_tuner.Tuner):
         if not self._temporary:
             for path in sorted(files, key=lambda path: "trial.json" not in path):
                 write(path, files[path])
+
+
+def _check_data(data, seeds):
+    """Raise a UserError unless these are data for a classifier."""
+    if not hasattr(data, "split"):
+        raise UserError(
+            f"data is a {type(data).__name__}; give a Dataset of recipes._lab.data: "
+            "Dataset(name, class_names, train, validation, test), each part a Split(x, y)"
+        )
+    for part in data.split(next(iter(seeds))).parts:
+        kind, axes = part.y.dtype.kind, part.y.ndim
+        if axes != 1:
+            raise UserError(
+                f"labels of shape {part.y.shape}: a trial has one output with one label for each "
+                "example; make one-hot labels whole numbers, y.argmax(axis=1)"
+            )
+        if kind not in "iub":
+            raise UserError(
+                f"labels are {part.y.dtype}, not whole numbers from 0: a trial's score is its "
+                "accuracy; search a regression with keras_tuner.RandomSearch"
+            )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,53 @@
+"""What a search has found, as remarks: how sure the best trial is, and where better may lie."""
+
+import numpy as np
+from scipy import stats
+
+from recipes._lab.tuning.oracles import failed
+from recipes._lab.tuning.space import edges
+
+
+def remarks(tuners, space, ranking, chance):
+    """Return what to know of a search before its best trial is used, a line each.
+
+    Args:
+        tuners: of its stages, finished.
+        space: the original HyperParameters.
+        ranking: the completed trials, the best first.
+        chance: accuracy of always answering the most frequent class, 0 to 1.
+    """
+    trials = [trial for tuner in tuners for trial in tuner.trials()]
+    lines = [f"the most frequent class alone would give {100 * chance:.1f} %"]
+    lines += edges(space, ranking[0], ranking)
+    lost = [trial for trial in trials if trial.status == "FAILED"]
+    broken = [trial for trial in lost if failed(trial)]
+    for what, of in (("diverged", len(lost) - len(broken)), ("failed", len(broken))):
+        if of:
+            lines.append(f"{of} of {len(trials)} trials {what}, {100 * of / len(trials):.0f} %")
+    if len(ranking) > 1:
+        curves = [_last_accuracies(tuners, trial) for trial in ranking[:2]]
+        lines.append(lead(*curves))
+    return lines
+
+
+def lead(best, second):
+    """Return a line on how far the best trial is ahead of the second, in the noise of seeds.
+
+    Args:
+        best: validation accuracies of its executions, (seeds,), 0 to 1.
+        second: those of the second, with the same seeds.
+    """
+    differences = 100 * (np.asarray(best) - second)
+    mean, count = differences.mean(), len(differences)
+    ahead = f"the best trial is {mean:.2f} points ahead of the second"
+    if count == 1:
+        return f"{ahead}; whether that is more than the noise of seeds, only SEEDS=3 or more tell"
+    half = stats.t.ppf(0.975, count - 1) * differences.std(ddof=1) / np.sqrt(count)
+    verdict = "within" if mean <= half else "more than"
+    return f"{ahead}, ± {half:.2f} over {count} seeds (95 % interval): {verdict} their noise"
+
+
+def _last_accuracies(tuners, trial):
+    """Return the validation accuracies that a trial's score is the mean of, (seeds,)."""
+    (tuner,) = [tuner for tuner in tuners if any(trial is one for one in tuner.trials())]
+    return tuner.history(trial)["val_accuracy"][:, trial.best_step]
