@@ -25,9 +25,12 @@ output/tensorboard         results -> event files
 output/figures             numbers by seed -> lines with bands, dots, histograms
 tuning/searches            what repeated searches have found, by variant and repetition
 tuning/tuner               keras-tuner's tuner, whole batches of trials trained together
+tuning/remarks             what to know of a search before its best trial is used
 tuning/halving             several searches at once; the worse half pruned, stages that zoom in
 tuning/oracles             keras-tuner's oracles, whose searches can be resumed
+tuning/drawing             values -> a trial: what its model asks for beyond them is drawn
 tuning/choosing            one argument of each variant, chosen on validation
+tuning/start               values to try first, checked
 tuning/space               scales, narrowed ranges, importance of hyperparameters
 results                    what training gave, asked by variant and seed
 inspection                 one's own data -> doubtful labels, repeated examples

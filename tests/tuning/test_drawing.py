@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 
 import keras
 import keras_tuner
@@ -11,6 +12,7 @@ import pytest
 from recipes._lab.data import Split
 from recipes._lab.errors import UserError
 from recipes._lab.training import population
+from recipes._lab.tuning import tuner
 from recipes._lab.tuning.halving import search_in_stages
 from recipes._lab.tuning.oracles import make_oracle
 from recipes._lab.tuning.start import parse
@@ -109,6 +111,25 @@ def test_what_is_drawn_does_not_depend_on_the_batch_or_on_where_a_search_went_on
     for trials in (3, 11, 20):
         made = searched(trials=trials, build=layered, batch=batch, directory=tmp_path)
     assert values_of(made) == expected
+
+
+@pytest.mark.parametrize("count", range(1, 31, 3))
+def test_a_kill_between_any_two_files_changes_nothing_in_a_space_found_on_the_way(
+    count, fake, tmp_path, monkeypatch
+):
+    plan = {"trials": 8, "batch": 3, "discard": (1 / 3,), "build": layered}
+    expected = searched(**plan).tables()
+    write, left = tuner.write, itertools.count(count, -1)
+
+    def killed(path, content):
+        if next(left) == 0:
+            raise KilledError
+        write(path, content)
+
+    with monkeypatch.context() as patched, contextlib.suppress(KilledError):
+        patched.setattr(tuner, "write", killed)
+        searched(directory=tmp_path, **plan)
+    assert searched(directory=tmp_path, **plan).tables() == expected
 
 
 def test_a_name_under_two_scopes_is_drawn_from_the_range_of_the_scope(fake):

@@ -48,7 +48,7 @@ def _progress(console, description, total):
 def show_search(console, found, folder, seconds):
     """Print the best trials, what matters, and where things are."""
     best = found.ranking[0]
-    names = list(best.hyperparameters.values)
+    names = list(dict.fromkeys(n for t in found.ranking[:10] for n in t.hyperparameters.values))
     table = Table("trial", "val. accuracy (%)", *names, box=None, pad_edge=False)
     for trial in found.ranking[:10]:
         values = [trial.hyperparameters.values.get(name, "") for name in names]

@@ -8,6 +8,7 @@ drawn and it doesn't ask for is left out.
 
 import dataclasses
 import functools
+import re
 import textwrap
 
 import keras_tuner
@@ -114,7 +115,8 @@ def with_defaults(parameters, values):
 def in_one_line(error):
     """Return what an exception says, as far as it goes into a line."""
     kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-    return textwrap.shorten(f"{kind}{error}", 300, placeholder=" ...")
+    plain = re.sub(r"\x1b\[[\d;]*m", "", f"{kind}{error}")  # Keras writes in bold
+    return textwrap.shorten(plain, 300, placeholder=" ...")
 
 
 def explore(build, oracle):

@@ -24,9 +24,9 @@ def remarks(tuners, space, ranking, chance):
     for what, of in (("diverged", len(lost) - len(broken)), ("failed", len(broken))):
         if of:
             lines.append(f"{of} of {len(trials)} trials {what}, {100 * of / len(trials):.0f} %")
-    if len(ranking) > 1:
-        curves = [_last_accuracies(tuners, trial) for trial in ranking[:2]]
-        lines.append(lead(*curves))
+    first_two = [trial for trial in ranking[:2] if trial.message is None]  # not pruned
+    if len(first_two) == 2:
+        lines.append(lead(*[_last_accuracies(tuners, trial) for trial in first_two]))
     return lines
 
 
