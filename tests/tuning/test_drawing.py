@@ -103,6 +103,31 @@ def test_a_foreign_oracle_draws_everything_too(fake):
     assert len(set(deep)) > len(deep) / 2 > 1
 
 
+OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")
+
+
+@pytest.mark.parametrize(
+    "oracle",
+    [
+        keras_tuner.oracles.GridSearchOracle(OBJECTIVE, max_trials=40),
+        keras_tuner.oracles.HyperbandOracle(OBJECTIVE, max_epochs=9, seed=1),
+        keras_tuner.oracles.BayesianOptimizationOracle(OBJECTIVE, max_trials=12, seed=1),
+    ],
+    ids=lambda oracle: type(oracle).__name__,
+)
+def test_keras_tuners_own_oracles_come_to_their_end(oracle, fake):
+    def build(hp):
+        hp.Choice("units", [4, 8])
+        deep = hp.Boolean("deep")
+        dropout = hp.Choice("dropout", [0.1, 0.3]) if deep else 0.0
+        return model(hp.Choice("learning_rate", [0.1, 0.2]), dropout)
+
+    made = searched(oracle, build=build, log=lambda text: None)
+    deep = [of for of in values_of(made) if of["deep"]]
+    assert {of["dropout"] for of in deep} == {0.1, 0.3}
+    assert len(made.trials()) >= 12
+
+
 @pytest.mark.parametrize("batch", [4, 20])
 def test_what_is_drawn_does_not_depend_on_the_batch_or_on_where_a_search_went_on(
     batch, fake, tmp_path
@@ -444,6 +469,12 @@ def test_trials_start_with_given_values_and_go_on_as_without(fake, tmp_path):
 def test_a_start_that_is_none_is_refused(start, words):
     with pytest.raises(UserError, match=words):
         make(build=layered, start=[start])
+
+
+def test_a_foreign_oracle_takes_no_start():
+    oracle = keras_tuner.oracles.RandomSearchOracle("val_accuracy", max_trials=2)
+    with pytest.raises(UserError, match="RandomSearchOracle takes no values; use make_oracle"):
+        make(oracle, start=[{"dropout": 0.1}])
 
 
 def test_a_start_is_read_from_text():

@@ -64,7 +64,7 @@ class Asked(dict):
         return super().items()
 
 
-def complete(build, oracle, values, draw):
+def complete(build, oracle, values, draw, keep=False):
     """Return the `Drawing` of values; what the model asks for and they lack is drawn.
 
     Args:
@@ -72,9 +72,10 @@ def complete(build, oracle, values, draw):
         oracle: whose space learns what the model asks for anew.
         values: `{name: value}`, as drawn.
         draw: `draw(parameter)` returns a value for a new hyperparameter.
+        keep: whether values that the model doesn't ask for stay.
     """
     while True:
-        drawing, space = _read(build, oracle.get_space(), values)
+        drawing, space = _read(build, oracle.get_space(), values, keep)
         oracle.update_space(space)
         new = [p for p in drawing.hyperparameters.space if p.name not in values]
         if not new:
@@ -82,7 +83,7 @@ def complete(build, oracle, values, draw):
         values = values | {parameter.name: draw(parameter) for parameter in new}
 
 
-def _read(build, space, values):
+def _read(build, space, values, keep):
     """Return the `Drawing` of values, and the space with what the model has asked for anew."""
     foreign = values.keys() - {parameter.name for parameter in space.space}
     space.values = asked = Asked(with_defaults(space.space, values))
@@ -95,7 +96,7 @@ def _read(build, space, values):
         raise
     except Exception as error:  # whatever a user's function may raise
         failure = in_one_line(error)
-    names = (asked.names | foreign | {*ALWAYS}) & asked.keys()
+    names = (asked.keys() if keep else asked.names | foreign | {*ALWAYS}) & asked.keys()
     own = keras_tuner.HyperParameters()
     own.merge([p for p in space.space if p.name in names and space.is_active(p)])
     own.values = {name: dict.get(asked, name) for name in asked if name in names}

@@ -7,18 +7,16 @@ from recipes._lab.tuning.oracles import failed
 from recipes._lab.tuning.space import edges
 
 
-def remarks(tuners, space, ranking, chance):
+def remarks(tuners, space, ranking):
     """Return what to know of a search before its best trial is used, a line each.
 
     Args:
         tuners: of its stages, finished.
         space: the original HyperParameters.
         ranking: the completed trials, the best first.
-        chance: accuracy of always answering the most frequent class, 0 to 1.
     """
     trials = [trial for tuner in tuners for trial in tuner.trials()]
-    lines = [f"the most frequent class alone would give {100 * chance:.1f} %"]
-    lines += edges(space, ranking[0], ranking)
+    lines = edges(space, ranking[0], ranking)
     lost = [trial for trial in trials if trial.status == "FAILED"]
     broken = [trial for trial in lost if failed(trial)]
     for what, of in (("diverged", len(lost) - len(broken)), ("failed", len(broken))):

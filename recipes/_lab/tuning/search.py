@@ -338,8 +338,7 @@ def _findings(tuners, original):
         )
     pictures = {file: figures.png(figure) for file, figure in drawn.items()}
     trials = [trial for tuner in tuners for trial in tuner.trials()]
-    chance = tuners[0].data.split(0).chance
-    lines = remarks(tuners, original, ranking, chance)
+    lines = remarks(tuners, original, ranking)
     test = tuner.test_accuracy(best)
     return Findings(trials, ranking, test, importance, pictures, lines), tuner
 

@@ -109,6 +109,7 @@ class PopulationTuner(keras_tuner.Tuner):
         self.data, self.epochs, self.batch_size = data, epochs, batch_size
         self.seeds, self.discard = tuple(seeds), tuple(discard)
         bayesian = isinstance(oracle, keras_tuner.oracles.BayesianOptimizationOracle)
+        self._is_grid = isinstance(oracle, keras_tuner.oracles.GridSearchOracle)
         self.batch = batch or (BAYESIAN_BATCH if bayesian else BATCH)
         self._log, self._progress, self._logged = log, progress or _no_progress, set()
         self._kept, self._temporary, self.store = {}, directory is None, store
@@ -126,6 +127,8 @@ class PopulationTuner(keras_tuner.Tuner):
         oracle.verbose = 0
         self._reported = reported or (lambda: None)
         if start:
+            if not hasattr(oracle, "start"):
+                raise UserError(f"start: {type(oracle).__name__} takes no values; use make_oracle")
             oracle.start = [self._checked(values) for values in start]
 
     def reload(self):
@@ -172,8 +175,12 @@ class PopulationTuner(keras_tuner.Tuner):
                 if trial.status in ("STOPPED", "IDLE"):
                     self._log_exhaustion(trial)
                     break
-                self._settle(trial)
                 trials.append(trial)
+                if not self._is_grid:
+                    self._settle(trial)
+            if self._is_grid:  # goes from one trial to the next, so all have the same names
+                for trial in trials:
+                    self._settle(trial)
             self.oracle.save()
         return trials
 
@@ -188,7 +195,7 @@ class PopulationTuner(keras_tuner.Tuner):
             )
 
     def _log_exhaustion(self, trial):
-        if trial.status == "STOPPED" and self._goes_on():
+        if trial.status == "STOPPED" and (self.remaining_trials or 0) > 0:
             self._log_once(
                 f"the search space is exhausted: {len(self.trials())} different trials were "
                 f"found, of {self.oracle.max_trials} asked for"
@@ -314,13 +321,14 @@ class PopulationTuner(keras_tuner.Tuner):
         number = int(trial_id)
 
         def draw(parameter):
-            if number < len(getattr(self.oracle, "start", ())) or not self.oracle.tune_new_entries:
+            is_start = number < len(getattr(self.oracle, "start", ()))
+            if is_start or self._is_grid or not self.oracle.tune_new_entries:
                 return parameter.default
             return parameter.random_sample(
                 seed_from(self.oracle.seed, "trial", number, parameter.name)
             )
 
-        drawing = complete(self.hypermodel.build, self.oracle, values, draw)
+        drawing = complete(self.hypermodel.build, self.oracle, values, draw, keep=self._is_grid)
         self._drawings[trial_id] = drawing
         return dict(drawing.values)  # keras-tuner adds to it
 
