@@ -283,11 +283,12 @@ def test_other_ways_to_fail(result, words, fake):
     assert any(message and words in message for message in messages)
 
 
-def test_a_default_that_fails_as_a_trial_may_ends_nothing(fake):
+@pytest.mark.parametrize("kind", [keras_tuner.errors.FailedTrialError, ValueError])
+def test_a_default_that_fails_ends_nothing(kind, fake):
     def build(hp):
         rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
         if rate == 1e-3:
-            raise keras_tuner.errors.FailedTrialError("the default")
+            raise kind("the default")
         return model(rate)
 
     assert len(searched(trials=3, build=build).completed()) == 3
@@ -481,6 +482,7 @@ def test_a_start_is_read_from_text():
     assert parse("rate=1e-2, kind=relu,units=32,on=True") == {
         **{"rate": 0.01, "kind": "relu", "units": 32, "on": True}
     }
+    assert parse("a={1},b=(,c='x'") == {"a": "{1}", "b": "(", "c": "x"}
     for text in ("rate", "rate=", "=3", "rate=1,,", "rate 1"):
         with pytest.raises(UserError, match="does not say where to start"):
             parse(text)

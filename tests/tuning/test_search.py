@@ -451,15 +451,21 @@ def test_a_search_of_fixed_values_is_refused(run, tiny_recipe):
 def test_a_search_in_which_all_fails_ends_in_one_line(run, tiny_recipe):
     def build_tunable(hp, input_shape=(64,), num_classes=10):
         model = tiny(hp, input_shape, num_classes)
+        if fails:
+            raise ValueError("mine")
         return model if hp.get("learning_rate") == 1e-3 else None
 
     tiny_recipe(build_tunable)
-    with pytest.raises(UserError) as caught:
-        run()
-    assert str(caught.value) == (
-        "4 of 4 trials failed and none is left; the last: build_model returns NoneType, not a "
-        "compiled Keras model; mend build_tunable, or narrow its ranges"
-    )
+    for fails, words in (
+        (False, "build_model returns NoneType, not a compiled Keras model"),
+        (True, "ValueError: mine"),
+    ):
+        with pytest.raises(UserError) as caught:
+            run(epochs=1 + fails)
+        assert str(caught.value) == (
+            f"4 of 4 trials failed and none is left; the last: {words}; mend build_tunable, or "
+            "narrow its ranges"
+        )
 
 
 def test_the_time_is_up_and_the_same_command_goes_on(run, monkeypatch, tmp_path):

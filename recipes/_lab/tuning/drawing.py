@@ -124,8 +124,8 @@ def explore(build, oracle):
     """Tell an oracle what the default build asks for, and what lies in scopes that it closes.
 
     Args:
-        build: `build(hp)` returns the model. What it raises with default values is a mistake,
-            unless it is a FailedTrialError; what it raises with others concerns a trial.
+        build: `build(hp)` returns the model. What it raises before it asks for anything is a
+            mistake; what it raises afterwards concerns those values, and so a trial.
         oracle: whose space learns.
     """
     tried, due = [], [[]]  # scopes, each a list of conditions
@@ -137,10 +137,8 @@ def explore(build, oracle):
         hp.values = with_defaults(hp.space, values)
         try:
             build(hp)
-        except keras_tuner.errors.FailedTrialError:
-            pass
-        except Exception:
-            if not scope:
+        except Exception as error:
+            if isinstance(error, keras_tuner.errors.FatalError) or not hp.space:
                 raise
         oracle.update_space(hp)
         tried += [seen for seen in hp.active_scopes if seen not in tried]

@@ -128,7 +128,11 @@ def run(name, options, log, progress):
         return module.build_tunable(hp, data.input_shape, data.num_classes, **known)
 
     asked = keras_tuner.HyperParameters()
-    build_model(asked)
+    try:
+        build_model(asked)
+    except Exception:
+        if not asked.space:
+            raise  # it fails whatever is drawn
     if all(isinstance(parameter, FIXED) for parameter in asked.space):
         raise UserError(
             f"{module.__name__}.build_tunable asks hp for nothing that varies, so nothing to search"

@@ -1,6 +1,7 @@
 """Values to try first: read, and checked against what the model asks for."""
 
 import ast
+import contextlib
 
 from recipes._lab.errors import UserError, nearest
 from recipes._lab.tuning.space import INT, NUMERIC
@@ -20,11 +21,16 @@ def parse(text):
                 f"{text!r} does not say where to start; give name=value,name=value, such as "
                 "learning_rate=0.01,units=32 (--start, START=...)"
             )
-        try:
-            values[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            values[name] = value
+        values[name] = _literal(value)
     return values
+
+
+def _literal(text):
+    """Return the number or the truth value that a text says, or else the text."""
+    with contextlib.suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        value = ast.literal_eval(text)
+        return value if isinstance(value, int | float | str) else text
+    return text
 
 
 def check(values, space):
