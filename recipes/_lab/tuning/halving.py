@@ -71,8 +71,7 @@ def search_in_stages(make, oracle, trials, stages, seeds, until=None):
             # A seed of its own for each stage, far from those of other repetitions.
             drawn = make_oracle(oracle, count, seed + 10_000 * stage, ranges)
             tuners.append(make(drawn, repetition, stage))
-            if hasattr(drawn, "forbid"):
-                drawn.forbid(trial for tuner in found[repetition] for trial in tuner.trials())
+            drawn.forbid(trial for tuner in found[repetition] for trial in tuner.trials())
         if whole:
             where = f" in {whole} of {len(seeds)} repetitions" if len(seeds) > 1 else ""
             log = tuners[0]._log
