@@ -82,7 +82,8 @@ def test_options_and_defaults_are_those_of_the_makefile_and_the_program():
     assert run["DATA"] == f"`{Options().data}`"
     assert run["OUT"] == f"`{Options().out}`"
     defaults = search.Options()
-    for option in ("TRIALS", "STAGES", "SEEDS"):
+    assert searched["TRIALS"] == f"{search.TRIALS}, or {search.QUICK_TRIALS} of a quick search"
+    for option in ("STAGES", "SEEDS"):
         assert searched[option] == str(getattr(defaults, option.lower()))
     assert searched["ORACLE"] == f"`{defaults.oracle}`"
     assert searched["EPOCHS"] == str(search.EPOCHS)
