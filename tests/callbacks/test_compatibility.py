@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 import subprocess
 import sys
 import textwrap
@@ -10,12 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from callbacks.distribution_logger import DistributionLogger, Probe
 from callbacks.training_monitor import TrainingMonitor
 
 layers = keras.layers
 FOLDER = Path(__file__).parents[2] / "callbacks"
+FLAGS = re.MULTILINE | re.DOTALL
 FILES = [FOLDER / "distribution_logger.py", FOLDER / "training_monitor.py"]
 
 
@@ -141,7 +144,7 @@ def test_mixed_precision(policy, tmp_path, read_logs):
     single.set_weights(model.get_weights())
     _, outputs, gradients = Probe(model, x, y, training=False)()
     _, _, expected = Probe(single, x, y, training=False)()
-    assert outputs["h1"].dtype == gradients["h1/kernel"].dtype == np.float32
+    assert outputs["h1"].values.dtype == gradients["h1/kernel"].dtype == np.float32
     for name, gradient in gradients.items():
         scale = np.abs(expected[name]).max()
         np.testing.assert_allclose(gradient, expected[name], atol=0.03 * scale)
@@ -218,6 +221,206 @@ def test_one_directory_for_all_three_callbacks(tensorboard):
     assert "higher learning rate" in said[0]["text"]
 
 
+# --- what a model may lack ---------------------------------------------------------------------
+
+
+class Generative(keras.Model):
+    """Has no call(), and a train_step of its own that logs no "loss"."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.Sequential([layers.Dense(6, name="g1")], name="generator")
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self.generator(data)))
+        gradients = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        return {"g_loss": loss}
+
+
+def test_without_call_there_are_weights(tmp_path, read_logs, capsys):
+    x, _ = data()
+    model = Generative()
+    model.compile("sgd")
+    model.fit(x, epochs=2, verbose=0, callbacks=callbacks_for(tmp_path, x, None))
+    logs = read_logs(tmp_path)
+    assert ("weights/generator/g1/kernel", 2) in logs
+    assert logs["update_ratio/generator/g1/kernel", 2] > 0
+    assert {tag.split("/")[0] for tag, _ in logs} == {"weights", "update_ratio", "non_finite"}
+    said = capsys.readouterr().out
+    assert "DistributionLogger: weights only, since the model has no call().\n" in said
+    assert "TrainingMonitor: weights only, since the model has no call().\n" in said
+
+
+class Reconstructing(Generative):
+    def call(self, x):
+        return self.generator(x)
+
+
+@pytest.mark.parametrize(
+    ("loss", "reason"),
+    [
+        (None, "the model is compiled without a loss"),
+        ("mse", "only its train_step() knows the loss: None values not supported"),
+    ],
+)
+def test_without_loss_there_are_no_gradients(loss, reason, tmp_path, read_logs, capsys):
+    x, _ = data()
+    model = Reconstructing()
+    model.compile("sgd", loss)
+    history = model.fit(x, epochs=2, verbose=0, callbacks=callbacks_for(tmp_path, x, None))
+    assert len(history.history["g_loss"]) == 2
+    logs = read_logs(tmp_path)
+    assert ("weights/generator/g1/kernel", 2) in logs
+    assert ("activations/generator/g1", 2) in logs
+    assert not any(tag.startswith("gradients") for tag, _ in logs)
+    assert f"DistributionLogger: no gradients, since {reason}.\n" in capsys.readouterr().out
+
+
+class TakesNoise(Generative):
+    def call(self, x):
+        return self.generator(x["noise"])
+
+
+def test_a_call_that_takes_other_inputs_than_its_train_step_leaves_weights(
+    tmp_path, read_logs, capsys
+):
+    x, _ = data()
+    model = TakesNoise()
+    model.compile("sgd")
+    model.generator.build((None, 6))
+    model.built = True
+    model.fit(x, epochs=1, verbose=0, callbacks=callbacks_for(tmp_path, x, None))
+    assert ("weights/generator/g1/kernel", 1) in read_logs(tmp_path)
+    assert "weights only. The model or its loss doesn't take the probe" in capsys.readouterr().out
+
+
+def test_losses_that_layers_add_are_enough(tmp_path, read_logs):
+    x, _ = data()
+    image = keras.Input((6,))
+    output = layers.Dense(6, name="h", activity_regularizer="l2")(image)
+    model = keras.Model(image, output)
+    model.compile("sgd")
+    model.fit(x, epochs=1, verbose=0, callbacks=callbacks_for(tmp_path, x, None))
+    assert read_logs(tmp_path)["gradient_norm/h/kernel", 1] > 0
+
+
+def test_a_model_that_runs_eagerly(tmp_path, read_logs):
+    class Eager(Subclassed):
+        def call(self, x):
+            assert float(keras.ops.mean(x)) < 1  # a graph has no such number
+            return super().call(x)
+
+    x, y = data()
+    model = Eager()
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    model.fit(x, y, verbose=0, callbacks=callbacks_for(tmp_path, x, y))
+    logs = read_logs(tmp_path)
+    assert logs["gradient_norm/h1/kernel", 1] > 0
+    assert ("activations/h1", 1) in logs
+
+
+# --- batches and backends ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("steps_per_execution", "generated"), [(1, False), (1, True), (3, False)])
+def test_every_batches(steps_per_execution, generated, tmp_path, read_logs):
+    """9 batches an epoch, 18 in all; what is logged after 12 are the weights after 12."""
+    x, y = data(9 * 16)
+    kernels = {}
+    model = sequential(steps_per_execution=steps_per_execution)
+    spy = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: kernels.setdefault(
+            int(model.optimizer.iterations), model.get_layer("h1").kernel.numpy()
+        )
+    )
+    logger = DistributionLogger(tmp_path, x, y, every_batches=6)
+    monitor = TrainingMonitor(x, y, every_batches=6)
+    batches = ((x[n : n + 16], y[n : n + 16]) for _ in range(2) for n in range(0, len(x), 16))
+    inputs = (
+        {"x": batches, "steps_per_epoch": 9, "shuffle": False} if generated else {"x": x, "y": y}
+    )
+    model.fit(
+        **inputs,
+        batch_size=None if generated else 16,
+        epochs=2,
+        verbose=0,
+        callbacks=[spy, logger, monitor],
+    )
+    logs = read_logs(tmp_path)
+    assert {step for _, step in logs} == {0, 6, 12, 18}
+    for step in (0, 6, 12):
+        counts, _ = np.histogram(kernels[step].astype("float64"), 30)
+        np.testing.assert_array_equal(logs["weights/h1/kernel", step][:, 2], counts)
+    before = kernels[12 - steps_per_execution]
+    ratio = np.linalg.norm(kernels[12] - before) / np.linalg.norm(before) / steps_per_execution
+    assert logs["update_ratio/h1/kernel", 12] == pytest.approx(ratio, rel=1e-5)
+
+
+def test_the_batches_of_a_second_fit_go_on(tmp_path, read_logs):
+    x, y = data()
+    model, logger = sequential(), DistributionLogger(tmp_path, x, y, every_batches=4)
+    for _ in range(2):
+        model.fit(x, y, batch_size=16, verbose=0, callbacks=[logger])
+    assert {step for _, step in read_logs(tmp_path)} == {0, 4, 8}
+
+
+def test_the_monitor_says_after_which_batch():
+    x, y = data()
+    model = sequential()
+    model.optimizer.learning_rate = 1e-9
+    monitor = TrainingMonitor(x, y, every_batches=2)
+    model.fit(x, y, batch_size=16, epochs=1, verbose=0, callbacks=[monitor])
+    assert "small updates after batch 4: " in monitor.findings["small updates"]
+
+
+@pytest.mark.parametrize("every_batches", [0, 2.5])
+def test_a_wrong_number_of_batches_is_named(every_batches, tmp_path):
+    message = "every_batches must be a whole number of batches, at least 1; got "
+    with pytest.raises(ValueError, match=message):
+        DistributionLogger(tmp_path, *data(), every_batches=every_batches)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_another_backend_is_named_in_a_line(backend, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: backend)
+    for make in (lambda: TrainingMonitor(*data()), lambda: DistributionLogger(tmp_path, *data())):
+        with pytest.raises(RuntimeError, match=f"needs TensorFlow, .* is {backend}: ") as error:
+            make()
+        assert "\n" not in str(error.value)
+
+
+def test_accumulated_gradients_make_an_update_once(tmp_path, read_logs):
+    """10 batches, of which the 4th and the 8th update."""
+    x, y = data(160)
+    kernels = []
+    model = sequential()
+    model.compile(
+        keras.optimizers.SGD(0.1, gradient_accumulation_steps=4), "sparse_categorical_crossentropy"
+    )
+    spy = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: kernels.append(
+            model.get_layer("h1").kernel.numpy()
+        )
+    )
+    logger = DistributionLogger(tmp_path, x, y)
+    model.fit(x, y, batch_size=16, verbose=0, callbacks=[spy, logger])
+    expected = np.linalg.norm(kernels[8] - kernels[7]) / np.linalg.norm(kernels[7])
+    assert expected > 0
+    ratio = read_logs(tmp_path)["update_ratio/h1/kernel", 1]
+    assert ratio == pytest.approx(expected, rel=1e-4)
+
+
+def test_averages_that_are_swapped_in_are_no_updates(tmp_path, read_logs):
+    x, y = data()
+    model = sequential()
+    model.compile(keras.optimizers.Adam(use_ema=True), "sparse_categorical_crossentropy")
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    model.fit(x, y, verbose=0, callbacks=[swap, DistributionLogger(tmp_path, x, y)])
+    assert not any(tag.startswith("update_ratio") for tag, _ in read_logs(tmp_path))
+
+
 MIRRORED = """
     import keras, numpy as np, sys, tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -270,7 +473,8 @@ def test_a_file_imports_only_keras_tensorflow_and_numpy(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             modules |= {alias.name.split(".")[0] for alias in node.names}
-        assert not isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom):
+            modules.add(node.module.split(".")[0])
     assert modules - set(sys.stdlib_module_names) == {"keras", "tensorflow", "numpy"}
 
 
@@ -290,6 +494,13 @@ def test_the_example_in_the_docstring_runs_in_a_bare_namespace(path, tmp_path, m
 
 def test_what_the_files_share_is_the_same():
     """Each file can be pasted alone, so each has its own copy of these lines."""
-    shared = [path.read_text().partition("# From here on ")[2] for path in FILES]
-    assert shared[0] == shared[1]
-    assert "class Probe" in shared[0]
+    shared = [
+        re.findall(
+            r"^KINDS = .*?(?=\n\n\nclass (?:Dist|Train))|(?<=^# From here on).*", text, FLAGS
+        )
+        for text in (path.read_text() for path in FILES)
+    ]
+    first, second = ([part.partition("\n")[2] for part in parts] for parts in shared)
+    assert first == second
+    assert "class ProbeCallback" in first[0]
+    assert "class Probe:" in first[1]
