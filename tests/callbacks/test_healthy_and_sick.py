@@ -1,0 +1,569 @@
+"""TrainingMonitor is silent on healthy trainings and names the sickness of sick ones.
+
+`python -m tests.callbacks.test_healthy_and_sick` writes the table of both into docs/callbacks.md.
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from callbacks.training_monitor import ADVICE, TrainingMonitor
+
+layers, optimizers = keras.layers, keras.optimizers
+DOCS = Path(__file__).parents[2] / "docs" / "callbacks.md"
+HEALTHY, SICK = {}, {}
+
+
+def healthy(name):
+    """Register a training on which the monitor says nothing."""
+    return lambda train: HEALTHY.setdefault(name, train)
+
+
+def sick(name, problem):
+    """Register a training whose problem the monitor names."""
+    return lambda train: SICK.setdefault(name, (problem, train))
+
+
+def findings_of(model, x, y, optimizer="adam", loss="sparse_categorical_crossentropy", **options):
+    """Compile a model and train it with a monitor, on a probe of 100; return what that finds."""
+    model.compile(optimizer, loss)
+    return fitted(model, x, y, **options)
+
+
+def fitted(model, x, y, *, epochs=4, callbacks=(), **options):
+    probe = keras.tree.map_structure(lambda array: array[:100], (x, y))
+    monitor = TrainingMonitor(*probe)
+    model.fit(x, y, epochs=epochs, verbose=0, callbacks=[*callbacks, monitor], **options)
+    return monitor.findings
+
+
+def digits(examples=400):
+    x, y = load_digits(return_X_y=True)
+    return (x[:examples] / 16).astype("float32"), y[:examples]
+
+
+def normal(std):
+    return keras.initializers.RandomNormal(0, std, seed=0)
+
+
+def mlp(activation="relu", *, depth=2, init="he_normal", width=50):
+    hidden = [layers.Dense(width, activation, kernel_initializer=init) for _ in range(depth)]
+    return keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(10, "softmax")])
+
+
+def weak_signal(examples=600):
+    """Labels that two features tell a little better than guessing."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(examples, 2)).astype("float32")
+    return x, (rng.random(examples) < 0.5 + 0.05 * np.tanh(x[:, 0])).astype("float32")
+
+
+def logistic(features):
+    return keras.Sequential([keras.Input((features,)), layers.Dense(1, "sigmoid")])
+
+
+def regression(scale=1.0, offset=0.0, examples=400):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(examples, 8)).astype("float32")
+    y = np.sin(x[:, 0]) + x[:, 1] + 0.1 * rng.normal(size=examples)
+    return x, (offset + scale * y).astype("float32")
+
+
+def regressor():
+    return keras.Sequential(
+        [keras.Input((8,)), layers.Dense(50, "relu"), layers.Dense(50, "relu"), layers.Dense(1)]
+    )
+
+
+def sentences(examples=300):
+    """Sequences of 20 words of 200; the label says whether a word below 20 is in it."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 200, (examples, 20))
+    return x, (x < 20).any(axis=1).astype("float32")
+
+
+# --- healthy -----------------------------------------------------------------------------------
+
+
+@healthy("MLP, SGD")
+def _():
+    return findings_of(mlp(), *digits(), optimizers.SGD(0.05), epochs=6)
+
+
+@healthy("MLP, Adam, until it is fitted perfectly")
+def _():
+    return findings_of(mlp(), *digits(), "adam", epochs=25)
+
+
+@healthy("batch normalization and dropout")
+def _():
+    stack = [layers.Dense(50), layers.BatchNormalization(), layers.ReLU(), layers.Dropout(0.2)]
+    model = keras.Sequential([keras.Input((64,)), *stack, layers.Dense(10, "softmax")])
+    return findings_of(model, *digits(), optimizers.SGD(0.05))
+
+
+@healthy("small initial weights before batch normalization")
+def _():
+    stack = []
+    for _ in range(3):
+        stack += [layers.Dense(50, kernel_initializer=normal(1e-3)), layers.BatchNormalization()]
+    model = keras.Sequential([keras.Input((64,)), *stack, layers.Dense(10, "softmax")])
+    return findings_of(model, *digits())
+
+
+@healthy("vision: CNN")
+def _():
+    stack = [layers.Conv2D(8, 3, activation="relu"), layers.MaxPooling2D(), layers.Flatten()]
+    stack = [layers.Reshape((8, 8, 1)), *stack, layers.Dense(10, "softmax")]
+    return findings_of(keras.Sequential([keras.Input((64,)), *stack]), *digits())
+
+
+@healthy("vision: residual blocks with a layer scale of 1e-6")
+def _():
+    x = keras.Input((64,))
+    h = layers.Dense(32)(x)
+    for _ in range(2):
+        block = layers.LayerNormalization()(h)
+        block = layers.Dense(32)(layers.Dense(64, "gelu")(block))
+        scale = layers.LayerNormalization(
+            center=False, gamma_initializer=keras.initializers.Constant(1e-6)
+        )
+        h = layers.Add()([h, scale(block)])
+    model = keras.Model(x, layers.Dense(10, "softmax")(h))
+    return findings_of(model, *digits())
+
+
+@healthy("text: embeddings, averaged")
+def _():
+    stack = [layers.Embedding(200, 16), layers.GlobalAveragePooling1D(), layers.Dense(16, "relu")]
+    model = keras.Sequential([keras.Input((20,)), *stack, layers.Dense(1, "sigmoid")])
+    return findings_of(model, *sentences(), "adam", "binary_crossentropy")
+
+
+@healthy("text: bidirectional LSTM")
+def _():
+    stack = [layers.Embedding(200, 8), layers.Bidirectional(layers.LSTM(8))]
+    model = keras.Sequential([keras.Input((20,)), *stack, layers.Dense(1, "sigmoid")])
+    return findings_of(model, *sentences(), "adam", "binary_crossentropy", epochs=3)
+
+
+@healthy("attention")
+def _():
+    x = keras.Input((20,))
+    h = layers.Embedding(200, 16)(x)
+    h = layers.LayerNormalization()(h + layers.MultiHeadAttention(2, 8)(h, h))
+    h = layers.GlobalAveragePooling1D()(h)
+    model = keras.Model(x, layers.Dense(1, "sigmoid")(h))
+    return findings_of(model, *sentences(), "adam", "binary_crossentropy")
+
+
+@healthy("autoencoder, its sigmoid before a Reshape")
+def _():
+    x = (digits()[0] > 0.5).astype("float32")
+    x[:, ::3] = 0  # most pixels are black, and it is sure of them
+    x[:, 1::3] = 0
+    images = x.reshape(-1, 8, 8)
+    stack = [layers.Flatten(), layers.Dense(16, "relu"), layers.Dense(64, "sigmoid")]
+    model = keras.Sequential([keras.Input((8, 8)), *stack, layers.Reshape((8, 8))])
+    return findings_of(
+        model, images, images, optimizers.Adam(0.03), "binary_crossentropy", epochs=10
+    )
+
+
+@healthy("autoencoder, squared error")
+def _():
+    x, _ = digits()
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(16, "relu"), layers.Dense(64)])
+    return findings_of(model, x, x, "adam", "mse")
+
+
+@healthy("regression")
+def _():
+    return findings_of(regressor(), *regression(), "adam", "mse")
+
+
+@healthy("regression, targets around 10")
+def _():
+    return findings_of(regressor(), *regression(5, 10), "adam", "mse", epochs=8)
+
+
+@healthy("regression, targets in hundreds, learned nevertheless")
+def _():
+    optimizer = optimizers.Adam(0.05)
+    return findings_of(regressor(), *regression(200), optimizer, "mse", epochs=8)
+
+
+@healthy("regression, targets of thousandths")
+def _():
+    return findings_of(regressor(), *regression(1e-3), "adam", "mse", epochs=8)
+
+
+@healthy("imbalanced: one in twenty")
+def _():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 4)).astype("float32")
+    y = (x[:, 0] > 1.65).astype("float32")
+    return findings_of(logistic(4), x, y, optimizers.Adam(0.01), "binary_crossentropy", epochs=10)
+
+
+@healthy("weak signal, at its floor")
+def _():
+    return findings_of(
+        logistic(2), *weak_signal(), optimizers.Adam(0.01), "binary_crossentropy", epochs=15
+    )
+
+
+@healthy("weak signal, cosine decay to 0")
+def _():
+    rate = optimizers.schedules.CosineDecay(0.05, 15 * 19)
+    return findings_of(
+        logistic(2), *weak_signal(), optimizers.SGD(rate), "binary_crossentropy", epochs=16
+    )
+
+
+@healthy("weak signal, regression")
+def _():
+    x, y = weak_signal()
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(8, "relu"), layers.Dense(1)])
+    return findings_of(model, x, y - 0.5, optimizers.Adam(0.01), "mse", epochs=12)
+
+
+@healthy("transfer: a new head on a frozen base")
+def _():
+    x, y = digits()
+    base = keras.Sequential([keras.Input((64,)), layers.Dense(50, "relu")])
+    whole = keras.Sequential([keras.Input((64,)), base, layers.Dense(10, "softmax")])
+    whole.compile("adam", "sparse_categorical_crossentropy")
+    whole.fit(x, y, epochs=3, verbose=0)
+    base.trainable = False
+    model = keras.Sequential([keras.Input((64,)), base, layers.Dense(2, "softmax")])
+    return findings_of(model, x, y % 2)
+
+
+@healthy("warm-up over all epochs")
+def _():
+    rate = optimizers.schedules.PolynomialDecay(1e-8, 13 * 8, 1e-5)
+    return findings_of(mlp(), *digits(), optimizers.SGD(rate), epochs=8)
+
+
+@healthy("resumed: classes, converged")
+def _():
+    model = mlp()
+    x, y = digits(200)
+    model.compile(optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=15, verbose=0)
+    model.optimizer.learning_rate = 1e-6
+    return fitted(model, x, y, epochs=8)
+
+
+@healthy("resumed: regression at its floor, compiled anew")
+def _():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2)).astype("float32")
+    y = (x[:, 0] + rng.normal(0, 0.5, 400)).astype("float32")
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile(optimizers.SGD(0.1), "mse")
+    model.fit(x, y, epochs=4, verbose=0)
+    return findings_of(model, x, y, optimizers.SGD(0.01), "mse", epochs=8)
+
+
+@healthy("gradient accumulation")
+def _():
+    optimizer = optimizers.SGD(0.05, gradient_accumulation_steps=5)
+    return findings_of(mlp(), *digits(), optimizer)
+
+
+@healthy("several outputs, sure of themselves")
+def _():
+    x, y = digits()
+    image = keras.Input((64,))
+    h = layers.Dense(50, "relu")(image)
+    is_small = layers.Dense(1, "sigmoid", name="small")(h)
+    sign = layers.Dense(1, "tanh", name="sign")(h)
+    model = keras.Model(image, [is_small, sign])
+    targets = [(y < 5).astype("float32"), np.ones(len(y), "float32")]
+    optimizer = optimizers.Adam(0.02)
+    return findings_of(model, x, targets, optimizer, ["binary_crossentropy", "mse"], epochs=15)
+
+
+@healthy("averaged weights, swapped in after each epoch")
+def _():
+    optimizer = optimizers.Adam(0.01, use_ema=True, ema_momentum=0.999)
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    return findings_of(mlp(), *digits(), optimizer, callbacks=[swap])
+
+
+@healthy("mixed precision")
+def _():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        return findings_of(mlp(), *digits())
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@healthy("several labels at once")
+def _():
+    x, y = digits()
+    model = keras.Sequential(
+        [keras.Input((64,)), layers.Dense(50, "relu"), layers.Dense(3, "sigmoid")]
+    )
+    labels = np.stack([y % 2, y < 5, y == 0], axis=1).astype("float32")
+    return findings_of(model, x, labels, "adam", "binary_crossentropy")
+
+
+class Variational(keras.Model):
+    """Computes its loss in a train_step of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = layers.Dense(8, "tanh"), layers.Dense(64)
+
+    def call(self, x):
+        return self.decoder(self.encoder(x))
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self(data) - data))
+        gradients = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        return {"reconstruction": loss}
+
+
+@healthy("a train_step of its own")
+def _():
+    model = Variational()
+    model.compile("adam")
+    x, _ = digits()
+    monitor = TrainingMonitor(x[:100])
+    model.fit(x, epochs=4, verbose=0, callbacks=[monitor])
+    return monitor.findings
+
+
+# --- sick --------------------------------------------------------------------------------------
+
+
+@sick("a learning rate of 1e-6", "small updates")
+def _():
+    return findings_of(mlp(), *digits(), optimizers.SGD(1e-6))
+
+
+@sick("a learning rate of 1e-6, for longer", "stuck loss")
+def _():
+    return findings_of(mlp(), *digits(), optimizers.SGD(1e-6), epochs=7)
+
+
+@sick("a learning rate of 1e-6 with gradient accumulation", "small updates")
+def _():
+    optimizer = optimizers.SGD(1e-6, gradient_accumulation_steps=5)
+    return findings_of(mlp(), *digits(), optimizer)
+
+
+@sick("regression with a learning rate of 1e-7", "small updates")
+def _():
+    return findings_of(regressor(), *regression(), optimizers.SGD(1e-7), "mse")
+
+
+@sick("linear, a learning rate of 300", "large updates")
+def _():
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(10, "softmax")])
+    x, y = digits()
+    return findings_of(model, x / 10, y, optimizers.SGD(300.0), batch_size=400)
+
+
+@sick("tanh, Adam with a learning rate of 1", "saturated units")
+def _():
+    return findings_of(mlp("tanh"), *digits(), optimizers.Adam(1.0))
+
+
+@sick("one class only is ever said", "stuck loss")
+def _():
+    model = mlp()
+    model.layers[-1].bias.assign(np.eye(10)[0] * 4)
+    model.layers[-1].trainable = model.layers[-2].trainable = False
+    return findings_of(model, *digits(), optimizers.SGD(1e-4), epochs=7)
+
+
+@sick("NaN in the data", "non-finite values")
+def _():
+    x, y = digits()
+    x[3, 5] = np.nan
+    return findings_of(mlp(), x, y)
+
+
+@sick("the logarithm of 0 in a loss", "non-finite values")
+def _():
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(1, "relu")])
+    log = lambda y, predictions: -keras.ops.log(predictions)  # noqa: E731
+    return findings_of(model, *regression(), optimizers.SGD(0.1), log)
+
+
+@sick("a regression that diverges", "non-finite values")
+def _():
+    return findings_of(regressor(), *regression(), optimizers.SGD(10.0), "mse")
+
+
+@sick("an Inf among loaded weights", "non-finite values")
+def _():
+    model = mlp()
+    kernel = model.layers[0].kernel.numpy()
+    kernel[0, 0] = np.inf
+    model.layers[0].kernel.assign(kernel)
+    return findings_of(model, *digits(), epochs=1)
+
+
+@sick("initial weights of standard deviation 1", "initial loss")
+def _():
+    return findings_of(mlp(init=normal(1.0)), *digits())
+
+
+@sick("inputs from 0 to 255", "initial loss")
+def _():
+    x, y = digits()
+    return findings_of(mlp(), 255 * x, y)
+
+
+@sick("labels 5 to 9 only, the bias made for 0 to 4", "initial loss")
+def _():
+    model = mlp()
+    model.layers[-1].bias.assign(np.repeat([5.0, -5.0], 5))
+    x, y = digits()
+    return findings_of(model, x, y % 5 + 5)
+
+
+@sick("biases of -10", "dead units")
+def _():
+    hidden = layers.Dense(50, "relu", bias_initializer=keras.initializers.Constant(-10))
+    model = keras.Sequential([keras.Input((64,)), hidden, layers.Dense(10, "softmax")])
+    return findings_of(model, *digits(), optimizers.SGD(0.05))
+
+
+@sick("dead channels of a convolution", "dead units")
+def _():
+    convolution = layers.Conv2D(
+        8, 3, activation="relu", bias_initializer=keras.initializers.Constant(-20)
+    )
+    stack = [layers.Reshape((8, 8, 1)), convolution, layers.Flatten(), layers.Dense(10, "softmax")]
+    return findings_of(keras.Sequential([keras.Input((64,)), *stack]), *digits())
+
+
+@sick("tanh, initial weights of standard deviation 3", "saturated units")
+def _():
+    return findings_of(mlp("tanh", init=normal(3.0)), *digits(), optimizers.SGD(0.001))
+
+
+@sick("sigmoid, inputs from 0 to 255", "saturated units")
+def _():
+    x, y = digits()
+    return findings_of(mlp("sigmoid", init="glorot_uniform"), 255 * x, y, optimizers.SGD(0.001))
+
+
+@sick("five ReLU layers, initial weights of standard deviation 1", "exploding gradients")
+def _():
+    return findings_of(mlp(depth=5, init=normal(1.0), width=100), *digits())
+
+
+@sick("a deep regression, initial weights of standard deviation 1", "exploding gradients")
+def _():
+    hidden = [layers.Dense(50, "relu", kernel_initializer=normal(1.0)) for _ in range(4)]
+    model = keras.Sequential([keras.Input((8,)), *hidden, layers.Dense(1)])
+    return findings_of(model, *regression(), "adam", "mse")
+
+
+@sick("five sigmoid layers", "vanishing gradients")
+def _():
+    model = mlp("sigmoid", depth=5, init="glorot_uniform")
+    return findings_of(model, *digits(), optimizers.SGD(0.05))
+
+
+@sick("five tanh layers, tiny initial weights", "vanishing gradients")
+def _():
+    return findings_of(mlp("tanh", depth=5, init=normal(0.01)), *digits(), optimizers.SGD(1e-4))
+
+
+@sick("all initial weights 0", "dead units")
+def _():
+    model = mlp(init="zeros")
+    model.layers[-1].kernel.assign(np.zeros((50, 10)))
+    return findings_of(model, *digits(), optimizers.SGD(0.05))
+
+
+@sick("prices in thousands", "targets not scaled")
+def _():
+    return findings_of(regressor(), *regression(80, 300), optimizers.Adam(1e-3), "mse")
+
+
+@sick("shuffled labels, learned nevertheless", "overfitting")
+def _():
+    x, y = digits(300)
+    y = np.random.default_rng(0).permutation(y)
+    model = mlp(depth=3, width=200)
+    validation = x[200:], y[200:]
+    optimizer = optimizers.Adam(0.003)
+    return findings_of(model, x[:200], y[:200], optimizer, epochs=20, validation_data=validation)
+
+
+@sick("20 noisy examples for a large network", "overfitting")
+def _():
+    x, y = regression(examples=220)
+    y = (y > 0).astype("float32")
+    y[:20] = np.random.default_rng(1).permutation(y[:20])
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(200, "relu"), layers.Dense(1, "sigmoid")]
+    )
+    validation = x[20:], y[20:]
+    options = {"epochs": 25, "validation_data": validation, "validation_batch_size": 200}
+    return findings_of(
+        model, x[:20], y[:20], optimizers.Adam(0.02), "binary_crossentropy", **options
+    )
+
+
+# --- tests -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy(name):
+    assert HEALTHY[name]() == {}
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_sick(name):
+    problem, train = SICK[name]
+    findings = train()
+    assert problem in findings, findings
+    assert findings[problem].endswith(f" Try {ADVICE[problem]}.")
+
+
+def table():
+    """Return the trainings as a table, sick ones by what the monitor says of them."""
+    rows = [f"| {name} | silent |" for name in HEALTHY]
+    rows += [f"| {name} | {problem} |" for name, (problem, _) in SICK.items()]
+    return "\n".join(["| training | the monitor |", "|---|---|", *rows, ""])
+
+
+def test_every_problem_is_planted():
+    assert {problem for problem, _ in SICK.values()} == set(ADVICE)
+    assert min(len(HEALTHY), len(SICK)) >= 20
+
+
+def test_the_table_of_the_docs_is_that_of_this_suite():
+    assert renewed(DOCS.read_text(encoding="utf-8")) == DOCS.read_text(encoding="utf-8")
+
+
+def renewed(text):
+    start, end = (
+        "<!-- trainings: written by tests/callbacks/test_healthy_and_sick.py -->\n",
+        "<!-- /trainings -->",
+    )
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(end)
+    return f"{before}{start}{table()}{end}{after}"
+
+
+if __name__ == "__main__":
+    DOCS.write_text(renewed(DOCS.read_text(encoding="utf-8")), encoding="utf-8")
