@@ -590,14 +590,14 @@ def free_subdirectory(log_dir):
 def probe_batch(x, y):
     """Return x and y as arrays, floats in Keras's float type; check that they are a batch."""
     if y is None and isinstance(x, keras.utils.PyDataset | tf.data.Dataset):
-        batch = x[0] if isinstance(x, keras.utils.PyDataset) else next(iter(x))
+        batch = x[0] if isinstance(x, keras.utils.PyDataset) else next(iter(x), None)
         x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
     batch = keras.tree.map_structure(lambda v: None if v is None else to_array(v), (x, y))
     lengths = {array.shape[:1] for array in arrays_of(batch)}
     if len(lengths) != 1 or lengths <= {(), (0,)}:
         raise ValueError(
-            f"The probe needs x and y of one length above 0; got {described(*batch)}. Pass rows as "
-            "one array, np.asarray(rows)."
+            f"The probe needs x and y of one length above 0; got {described(*batch)}. Pass a batch: "
+            "rows as one array, np.asarray(rows); of a data set dataset.batch(100)."
         )
     return batch
 

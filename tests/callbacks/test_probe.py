@@ -288,6 +288,7 @@ def generator():
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
+        (tf.data.Dataset.range(0), None, "one length above 0; got x: None, y: None"),
         (generator(), None, r"got a generator.* pass a batch, x, y = next\(iter\(dataset\)\)"),
         (tf.ragged.constant([[1.0, 2.0], [3.0]]), Y[:2], "RaggedTensor.* of ragged rows padded"),
         (TensorWithGradients(), Y, r"got a TensorWithGradients \(Can't call numpy\(\) on Tensor"),
@@ -295,7 +296,15 @@ def generator():
         ([[1.0, 2.0], [3.0]], Y[:2], "one length above 0"),
         (np.array([[1, 2], [3]], object), Y[:2], "padded"),
     ],
-    ids=["generator", "RaggedTensor", "PyTorch", "rows", "ragged rows", "ragged array"],
+    ids=[
+        "empty data set",
+        "generator",
+        "RaggedTensor",
+        "PyTorch",
+        "rows",
+        "ragged rows",
+        "ragged array",
+    ],
 )
 def test_what_is_no_batch_is_named(x, y, message, tmp_path):
     with pytest.raises(ValueError, match=message) as error:
