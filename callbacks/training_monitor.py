@@ -668,8 +668,8 @@ def probe_batch(x, y):
     lengths = {array.shape[:1] for array in arrays_of(batch)}
     if len(lengths) != 1 or lengths <= {(), (0,)}:
         raise ValueError(
-            f"The probe needs x and y of one length above 0; got {described(*batch)}. Pass a batch: "
-            "rows as one array, np.asarray(rows); of a data set dataset.batch(100)."
+            f"The probe needs x and y of one length above 0; got {described(*batch)}. Pass a "
+            "batch: rows as one array, np.asarray(rows); of a data set dataset.batch(100)."
         )
     return batch
 
