@@ -189,7 +189,8 @@ class TrainingMonitor(ProbeCallback):
             which the first batch is taken.
         y: Probe targets.
         every: Epochs from one look at the probe to the next.
-        every_batches: Batches from one look to the next, instead of epochs.
+        every_batches: Batches from one look to the next, instead of epochs; a stuck loss and
+            overfitting show only over epochs.
         log_dir: Directory of this run's logs. The TEXT goes into a subdirectory `monitor`; from
             deep copies, as keras-tuner makes one for each execution of a trial, into
             `monitor/fit-0`, `monitor/fit-1`... None writes no logs.
@@ -779,7 +780,8 @@ def recorded_outputs(layers):
         def record(*args, **kwargs):
             result = call(*args, **kwargs)
             first = next(iter(keras.tree.flatten(result)), None)
-            if tf.is_tensor(first) and first.dtype.is_floating and first.shape.rank:
+            is_floating = tf.is_tensor(first) and first.dtype.is_floating
+            if is_floating and first.shape.rank and 0 not in first.shape:
                 in_loop = getattr(first, "graph", graph) is not graph  # eager tensors have none
                 outputs[name] = None if in_loop else first
             return result
@@ -802,7 +804,7 @@ def reduced(tensor):
     """Return the `Output` of a layer's output, in the graph."""
     values = tf.cast(tensor, tf.float32)
     flat = tf.reshape(values, [-1])
-    if (flat.shape[0] or SAMPLE + 1) > SAMPLE:
+    if flat.shape[0] is None or flat.shape[0] > SAMPLE:
         places = tf.random.stateless_uniform([SAMPLE], (0, 0), 0, tf.size(flat), tf.int32)
         flat = tf.gather(flat, places)
     is_zero = tf.reduce_all(values == 0, axis=list(range(values.shape.rank - 1)))

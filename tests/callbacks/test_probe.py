@@ -372,6 +372,15 @@ def test_one_nan_in_a_large_output_is_counted():
     assert counts == {"non_finite/activations": 1000, "non_finite/activations/h": 1000}
 
 
+def test_an_output_without_values_is_not_shown():
+    inputs = keras.Input((6,))
+    nothing = layers.Lambda(lambda x: x[:, :0], name="nothing")(inputs)
+    joined = layers.Concatenate(name="joined")([inputs, nothing])
+    model = keras.Model(inputs, layers.Dense(3, "softmax", name="out")(joined))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert set(Probe(model, *data())()[1]) == {"joined", "out"}
+
+
 def test_small_outputs_come_out_whole():
     x, y = data()
     model = block()
