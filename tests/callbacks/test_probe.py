@@ -71,7 +71,7 @@ class Transposed(layers.Layer):
 
 def bidirectional():
     return compiled(
-        layers.Bidirectional(layers.LSTM(4), name="lstm"),
+        layers.Bidirectional(layers.LSTM(4, name="rnn"), name="lstm"),
         layers.Dense(3, "softmax", name="out"),
         shape=(5, 2),
     )
@@ -99,8 +99,8 @@ NAMED = {
     "bidirectional": (
         bidirectional,
         (5, 2),
-        {"lstm/forward_lstm/lstm_cell/kernel", "lstm/backward_lstm/lstm_cell/kernel"},
-        {"lstm", "lstm/forward_lstm", "lstm/backward_lstm", "out"},
+        {"lstm/forward_rnn/lstm_cell/kernel", "lstm/backward_rnn/lstm_cell/kernel"},
+        {"lstm", "lstm/forward_rnn", "lstm/backward_rnn", "out"},
     ),
     "attention": (
         attention,
