@@ -65,8 +65,8 @@ def show_search(console, found, folder, seconds):
     )
     test = 100 * found.test_accuracy.mean()
     console.print(
-        f"best on validation: trial {best.trial_id}, {100 * best.score:.1f} %; "
-        f"of so many trials the best looks better than it is: {test:.1f} % on test",
+        f"best on validation: trial {best.trial_id}, {100 * best.score:.1f} %; on test, which had no "
+        f"say in the choice: {test:.1f} %",
         soft_wrap=True,
     )
     for remark in found.remarks:
@@ -196,7 +196,7 @@ def show_scores(console, scores, where):
     if len(names) > SHOWN_CLASSES:
         return
     has_counts = len(names) <= CONFUSED_CLASSES
-    answers = [f"answered {name}" for name in names] if has_counts else []
+    answers = [f"as {name}" for name in names] if has_counts else []
     table = Table("class", "examples", *answers, "recall", "precision", box=None, pad_edge=False)
     for name, counts in zip(names, scores.confusion, strict=True):
         shares = (scores.recall.get(name), scores.precision[name])
