@@ -100,9 +100,10 @@ def test_of_the_users_own_data_all_are_trained_on(lab):
     own = lab()
     assert sizes(own.data(examples=30)) == [72, 24, 24]
     assert own.remarks == [
-        "trained on all 72 training examples, where the recipe itself takes 30 (EXAMPLES=30)"
+        "trained on all 72 training examples, where the recipe itself takes 30 (EXAMPLES=recipe)"
     ]
     assert lab().remarks == []
+    assert sizes(lab(examples="recipe").data(examples=30)) == [30, 24, 24]
 
 
 def test_the_users_number_of_examples_wins(lab):

@@ -15,6 +15,7 @@ from recipes._lab.errors import UserError, nearest
 
 SITE = Path("runs/gallery")
 SEEDS_HELP = "how many seeds (if not the recipe's own number, most often 6)"
+EXAMPLES_HELP = "train on so many; recipe: as many as the recipe takes of its own data"
 CLUSTER_HELP = "train on Ray: auto, or where it runs"
 
 
@@ -67,6 +68,7 @@ def _parser():
     # Seeds from 1000 on are the gallery's.
     add("--seeds", type=_count(1000), metavar="N", help=SEEDS_HELP)
     add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
+    add("--examples", type=_examples, metavar="N", help=EXAMPLES_HELP)
     add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     _add_model(add)
     add = command("search", search_recipe, "search a recipe's hyperparameters")
@@ -79,6 +81,7 @@ def _parser():
     add("--minutes", type=_count(10**5), metavar="N", help="after which no batch begins")
     add("--seeds", type=_count(1000), default=1, metavar="N", help="of each trial (if not 1)")
     add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
+    add("--examples", type=_count(10**9), metavar="N", help="train on so many (if not all)")
     add("--discard", action="store_true", help="prune the worse half of each batch, twice")
     add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     _add_model(add)
@@ -102,6 +105,7 @@ def _parser():
     _add_common(add)
     add("--seeds", type=_count(1000), metavar="N", help=SEEDS_HELP)
     add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
+    add("--examples", type=_examples, metavar="N", help=EXAMPLES_HELP)
     add("--check", action="store_true", help="only check the name and the data, write nothing")
     add = command("gallery", build_gallery, "make the reference results; goes on where it was")
     add("name", metavar="NAME", nargs="*", help="of a recipe (if not all)")
@@ -117,7 +121,6 @@ def _add_common(add):
     """Add what all commands take that train a recipe."""
     add("name", metavar="NAME", help="the recipe, as `list` shows it")
     _add_data(add)
-    add("--examples", type=_count(10**9), metavar="N", help="train on so many at the most")
     add("--quick", action="store_true", help="seconds; for trying, not for judging")
     add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
 
@@ -150,6 +153,11 @@ def _count(most):
         return int(number)
 
     return parse
+
+
+def _examples(text):
+    """Return a number of examples, or "recipe" for that of the recipe."""
+    return text if text == "recipe" else _count(10**9)(text)
 
 
 def _path(text):

@@ -25,6 +25,7 @@ SEEDS = 6  # the fewest at which unanimity decides, see evidence.FEWEST_IDENTICA
 LEARNING_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 QUICK = {"seeds": 2, "epochs": 2, "examples": 1000}
 FEWEST_VALIDATION = 1000  # examples, if there are as many: an accuracy to a point or so
+AS_RECIPE = "recipe"  # of the option `examples`
 WATCHED = 8  # variants, at the most, whose distributions are logged if the recipe does not say
 
 
@@ -37,8 +38,8 @@ class Options:
         target: the column of a table that holds the classes, or None for the last.
         header: "first" or "none" if a table's first row holds names, or none; None to find out.
         group: the column of a table whose equal values stay in one part of a split, or None.
-        examples: train on so many at the most, or None: all of the user's own data, or as many as
-            the recipe asks for.
+        examples: train on so many at the most; "recipe" for as many as the recipe asks for; None
+            for that, too, but for all of the user's own data.
         seeds: how many, or None for the default.
         first_seed: their first number; the gallery has its own from 1000 on.
         epochs: of the longest training instead of the recipe's own number, or None.
@@ -53,7 +54,7 @@ class Options:
     target: str | None = None
     header: str | None = None
     group: str | None = None
-    examples: int | None = None
+    examples: int | str | None = None
     seeds: int | None = None
     first_seed: int = 0
     epochs: int | None = None
@@ -125,8 +126,10 @@ class Lab:
             source = read(options.data, options.target, options.header, options.group)
         else:
             source = read(name)
-        is_own = name is None and options.data not in NAMES
-        count = options.examples or (None if is_own else examples)
+        count = options.examples
+        if count in (None, AS_RECIPE):
+            is_own = name is None and options.data not in NAMES
+            count = None if is_own and count is None else examples
 
         def change(dataset, random):
             return self._shaped(dataset, images, count)
@@ -137,7 +140,10 @@ class Lab:
 
     def _shaped(self, dataset, images, examples):
         """Return a split as a recipe asked for it, and as small as a quick run takes it."""
-        few = (self.options.examples or QUICK["examples"]) if self.options.quick else None
+        asked = self.options.examples
+        few = None
+        if self.options.quick:
+            few = QUICK["examples"] if asked in (None, AS_RECIPE) else asked
         dataset = dataset.images() if images else dataset.flat()
         train = min(filter(None, (examples, few)), default=None)
         validation = train and max(train, FEWEST_VALIDATION)
@@ -154,7 +160,7 @@ class Lab:
         elif asked and count > asked:
             self._remark(
                 f"trained on all {count} training examples, where the recipe itself takes {asked} "
-                f"(EXAMPLES={asked})"
+                "(EXAMPLES=recipe)"
             )
 
     def _noted(self, data, name):

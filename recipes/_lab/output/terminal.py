@@ -65,8 +65,8 @@ def show_search(console, found, folder, seconds):
     )
     test = 100 * found.test_accuracy.mean()
     console.print(
-        f"best on validation: trial {best.trial_id}, {100 * best.score:.1f} %; on test, which had no "
-        f"say in the choice: {test:.1f} %",
+        f"best on validation: trial {best.trial_id}, {100 * best.score:.1f} %; "
+        f"on test, which had no say in the choice: {test:.1f} %",
         soft_wrap=True,
     )
     for remark in found.remarks:

@@ -51,7 +51,12 @@ def build(names, datasets, log, progress, cluster=None):
         for dataset in due(name, shown):
             log(f"{name} on {shown[dataset]}, {SEEDS} seeds")
             options = Options(
-                data=dataset, seeds=SEEDS, first_seed=FIRST_SEED, out=str(OUT), cluster=cluster
+                examples="recipe",
+                data=dataset,
+                seeds=SEEDS,
+                first_seed=FIRST_SEED,
+                out=str(OUT),
+                cluster=cluster,
             )
             finished, folder = run(name, options, log, progress)
             if catalogue.read(name).digest != digest:
