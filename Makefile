@@ -76,6 +76,7 @@ search: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## search a re
 	  $(call option,START,start) $(call option,MINUTES,minutes) $(call flag,DISCARD,discard)
 
 predict: .venv/installed $(tables)  ## classes of new examples: MODEL=best.keras DATA=new.csv [OUT=predictions.csv]
+	@test $(origin DATA) != file || { echo 'error: no data given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
 	@test -n $(call q,MODEL) || { echo 'error: no model given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
 	@$(VENV)/python -m recipes predict $(call q,MODEL) $(call q,DATA) $(if $(filter-out file,$(origin OUT)),$(call option,OUT,out))
 
@@ -140,13 +141,13 @@ clean:  ## delete runs/ (results, unfinished work) and caches; .venv stays
 	@.venv-jax/bin/pip install --quiet --disable-pip-version-check -r requirements-jax.txt && touch $@
 
 .venv/notebook: requirements-notebook.txt .venv/installed
-	@$(VENV)/pip install --quiet -r requirements-notebook.txt && touch $@
+	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -r requirements-notebook.txt && touch $@
 
 .venv/tables: requirements-tables.txt .venv/installed
-	@$(VENV)/pip install --quiet -r requirements-tables.txt && touch $@
+	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -r requirements-tables.txt && touch $@
 
 .venv/cluster: requirements-cluster.txt .venv/installed
-	@$(VENV)/pip install --quiet -r requirements-cluster.txt && touch $@
+	@$(VENV)/python -m pip install --quiet --disable-pip-version-check -r requirements-cluster.txt && touch $@
 
 .venv/installed: requirements.txt
 	@for python in $(PYTHON) python3.13 python3.12 python3.11 none; do \

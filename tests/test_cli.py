@@ -66,8 +66,11 @@ def test_what_is_no_recipe_is_refused(name, refused):
 def test_seeds_and_epochs_are_whole_numbers_from_one(option, value, refused, monkeypatch):
     monkeypatch.setattr(quiet, "import_tensorflow", lambda: pytest.fail("it was accepted"))
     message = refused("run", "bn_vs_nobn", option, value)
-    most = {"--seeds": 1000, "--epochs": 1000000}[option]
-    assert f"argument {option}: {value!r} is not a whole number from 1 to {most}; see" in message
+    allowed = {
+        "--seeds": "(SEEDS=): {!r} is not a whole number from 1 to 1000; see",
+        "--epochs": "(EPOCHS=): {!r} is not a whole number from 1 to 1000000; see",
+    }
+    assert f"argument {option} {allowed[option].format(value)}" in message
 
 
 def test_a_port_is_a_port(refused):
@@ -85,8 +88,11 @@ def test_a_port_is_a_port(refused):
         (["run", "bn_vs_nobn", "another"], "unrecognized arguments: another"),
         (["run", "bn_vs_nobn", "two\nlines"], "unrecognized arguments: two lines"),
         (["run", "bn_vs_nobn", "--learning-rate", "1"], "unrecognized arguments: --learning-rate"),
-        (["run", "bn_vs_nobn", "--seeds"], "argument --seeds: expected one argument"),
-        (["run", "bn_vs_nobn", "--quick=yes"], "argument --quick: ignored explicit argument 'yes'"),
+        (["run", "bn_vs_nobn", "--seeds"], "argument --seeds (SEEDS=): expected one argument"),
+        (
+            ["run", "bn_vs_nobn", "--quick=yes"],
+            "argument --quick (QUICK=): ignored explicit argument 'yes'",
+        ),
         (["list", "all"], "unrecognized arguments: all"),
     ],
 )
@@ -102,16 +108,21 @@ def test_a_model_is_saved_as_keras_only(path, refused):
     assert f"--save-model {path!r} must end in .keras" in message
 
 
-@pytest.mark.parametrize("option", ["--out", "--save-model"])
-def test_an_empty_path_is_refused(option, refused):
-    assert f"argument {option}: '' is no path" in refused("run", "bn_vs_nobn", option, "")
+PATHS = [("--out", "OUT"), ("--save-model", "SAVE")]
 
 
-@pytest.mark.parametrize("option", ["--out", "--save-model"])
+@pytest.mark.parametrize(("option", "variable"), PATHS)
+def test_an_empty_path_is_refused(option, variable, refused):
+    message = refused("run", "bn_vs_nobn", option, "")
+    assert f"argument {option} ({variable}=): '' is no path" in message
+
+
+@pytest.mark.parametrize(("option", "variable"), PATHS)
 @pytest.mark.parametrize("path", ["a\nb.keras", "\udcff.keras", "\x1b[31m.keras"])
-def test_a_path_that_cannot_be_shown_is_refused(option, path, refused):
+def test_a_path_that_cannot_be_shown_is_refused(option, variable, path, refused):
     message = refused("run", "bn_vs_nobn", option, path)
-    assert f"argument {option}: {path!r} holds what is no letter, digit or sign" in message
+    expected = f"argument {option} ({variable}=): {path!r} holds what is no letter, digit or sign"
+    assert expected in message
 
 
 @pytest.mark.parametrize("path", ["folder.keras", "file/best.keras"])
@@ -119,7 +130,9 @@ def test_a_model_that_cannot_be_saved_is_said_before_it_is_trained(path, refused
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder.keras").mkdir()
     message = refused("run", "bn_vs_nobn", "--save-model", path)
-    assert f"--save-model {path!r} can't be written; give a file in another folder" in message
+    words = "is a folder" if path == "folder.keras" else "can't write 'file/best.keras': "
+    assert words in message
+    assert "(SAVE=)" in message
 
 
 @pytest.mark.parametrize("out", ["file", "file/below", "file/far/below"])
@@ -185,7 +198,9 @@ def test_a_target_needs_a_table_that_has_it(refused, tmp_path):
 @pytest.mark.parametrize("command", [["run", "bn_vs_nobn"], ["search", "bn_vs_nobn"], ["inspect"]])
 def test_a_header_is_the_first_row_or_none(command, refused):
     message = refused(*command, "--header", "2")
-    assert "argument --header: invalid choice: '2' (choose from 'first', 'none')" in message
+    assert (
+        "argument --header (HEADER=): invalid choice: '2' (choose from 'first', 'none')" in message
+    )
     message = refused(*command, "--header", "none")
     assert "the header 'none' is for a table, such as a .csv file, which 'digits' is not" in message
 
@@ -238,7 +253,7 @@ def test_inspect_shows_other_data_shortly(capsys, monkeypatch, tmp_path):
     cli.main()
     out = capsys.readouterr().out
     assert "examples    20 of 3, and 4 for the test\n" in out
-    assert "warning     the model is no better than always answering" in out
+    assert "warning     no better than always answering" in out
 
 
 def test_there_is_nothing_to_show_before_a_run(refused):
@@ -449,7 +464,7 @@ def test_make_inspect_passes_every_option(make):
 
 @pytest.mark.parametrize("target", ["recipe", "search", "inspect"])
 def test_make_installs_what_a_table_needs(target, make):
-    install = "install --quiet -r requirements-tables.txt"
+    install = "-r requirements-tables.txt && touch"
     for data, is_needed in [("my table.xlsx", True), ("a.parquet", True), ("a.csv", False)]:
         done = make("-n", "-W", "requirements-tables.txt", target, "NAME=dropout", f"DATA={data}")
         assert (install in done.stdout) == is_needed

@@ -240,9 +240,13 @@ def test_scores_by_hand():
     assert scores.precision == {"a": pytest.approx(5 / 7), "b": pytest.approx(2 / 3), "c": None}
     assert scores.balanced_accuracy == pytest.approx((5 / 6 + 2 / 3) / 3)
     assert scores.is_uneven
-    assert scores.warnings == ["never predicted: 'c'"]
     always = score(np.eye(3)[np.zeros(10, int)], y, ("a", "b", "c"))
-    assert always.warnings[0].startswith("the model is no better than always answering")
+    assert always.warnings == []  # of ten examples nothing can be said
+    more = score(np.eye(3)[np.zeros(30, int)], np.tile(y, 3), ("a", "b", "c"))
+    assert more.warnings == [
+        "no better than always answering the most frequent class",
+        "never predicted: 'b', 'c'",
+    ]
     even = score(np.eye(2)[[0, 1, 1, 1]], np.array([0, 0, 1, 1]), ("a", "b"))
     assert not even.is_uneven
 
@@ -280,7 +284,7 @@ def test_a_plain_keras_model_is_none_of_ours(csv, tmp_path):
     ("file", "content", "words"),
     [
         ("none.csv", None, "there is no .*none.csv' to predict"),
-        ("new.npz", b"x", "is not what the model takes, which is a table like 'sales'"),
+        ("new.npz", b"x", "is not what the model takes; give a table like 'sales'"),
         ("new.csv", b"a,b\n1,2\n", "has none of the columns that the model takes"),
         ("new.txt", b"", "has no rows below a header"),
     ],
@@ -290,6 +294,14 @@ def test_what_cannot_be_predicted_is_said(file, content, words, saved, tmp_path)
         (tmp_path / file).write_bytes(content)
     with pytest.raises(UserError, match=words):
         predicting.predict(str(saved[0]), str(tmp_path / file), None)
+
+
+def test_predictions_never_take_the_place_of_their_data(saved, tmp_path):
+    new = tmp_path / "new.csv"
+    new.write_text("height/cm\n170\n", encoding="utf-8")
+    with pytest.raises(UserError, match="can't take the place of their data"):
+        predicting.predict(str(saved[0]), str(new), tmp_path / "." / "new.csv")
+    assert new.read_text(encoding="utf-8") == "height/cm\n170\n"
 
 
 def test_images_of_a_folder_are_read_trained_on_and_predicted(tmp_path):

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import re
 import shlex
 import socket
 import sys
@@ -44,7 +45,14 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage."""
 
     def error(self, message):
+        message = re.sub(r"argument --([a-z-]+)", _with_variable, message)
         raise UserError(f"{message}; see {self.prog} --help")
+
+
+def _with_variable(found):
+    """Return "argument --header (HEADER=)": what it is called here, and for make."""
+    variable = {"save-model": "SAVE"}.get(found[1], found[1].upper())
+    return f"{found[0]} ({variable}=)"
 
 
 def _parser():
@@ -219,11 +227,11 @@ def search_recipe(arguments):
 
 def inspect_data(arguments):
     """Show what is understood of a table, or what other data are."""
-    from recipes._lab import data, files
+    from recipes._lab import data
 
-    if arguments.data in data.NAMES or os.path.isdir(os.path.expanduser(arguments.data)):
+    if arguments.data in data.NAMES:
         quiet.import_tensorflow()
-    from recipes._lab import inspection
+    from recipes._lab import files, inspection
     from recipes._lab.output import inspecting, terminal
 
     console, *_ = terminal.speaking()
@@ -349,8 +357,12 @@ def _check_model_path(arguments):
         if arguments.refit and arguments.command is run_recipe:
             raise UserError("--refit (REFIT=1) is for a model to keep; add --save-model (SAVE=)")
         return
+    if os.path.isdir(path):
+        raise UserError(
+            f"--save-model {path!r} is a folder; give a file that ends in .keras (SAVE=)"
+        )
     if not path.endswith(".keras"):
-        raise UserError(f"--save-model {path!r} must end in .keras")
-    folder = next(f for f in Path(path).absolute().parents if os.path.exists(f))
-    if os.path.isdir(path) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise UserError(f"--save-model {path!r} can't be written; give a file in another folder")
+        raise UserError(f"--save-model {path!r} must end in .keras (SAVE=)")
+    from recipes._lab import files  # takes NumPy, which `make list` does without
+
+    files.check_writable(path, "give a file in another folder (SAVE=)")

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shutil
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -46,7 +47,7 @@ def write(path, content, *, durable=True):
 
 
 @contextlib.contextmanager
-def explained(path, remedy="free some space or give another folder (OUT=... or --out ...)"):
+def explained(path, remedy="give another folder (OUT=... or --out ...)"):
     """Turn an error in writing to path, Python's or TensorFlow's, into one line with a remedy."""
     try:
         yield
@@ -55,7 +56,18 @@ def explained(path, remedy="free some space or give another folder (OUT=... or -
         if not (isinstance(error, OSError) or hasattr(error, "error_code")):
             raise
         reason = getattr(error, "strerror", None) or getattr(error, "message", error)
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            remedy = f"free some space or {remedy}"
         raise UserError(f"can't write {str(path)!r}: {reason}; {remedy}") from error
+
+
+def check_writable(path, remedy):
+    """Raise a UserError, which ends in a remedy, unless a file can be written there."""
+    path = Path(path)
+    with explained(path, remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
 
 
 def csv_text(rows):

@@ -15,7 +15,6 @@ EXAMPLES = 10_000  # that are looked at, at the most
 FOLDS = 5
 TREES = 200
 SUSPECTS = 24
-BELIEVED = 0.5  # a label less believed than this is worth a look
 REPETITIONS = 12  # groups of equal examples that are shown
 
 
@@ -44,7 +43,7 @@ class Inspection:
         examined: numbers of the examples that the forest looked at, from 0.
         scores: of its answers for examples that it has not seen.
         suspects: the labels least believed, the least first.
-        unbelieved: how many labels are less believed than `BELIEVED`, with another more than it.
+        unbelieved: how many labels are less probable than another that comes into question.
         repeated: groups of examples that are equal, those with several labels first.
         contradicting: how many of these groups have several labels.
     """
@@ -64,16 +63,18 @@ def inspect(source: Source) -> Inspection:
         examined = np.sort(np.random.default_rng(0).permutation(examined)[:EXAMPLES])
     y = source.y[examined]
     probabilities = _out_of_fold(source, examined)
+    scores = score(probabilities, y, source.class_names)
+    others, believed = _others(probabilities, y)
     given = probabilities[np.arange(len(y)), y]
-    answers = probabilities.argmax(axis=1)
-    believed = probabilities.max(axis=1)
-    doubted = np.flatnonzero((answers != y) & (given < BELIEVED) & (believed > BELIEVED))
+    doubted = np.flatnonzero(believed > given)
+    if scores.accuracy <= scores.majority:  # the forest knows nothing
+        doubted = doubted[:0]
     least = doubted[np.argsort(given[doubted] - believed[doubted], kind="stable")]
     suspects = [
         Suspect(
             int(examined[n]),
             source.class_names[y[n]],
-            source.class_names[answers[n]],
+            source.class_names[others[n]],
             (float(given[n]), float(believed[n])),
         )
         for n in least[:SUSPECTS]
@@ -83,12 +84,25 @@ def inspect(source: Source) -> Inspection:
     order = np.argsort(np.logical_not(several), kind="stable")
     return Inspection(
         examined,
-        score(probabilities, y, source.class_names),
+        scores,
         suspects,
         len(doubted),
         [repeated[n] for n in order],
         sum(several),
     )
+
+
+def _others(probabilities, y):
+    """Return for each example the class that it may rather be of, and its probability, or 0.
+
+    A class comes into question where it is at least as probable as it is on average for the
+    examples that are labelled so: confident learning (Northcutt, Jiang and Chuang 2021).
+    """
+    classes = np.arange(probabilities.shape[1])
+    usual = np.array([probabilities[y == c, c].mean() if (y == c).any() else 2.0 for c in classes])
+    confident = np.where(probabilities >= usual, probabilities, 0.0)
+    confident[np.arange(len(y)), y] = 0.0
+    return confident.argmax(axis=1), confident.max(axis=1)
 
 
 def _out_of_fold(source, examined):

@@ -46,24 +46,26 @@ def predict(model_path, data_path, out):
     Raises:
         UserError: anything that the user can put right.
     """
-    model, about = saving.load(model_path)
     path = Path(os.path.expanduser(data_path))
+    out = Path(out or Path("runs/predictions") / f"{path.name.partition('.')[0]}.csv")
+    if out.exists() and path.exists() and out.samefile(path):
+        raise UserError(f"the predictions can't take the place of their data, {str(path)!r} (OUT=)")
+    model, about = saving.load(model_path)
     rows = _read(path, about["data"])
     probabilities = model.predict(_inputs(rows.inputs), verbose=0)
     if probabilities.shape[1] == 1:  # one sigmoid, of the second class
         probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
     class_names = tuple(about["class_names"])
-    if path.name.startswith(f"{about['data']['name']}."):
+    if path.name.partition(".")[0] == about["data"]["name"]:
         rows.remarks.append("the model was trained on a file of this name: it may know these rows")
     predictions = _predictions(rows, probabilities, class_names)
-    out = Path(out or Path("runs/predictions") / f"{path.name.partition('.')[0]}.csv")
     write(out, csv_text(predictions.table))
     return predictions, out
 
 
 def _read(path, about):
     """Return the examples of a file, in the way that the model takes them."""
-    kind = "a table" if "columns" in about else "arrays or images"
+    kind = "a table" if "columns" in about else "a folder of images or an .npz"
     if not path.exists():
         raise UserError(f"there is no {str(path)!r} to predict; check the path (DATA=)")
     is_table = path.is_file() and path.name.lower().endswith(sources.TABLES)
@@ -71,7 +73,7 @@ def _read(path, about):
         is_table or path.is_dir() or path.suffix.lower() == ".npz"
     ):
         raise UserError(
-            f"{str(path)!r} is not what the model takes, which is {kind} like {about['name']!r}, "
+            f"{str(path)!r} is not what the model takes; give {kind} like {about['name']!r}, "
             "which it was trained on"
         )
     if is_table:

@@ -7,6 +7,7 @@ from sklearn import metrics
 
 # Shares of classes that differ by more than this factor are uneven: accuracy then hides a class.
 UNEVEN = 1.5
+FEWEST = 20  # examples, of which more can be said than how many are right
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Scores:
 
     @property
     def warnings(self) -> list[str]:
-        """What is wrong with the answers, a sentence each."""
+        """What is wrong with the answers, a sentence each; nothing is said of a few examples."""
+        if self.examples < FEWEST:
+            return []
         never = [name for name, precision in self.precision.items() if precision is None]
         found = []
         if self.accuracy <= self.majority:
-            found.append("the model is no better than always answering the most frequent class")
+            found.append("no better than always answering the most frequent class")
         if never:
             found.append(f"never predicted: {', '.join(map(repr, never))}")
         return found

@@ -1,10 +1,16 @@
-"""A folder of images, one folder a class -> pixels and labels."""
+"""A folder of images, one folder a class -> pixels and labels.
+
+Pillow reads them, which matplotlib brings along: one by one, so that a damaged one can be named and
+left out.
+"""
 
 import functools
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from recipes._lab.data.arrays import PARTS
 from recipes._lab.data.encoders import fit_arrays
@@ -13,9 +19,10 @@ from recipes._lab.data.splits import Source, coded_labels, codes
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 LONGEST_SIDE = 64  # pixels; these recipes train small nets on thousands of examples in memory
-COLOUR_MODES = {1: "grayscale", 3: "rgb", 4: "rgba"}
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's, by channels
+CHANNELS = {"1": 1, "L": 1, "I;16": 1, "RGBA": 4, "LA": 4, "PA": 4}  # all others have three
 
 
 def from_folder(name: str, folder: Path) -> Source:
@@ -33,28 +40,30 @@ def from_folder(name: str, folder: Path) -> Source:
         PARTS[sub.name.lower()]: sub for sub in _subfolders(folder) if sub.name.lower() in PARTS
     }
     folders = [parts[part] for part in ("train", "val") if part in parts] or [folder]
-    remarks = []
-    files = {of: _by_class(of, remarks) for of in (*folders, *filter(None, [parts.get("test")]))}
-    everything = [file for classes in files.values() for of in classes.values() for file in of]
-    if not everything:
+    remarks, damaged = [], []
+    files = [file for of in folders for file in _labelled(of, remarks)]
+    tests = _labelled(parts["test"], remarks) if "test" in parts else []
+    if not files:
         raise UserError(
             f"{where} has no folders with images ({', '.join(ENDINGS)}); give one folder a class, "
             "such as cats/ and dogs/"
         )
-    shape = _common_shape(everything, remarks)
-    read = {of: _pixels(of, list(classes), shape) for of, classes in files.items()}
-    x = np.concatenate([read[of][0] for of in folders])
-    labels = [label for of in folders for label in read[of][1]]
-    if len(folders) > 1:
-        remarks.append("train and val are taken together: each seed draws its own validation part")
-    has_test = "test" in parts
-    class_names, y = coded_labels(labels, where, parts=2 if has_test else 3)
+    shapes = _shapes([file for file, _ in (*files, *tests)])
+    if not shapes:
+        raise UserError(f"{where} has no image that can be read; save them anew")
+    shape = _common_shape(shapes, remarks)
+    x, labels, names = _pixels(files, shape, folder, damaged)
+    class_names, y = coded_labels(labels, where, parts=2 if tests else 3)
     x_test = own_test = None
-    if has_test:
-        x_test, test_labels, _ = read[parts["test"]]
+    if tests:
+        x_test, test_labels, _ = _pixels(tests, shape, folder, damaged)
         if unknown := sorted(set(test_labels) - set(class_names)):
             raise UserError(f"{where}: test has classes that train has not: {listed(unknown)}")
         own_test = codes(test_labels, class_names)
+    if damaged:
+        remarks.append(_left_out(damaged))
+    if len(folders) > 1:
+        remarks.append("train and val are taken together: each seed draws its own validation part")
     return Source(
         name,
         class_names,
@@ -64,9 +73,7 @@ def from_folder(name: str, folder: Path) -> Source:
         raw_test=x_test,
         own_test=own_test,
         example_shape=shape,
-        example_names=[
-            str(Path(file).relative_to(folder)) for of in folders for file in read[of][2]
-        ],
+        example_names=names,
         remarks=tuple(remarks),
     )
 
@@ -78,15 +85,20 @@ def read_images(folder: Path, about: dict) -> NewRows:
         folder: with images in it, or one folder a class.
         about: from `new_rows.describe`.
     """
-    shape, remarks = tuple(about["shape"]), []
-    files = _images(folder)
+    shape, remarks, damaged = tuple(about["shape"]), [], []
+    labelled = _labelled(folder, [])
+    files = labelled or [(file, "") for file in _images(folder)]
     if not files:
         raise UserError(f"{str(folder)!r} has no images ({', '.join(ENDINGS)})")
-    if {_shape(file)[:2] for file in files} != {shape[:2]}:
+    shapes = _shapes([file for file, _ in files])
+    if {of[:2] for of in shapes} != {shape[:2]}:
         remarks.append(f"images are brought to {shape[0]} x {shape[1]} pixels")
-    classes = list(_by_class(folder, [])) or None
-    x, labels, read = _pixels(folder, classes, shape)
-    return NewRows(x, {"file": [str(Path(f).relative_to(folder)) for f in read]}, labels, remarks)
+    x, labels, names = _pixels(files, shape, folder, damaged)
+    if damaged:
+        remarks.append(_left_out(damaged))
+    if not len(x):
+        raise UserError(f"{str(folder)!r} has no image that can be read; save them anew")
+    return NewRows(x, {"file": names}, labels if labelled else None, remarks)
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -97,35 +109,35 @@ def _images(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in ENDINGS)
 
 
-def _by_class(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
-    """Return the images of each class."""
+def _labelled(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
+    """Return the images of each class with its name."""
     found = {sub.name: _images(sub) for sub in _subfolders(folder)}
     if empty := [name for name, files in found.items() if not files]:
         remarks.append(f"folders without images, left out: {listed(empty)}")
-    others = [
-        file for file in folder.rglob("*") if file.is_file() and file.suffix.lower() not in ENDINGS
-    ]
+    everything = [file for file in folder.rglob("*") if file.is_file()]
+    others = [file for file in everything if file.suffix.lower() not in ENDINGS]
     if others:
         endings = listed(Counter(file.suffix or file.name for file in others), 5)
         remarks.append(f"files that are no images, left out: {len(others)} ({endings})")
-    return {name: files for name, files in found.items() if files}
+    if loose := [file for file in everything if file.parent == folder and file not in others]:
+        remarks.append(f"images outside the folders of the classes, left out: {len(loose)}")
+    return [(file, name) for name, files in found.items() for file in files]
 
 
-def _shape(file: Path) -> tuple[int, int, int]:
-    """Return height, width and channels of an image, of which only the head is read."""
-    from PIL import Image, UnidentifiedImageError
+def _shapes(files: list[Path]) -> Counter:
+    """Return how often each shape occurs; of images that can be opened, the head is read."""
+    shapes = Counter()
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                shapes[image.height, image.width, CHANNELS.get(image.mode, 3)] += 1
+        except OSError:
+            continue  # `_pixels` names it
+    return shapes
 
-    try:
-        with Image.open(file) as image:
-            channels = {"1": 1, "L": 1, "I;16": 1, "RGBA": 4, "LA": 4}.get(image.mode, 3)
-            return image.height, image.width, channels
-    except (UnidentifiedImageError, OSError) as error:
-        raise UserError(f"{str(file)!r} can't be read as an image; remove or replace it") from error
 
-
-def _common_shape(files: list[Path], remarks: list[str]) -> tuple[int, int, int]:
+def _common_shape(shapes: Counter, remarks: list[str]) -> tuple[int, int, int]:
     """Return the shape that all images are brought to."""
-    shapes = Counter(_shape(file) for file in files)
     sizes = np.array([shape[:2] for shape in shapes.elements()])
     height, width = np.median(sizes, axis=0)
     shrink = min(1, LONGEST_SIDE / max(height, width))
@@ -138,32 +150,39 @@ def _common_shape(files: list[Path], remarks: list[str]) -> tuple[int, int, int]
             f"{height} x {width}"
         )
     if len({shape[2] for shape in shapes}) > 1:
-        remarks.append(f"all images are read as {COLOUR_MODES[channels]}")
+        remarks.append(f"all images are read as {MODES[channels]}")
     return height, width, channels
 
 
-def _pixels(folder: Path, classes: list[str] | None, shape: tuple[int, int, int]):
-    """Return pixels, uint8 (images, *shape), the label of each or None, and the files' paths."""
-    import keras
+def _pixels(
+    files: Iterable[tuple[Path, str]], shape: tuple[int, int, int], folder: Path, damaged: list[str]
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Return pixels, uint8 (images, *shape), and the labels and names of those that can be read.
 
-    images = keras.utils.image_dataset_from_directory(
-        folder,
-        labels="inferred" if classes else None,
-        class_names=classes,
-        color_mode=COLOUR_MODES[shape[2]],
-        image_size=shape[:2],
-        batch_size=256,
-        shuffle=False,
-        verbose=False,
-    )
-    try:
-        batches = list(images.as_numpy_iterator())
-    except Exception as error:  # TensorFlow names no file that it can't decode
-        raise UserError(
-            f"{str(folder)!r} holds an image that can't be decoded; open them once and save the "
-            "damaged ones anew"
-        ) from error
-    pixels = [batch[0] if classes else batch for batch in batches]
-    x = np.concatenate(pixels).round().astype(np.uint8)
-    labels = classes and [classes[code] for batch in batches for code in batch[1]]
-    return x, labels, images.file_paths
+    Args:
+        files: with their labels.
+        shape: height, width and channels that they are brought to.
+        folder: in which they lie, for their names.
+        damaged: gets the names of those that can't be read.
+    """
+    height, width, channels = shape
+    pixels, labels, names = [], [], []
+    for file, label in files:
+        name = str(file.relative_to(folder))
+        try:
+            with Image.open(file) as image:
+                fitting = image.convert(MODES[channels])
+        except OSError:
+            damaged.append(name)
+            continue
+        if fitting.size != (width, height):
+            fitting = fitting.resize((width, height), Image.Resampling.BILINEAR)
+        pixels.append(np.asarray(fitting).reshape(shape))
+        labels.append(label)
+        names.append(name)
+    x = np.stack(pixels) if pixels else np.empty((0, *shape), np.uint8)
+    return x, labels, names
+
+
+def _left_out(damaged: list[str]) -> str:
+    return f"images that can't be read, left out: {len(damaged)} ({listed(damaged, 5)})"

@@ -58,6 +58,7 @@ def describe(source, encode) -> dict:
     return {
         "name": source.name,
         "target": understood.target,
+        "group": understood.group,
         "has_names": understood.has_names,
         "all_columns": [column.name for column in understood.columns],
         "columns": columns,
@@ -95,7 +96,7 @@ def read_table(path: Path, about: dict) -> NewRows:
         )
     if missing:
         remarks.append(f"columns that the file has not, taken as missing: {listed(missing)}")
-    known = {*about["all_columns"], about["target"]}
+    known = {*about["all_columns"], about["target"], about["group"]}
     if more := [name for name in columns if name not in known]:
         remarks.append(f"columns that the model does not know, left out: {listed(more)}")
     nothing = [""] * len(columns)

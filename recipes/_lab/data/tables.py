@@ -80,6 +80,7 @@ def _from_table(name, path, target, header, group, stamp) -> Source:
         classes=dict(zip(class_names, np.bincount(y).tolist(), strict=True)),
         columns=tuple(reading.column for reading in readings),
         parts=tuple(map(len, draw_parts(y, groups, 3, np.random.default_rng(0)))),
+        group=group,
         has_names=table.has_names,
         remarks=(*table.remarks, *found.remarks, *remarks),
         warnings=tuple(smells.warnings(readings, whole, y, class_names)),

@@ -40,6 +40,7 @@ class Understood:
         classes: how many rows that are used each class has.
         columns: all but the target, in order.
         parts: how many rows train, validate and test.
+        group: the column whose equal values stay in one part of a split, or None.
         has_names: whether the file has names for its columns.
         remarks: what was decided on the way, a sentence each.
         warnings: what smells, a sentence each.
@@ -52,6 +53,7 @@ class Understood:
     classes: dict[str, int]
     columns: tuple[Column, ...]
     parts: tuple[int, ...] = ()
+    group: str | None = None
     has_names: bool = True
     remarks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
