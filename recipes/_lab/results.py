@@ -205,6 +205,11 @@ class Results:
         """Return the test accuracy of a variant as the mean over classes, in per cent, (seeds,)."""
         return np.array([100 * run.balanced_accuracy() for run in self._of(key).values()])
 
+    def distributions(self, key):
+        """Return the logged distributions of a variant's first seed, serialized, by epoch."""
+        key = self.key(as_key(key))
+        return self.outcomes[key, self.seeds(key)[0]].distributions
+
     def recorded(self, key):
         """Return the epochs at which the weights of a variant were kept, in order."""
         return sorted(next(iter(self._of(key).values())).outcome.snapshots)

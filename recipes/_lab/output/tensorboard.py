@@ -1,12 +1,13 @@
-"""Results -> event files that TensorBoard reads: one folder a run, `<variant>/seed-<k>/...`.
+"""Results -> event files that TensorBoard reads: one folder a run, one run a variant.
 
-Event files are written here as records of protocol buffers: hundreds of them in a moment, where a
+TensorBoard shows curves at once if there are no more than forty runs; of more it selects none.
+
+Event files are written here as records of protocol buffers: dozens of them in a moment, where a
 writer of `tf.summary` would take a thread and several milliseconds each.
 """
 
 import struct
 import time
-from urllib.parse import quote
 
 import numpy as np
 import tensorflow as tf
@@ -14,13 +15,17 @@ import tensorflow as tf
 from recipes._lab.errors import UserError
 from recipes._lab.files import slug
 
-# METRICS of the population -> (subfolder of the run, tag), named as Keras's own callback does.
+# METRICS of the population -> tags, called as Keras's own callback calls them.
 TAGS = {
-    "loss": ("train", "epoch_loss"),
-    "accuracy": ("train", "epoch_accuracy"),
-    "val_loss": ("validation", "epoch_loss"),
-    "val_accuracy": ("validation", "epoch_accuracy"),
+    "loss": "epoch_loss/train",
+    "accuracy": "epoch_accuracy/train",
+    "val_loss": "epoch_loss/validation",
+    "val_accuracy": "epoch_accuracy/validation",
 }
+SPREAD = "spread_over_seeds/"  # in front of the tag whose standard deviation it is
+# Runs of which TensorBoard shows the curves without being asked: 40, of which two hold the report
+# and what HPARAMS is about.
+MOST_VARIANTS = 40 - 2
 
 BAR = r"\|"  # a | that is no border of a Markdown table's cell
 PNG_SIZE = (16, 20)  # where a PNG file holds width and height, four bytes each
@@ -29,14 +34,15 @@ PNG_SIZE = (16, 20)  # where a PNG file holds width and height, four bytes each
 def write_logs(results, arguments, folder, *, question, claims, figures):
     """Write everything that TensorBoard shows of a run.
 
-    SCALARS of every variant and seed; HISTOGRAMS and DISTRIBUTIONS of the watched ones; HPARAMS,
-    one session a variant and seed; under `report`, question and verdicts (TEXT) and the figures
-    (IMAGES).
+    SCALARS of every variant, the mean over seeds, and their spread; HISTOGRAMS and DISTRIBUTIONS
+    of the first seed of the watched ones; HPARAMS, one session a variant; under `report`, question
+    and verdicts (TEXT) and the figures (IMAGES). Of more variants than TensorBoard shows, those at
+    equal distances, and the watched ones.
 
     Args:
         results: a `Results`.
         arguments: of build_model, by variant key.
-        folder: made if need be; a run is `<folder>/<variant>/seed-<k>/{train,validation}`.
+        folder: made if need be; a run is `<folder>/<number>_<variant>`.
         question: of the recipe.
         claims: a list of `Claim`.
         figures: `{file name: PNG bytes}`.
@@ -44,11 +50,31 @@ def write_logs(results, arguments, folder, *, question, claims, figures):
     now, names = time.time(), results.names
     by_name = {names[key]: arguments[key] for key in results.keys}
     _write_events(folder, now, [(0, _hparams_config(by_name))])
-    for (key, seed), outcome in results.outcomes.items():
-        run = folder / slug(names[key]) / f"seed-{seed}"
+    shown = _shown_variants(results)
+    for number, key in shown.items():
+        curves = {}
+        for metric, tag in TAGS.items():
+            of_seeds = results.curve(metric if "val" in metric else f"train_{metric}", key)
+            of_seeds = of_seeds / (100 if "accuracy" in metric else 1)
+            curves[tag] = of_seeds.mean(axis=0)
+            curves[SPREAD + tag] = of_seeds.std(axis=0, ddof=min(1, len(of_seeds) - 1))
         session = _session(names[key], arguments[key])
-        _write_run(run, now, session, outcome.history, outcome.distributions)
-    _write_report(folder / "report", now, question, claims, figures)
+        distributions = results.distributions(key)
+        run = folder / f"{number:02}_{slug(names[key])}"
+        _write_events(run, now, [(0, session), *_scalars(curves), *distributions.items()])
+    _write_report(folder / "report", now, question, claims, figures, len(shown), len(names))
+
+
+def _shown_variants(results):
+    """Return `{number: key}` of the variants that get a run."""
+    numbered = dict(enumerate(results.keys, 1))
+    watched = [n for n, key in numbered.items() if results.distributions(key)]
+    others = [n for n in numbered if n not in watched]
+    room = max(0, MOST_VARIANTS - len(watched))
+    if len(others) > room:
+        places = np.linspace(0, len(others) - 1, room).round().astype(int)
+        others = [others[place] for place in places]
+    return {n: numbered[n] for n in sorted([*watched, *others])}
 
 
 def write_search(trials, folder):
@@ -56,25 +82,17 @@ def write_search(trials, folder):
 
     Args:
         trials: pairs of a `PopulationTuner` and a trial of it.
-        folder: made if need be; a run is `<folder>/<number of the trial>/{train,validation}`.
+        folder: made if need be; a run is `<folder>/trial-<number>`.
     """
     now = time.time()
     names = [f"trial-{number}" for number in range(len(trials))]
     values = [trial.hyperparameters.values for _, trial in trials]
     _write_events(folder, now, [(0, _hparams_config(dict(zip(names, values, strict=True))))])
     for name, (tuner, trial) in zip(names, trials, strict=True):
-        history = {metric: of.mean(axis=0) for metric, of in tuner.history(trial).items()}
+        history = tuner.history(trial)
+        curves = {tag: history[metric].mean(axis=0) for metric, tag in TAGS.items()}
         session = _session(name, trial.hyperparameters.values)
-        _write_run(folder / name, now, session, history)
-
-
-def _write_run(folder, now, session, history, distributions=None):
-    """Write a run: its hyperparameters, its curves, and summaries of distributions by epoch."""
-    _write_events(folder, now, [(0, session)])
-    for part in ("train", "validation"):
-        curves = {tag: history[metric] for metric, (of, tag) in TAGS.items() if of == part}
-        others = distributions if distributions and part == "train" else {}
-        _write_events(folder / part, now, [*_scalars(curves), *others.items()])
+        _write_events(folder / name, now, [(0, session), *_scalars(curves)])
 
 
 def _write_events(folder, wall_time, summaries):
@@ -95,7 +113,7 @@ def _write_events(folder, wall_time, summaries):
 
 def _scalars(curves):
     """Yield (step, Summary) of `{tag: values by step}`."""
-    (evaluated,) = np.nonzero(~np.isnan(curves["epoch_accuracy"]))
+    (evaluated,) = np.nonzero(~np.isnan(curves[TAGS["accuracy"]]))
     for step in evaluated.tolist():
         summary = tf.compat.v1.Summary()
         for tag, values in curves.items():
@@ -117,8 +135,8 @@ def _hparams_config(arguments):
         for name, value in given.items():
             seen.setdefault(name, {})[_shown(value)] = None
     metrics = [
-        api.Metric(tag, group=part, display_name=f"{part} {tag.removeprefix('epoch_')}")
-        for part, tag in TAGS.values()
+        api.Metric(tag, display_name=" ".join(reversed(tag.removeprefix("epoch_").split("/"))))
+        for tag in TAGS.values()
     ]
     hparams = []
     for name, values in seen.items():
@@ -129,10 +147,7 @@ def _hparams_config(arguments):
 
 
 def _session(variant, arguments):
-    """Return the serialized Summary that says with which hyperparameters a run was trained.
-
-    The seed is left out of them: the seeds of a variant form one group of sessions.
-    """
+    """Return the serialized Summary that says with which hyperparameters a run was trained."""
     from tensorboard.plugins.hparams import api
 
     shown = {name: _shown(value) for name, value in arguments.items()}
@@ -145,8 +160,12 @@ def _shown(value):
     return value if isinstance(value, bool | int | float) else str(value)
 
 
-def _write_report(folder, now, question, claims, figures):
-    """Write question, verdicts and figures."""
+def _write_report(folder, now, question, claims, figures, shown, variants):
+    """Write question, verdicts and figures; and how many of the variants are shown, if not all."""
+    if shown < variants:
+        question += (
+            f"\n\n{shown} of {variants} variants are shown here, all of them in results.csv."
+        )
     table = "| verdict | claim | measured | source |\n|-|-|-|-|\n"
     for claim in claims:
         cells = (f"**{claim.verdict}**", claim.text, claim.detail, claim.source)
@@ -172,7 +191,7 @@ def serve(folder, port):
     """Begin to serve a folder's logs on 127.0.0.1, in the background.
 
     Returns:
-        What to add to the address: which page, and how runs are coloured there.
+        What to add to the address: which page, and that curves are shown as they are.
 
     Raises:
         UserError: there are no logs, or the port is taken.
@@ -190,5 +209,4 @@ def serve(folder, port):
         raise UserError(
             f"port {port} can't be used: {error.msg}; give another: PORT=..."
         ) from error
-    # One colour a variant: the part of a run's name before the seed.
-    return f"?runColorGroup={quote('regex:(.+)/seed')}&smoothing=0#timeseries"
+    return "?smoothing=0#timeseries"
