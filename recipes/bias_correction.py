@@ -5,7 +5,7 @@ with β = .9 it has warmed up after ten steps, so that momentum does without, wh
 (Deep Learning Specialization, course 2 week 2). Adam without the correction is unstable where β2 is
 close to 1 (Kingma and Ba, 2015, 6.4).
 Look for: in the figure, how long the average takes to come up from 0; in figure-training, how both
-lines of a panel have the same shape, but at other learning rates; in TensorBoard, under epoch_loss,
+lines of a panel have the same shape, but at other learning rates; in TensorBoard, under loss,
 the first epochs at a rate of .01.
 Why: after t steps the weights of an average sum to 1 - β^t. Adam divides an average of gradients by
 the root of one of squares. Both start too low, but the one with β1 = .9 is up after tens of steps,

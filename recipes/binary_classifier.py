@@ -3,7 +3,7 @@
 Claim: with two classes softmax regression reduces to logistic regression (Deep Learning
 Specialization, course 2 week 3). The steps are the same, we add, if the sigmoid unit has twice the
 learning rate.
-Look for: in the figure, which losses lie on top of each other; in TensorBoard, epoch_loss.
+Look for: in the figure, which losses lie on top of each other; in TensorBoard, loss.
 Why: a softmax of two depends only on the difference of its logits, and is the sigmoid of that. The
 two units have opposite gradients, each as large as that of a sigmoid unit, so in a step their
 difference changes twice as much. With Adam opposite gradients make opposite steps as well. But the

@@ -3,7 +3,7 @@
 Claim: a single example has no batch to be normalized by, so exponentially weighted averages of the
 statistics of the training batches stand in for it (Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, how many steps each momentum takes until the moving averages do as well as
-the statistics of a batch; in TensorBoard, under epoch_accuracy, how far validation lags behind for
+the statistics of a batch; in TensorBoard, under accuracy, how far validation lags behind for
 momentum 0.999, although all three train alike.
 Why: Keras starts the averages at mean 0 and variance 1, of which momentum^n is left after n steps:
 more than a third after 100 steps at Keras's default of 0.99. They are far from a network's own

@@ -4,7 +4,7 @@ Claim: the statistics of a batch are noisy, which has a slight regularizing effe
 batches (Deep Learning Specialization, course 2 week 3). Large batches generalize better if they are
 normalized in small parts, ghost batches (Hoffer et al. 2017).
 Look for: in the figure, at which learning rates the noise of small ghost batches lowers the test
-loss; in TensorBoard, under epoch_loss, train beside validation for both sizes.
+loss; in TensorBoard, under loss, train beside validation for both sizes.
 Why: the same example comes with other companions each time, and is shifted and scaled by their mean
 and spread, as by a Dropout that multiplies. A smaller batch also means more steps, so the noise is
 judged with ghost batches: each step follows the mean gradient of 128 examples, which are normalized

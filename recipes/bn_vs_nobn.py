@@ -4,7 +4,7 @@ Claim: with batch normalization a deep network learns faster at nearly every one
 deviations of the initial weights; without, it does not learn at all if they are far too small (Deep
 Learning from Scratch, 6.3.2).
 Look for: in the figure, in how many panels each line reaches 90 %; in TensorBoard, under
-epoch_accuracy, train beside validation for "BN, Keras's defaults".
+accuracy, train beside validation for "BN, Keras's defaults".
 Why: normalization cancels the scale of the hidden layers' weights, as long as the variance is well
 above epsilon; at small scales it is far below Keras's 1e-3. And the moving variance that inference
 uses starts at 1: at momentum .99 an eighth of that is left after these 200 steps.

@@ -5,7 +5,7 @@ less, but costs no further training; the mean of a run's weights is worth a perc
 Neural Networks Part 3, Model Ensembles).
 Look for: in the figure, how much of what five models gain is left for five epochs of one run, and
 whether their weights may be averaged instead of their predictions; in TensorBoard, under
-epoch_accuracy, how the curves jump from epoch to epoch.
+accuracy, how the curves jump from epoch to epoch.
 Why: averaging takes out what each member gets wrong in its own way. Epochs of one run differ only
 as long as the run is still moving about, and have most of their mistakes in common. Their weights
 lie close enough together for a mean of weights to be a network of its own, at the cost of a single

@@ -3,7 +3,7 @@
 Claim: to pick hyperparameters with, a single validation set of respectable size will do, without
 cross-validation (CS231n, Neural Networks Part 3).
 Look for: in the figure, what 40 trainings buy as 40 settings on one fold, or as 10 settings on each
-of four; in TensorBoard, under epoch_accuracy, one setting on all folds.
+of four; in TensorBoard, under accuracy, one setting on all folds.
 Why: the best score belongs to a setting that is good and was lucky with these few examples. In a
 mean over folds the luck of each counts less, so that the mean says better how good a setting is.
 But each fold costs a training, for which one could have tried another setting.

@@ -4,7 +4,7 @@ Claim: Dropout narrows the gap between training and test accuracy, and training 
 (Deep Learning from Scratch, 6.4.3). On 1000 examples it raises test accuracy (Srivastava et al.
 2014, 7.4), and at a rate of .5 it asks for twice the units (appendix A.1).
 Look for: in the figure, how far validation stays below training; in figure-test, which variant is
-most accurate; in TensorBoard, under epoch_loss, whether validation rises again.
+most accurate; in TensorBoard, under loss, whether validation rises again.
 Why: every example in every step has its own thinned network, so that no unit can rely on particular
 others. The masks make gradients noisy and learning slower: at the book's learning rate of .01 its
 network with Dropout still improves after 300 epochs. Here each variant has the learning rate that

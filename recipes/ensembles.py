@@ -3,7 +3,7 @@
 Claim: the mean of several models' predictions is a few percent more accurate than one model; more
 models gain more, but less and less (CS231n, Neural Networks Part 3, Model Ensembles).
 Look for: in the figure, how soon each line flattens, with a weak network and with a strong one; in
-TensorBoard, under epoch_accuracy, how the weak network's curve jumps.
+TensorBoard, under accuracy, how the weak network's curve jumps.
 Why: averaging takes out what each model gets wrong in its own way, and nothing that all get wrong.
 So it pays where a network comes out differently each time.
 Use: the mean of five models from other initial values, if one alone comes out differently each time

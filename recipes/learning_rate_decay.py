@@ -4,7 +4,7 @@ Claim: with a constant learning rate the noise of mini-batches keeps the weights
 minimum; with one that falls they come to rest closer to it, so large steps at first and small ones
 later learn well (Deep Learning Specialization, course 2 week 2).
 Look for: in the figure, which curves are higher and calmer at the end; in figure-high, which gets
-along with an initial rate of 1; in TensorBoard, the same under epoch_accuracy.
+along with an initial rate of 1; in TensorBoard, the same under accuracy.
 Why: a falling rate that is too high at first is right some time later. When a network fits all its
 examples, its gradients vanish, and their noise with them: nothing is left to calm. With wrong
 labels, which it cannot fit so soon, the noise stays.

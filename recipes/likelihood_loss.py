@@ -4,7 +4,7 @@ Claim: the likelihood, the probability of the right class, does as well without 
 softmax followed by minus that trains (notes on the Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, how well the likelihood trains, at its own learning rate; in
 figure-gradient, what is left of a mistake's gradient without the logarithm; in TensorBoard,
-epoch_accuracy.
+accuracy.
 Why: the product of all examples' probabilities has the sum of their logarithms as its logarithm;
 a sum of probabilities is something else. The gradient of -log p by the right class's logit is p -
 1, that of -p is p times as large: nearly nothing where the probability p of the right class is

@@ -3,7 +3,7 @@
 Claim: a batch k times as large takes k times the learning rate, and then trains as well in as many
 epochs, if the rate is warmed up (Goyal et al. 2017, 2.1 and 2.2).
 Look for: in the figure, how far the large batch at the small one's rate stays behind, and how its
-first epochs go with and without a warm-up; in TensorBoard, the same under epoch_accuracy.
+first epochs go with and without a warm-up; in TensorBoard, the same under accuracy.
 Why: where gradients hardly change in k steps, k small steps lead as far as one on all of their
 examples at k times the rate. At the start gradients change fast; therefore the rate grows to the
 whole in the first epochs.

@@ -4,7 +4,7 @@ Claim: a learning rate on a logarithmic scale, because on a linear one nine of t
 .0001 and 1 lie above .1; a momentum by its distance from 1 on a logarithmic scale, because changes
 near 1 matter more than those near .9 (Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, how much of each scale is good; in figure-rates, over how many decades the
-good learning rates spread; in TensorBoard, under epoch_accuracy, how slowly high momenta start.
+good learning rates spread; in TensorBoard, under accuracy, how slowly high momenta start.
 Why: a scale is a bet on where the good values lie. A logarithmic one gives every decade the same
 number of draws, which pays where the good values span decades, as Adam's do; those of SGD lie in
 the last decade here, where a linear scale puts nine of ten. A momentum averages about

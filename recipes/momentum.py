@@ -4,7 +4,7 @@ Claim: v = β v + (1 - β) g averages about the last 1/(1 - β) gradients, and t
 good default (Deep Learning Specialization, course 2 week 2). What matters is 1 - β: from .9 to
 .9005 nothing changes, from .999 to .9995 a lot (course 2 week 3).
 Look for: in the figure, how close the lines of all β are where each is best; in TensorBoard, under
-epoch_loss, β of .9 and .9005 beside .999 and .9995.
+loss, β of .9 and .9005 beside .999 and .9995.
 Why: older gradients fade by β in each step, so that those before the last 1/(1 - β) have a share
 of 1/e. Keras leaves the factor 1 - β out: SGD(learning_rate=lr, momentum=β) takes steps as long as
 those of plain SGD at lr / (1 - β), the effective rate. A new β at the same learning rate is a new

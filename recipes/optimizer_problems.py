@@ -3,7 +3,7 @@
 Claim: no method is best on all problems; each has some that it is good at and some that it is bad
 at (Deep Learning from Scratch, 6.1.7).
 Look for: in the figure, how fast each optimizer learns a problem; in figure-problems, where it
-ends; in TensorBoard, under epoch_loss, the networks on inputs in unlike units.
+ends; in TensorBoard, under loss, the networks on inputs in unlike units.
 Why: each optimizer scales its steps in its own way, and problems differ in what they need. SGD and
 Momentum have one scale for all weights; where inputs come in unlike units, it has to fit the
 largest, and is too small for the rest. AdaGrad and Adam divide the steps of each weight by the size

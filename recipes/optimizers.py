@@ -2,7 +2,7 @@
 
 Claim: Momentum, AdaGrad and Adam learn faster than SGD (Deep Learning from Scratch, 6.1.8).
 Look for: in the figure, how far apart the losses are at the book's learning rates, and how close
-once each optimizer has its own; in TensorBoard, under epoch_loss, the networks at the book's rates.
+once each optimizer has its own; in TensorBoard, under loss, the networks at the book's rates.
 Why: one learning rate means steps of very different size. SGD's step is the rate times the
 gradient, which may be tiny; Momentum's steps add up to ten times that; those of AdaGrad and Adam
 are divided by the size of past gradients, so each weight first moves by about the rate. An

@@ -4,7 +4,7 @@ Claim: a network overfits where it has few examples (Deep Learning from Scratch,
 them are by far the best remedy, changed copies of those at hand the next best (Karpathy 2019, "A
 Recipe for Training Neural Networks"); weight decay and Dropout are better than a smaller network
 (CS231n, Neural Networks Part 1).
-Look for: in the figure, which remedies lower the test error; in TensorBoard, under epoch_loss,
+Look for: in the figure, which remedies lower the test error; in TensorBoard, under loss,
 where validation rises again while training still falls.
 Why: once a network has memorized its examples, the gap between training and test accuracy is the
 test error, and a smaller network memorizes 300 of them, too. Weight decay and Dropout only choose

@@ -3,7 +3,7 @@
 Claim: before training, the loss is ln C, that of guessing among C classes; 20 examples can be
 memorized; a learning rate that is too high ends at a higher loss (CS231n, Neural Networks Part 3).
 Look for: in the figure, where each loss starts, and which fault shows in training, which only in
-validation; in TensorBoard, under epoch_loss, the same curves.
+validation; in TensorBoard, under loss, the same curves.
 Why: the checks stand in order of their price. The initial loss takes no step, and sees inputs,
 initial weights and the loss function. 20 examples take seconds: without Dropout and penalties
 their loss must fall to zero. Labels that belong to other examples pass both checks, as they can be

@@ -4,7 +4,7 @@ Claim: good hyperparameters get stale as data change, so they should be re-teste
 from time to time (Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, whether drift changes the order of settings; in figure-cost, what old
 settings cost on drifting data, beside another sample without drift; in TensorBoard, under
-epoch_accuracy, one setting on all data.
+accuracy, one setting on all data.
 Why: drift makes the task harder for every setting: here the inputs turn into something else while
 the examples come in, and only the last ones are like those of the test. But which settings learn,
 and which don't, hardly depends on what the inputs mean. And a few hundred examples can't tell good

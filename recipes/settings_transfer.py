@@ -3,7 +3,7 @@
 Claim: what is known about hyperparameters in one domain may or may not hold in another, so settings
 that were good there should be searched anew (Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, whether settings come in the same order on other data; in figure-cost, what
-it costs to take them from there; in TensorBoard, under epoch_accuracy, one setting on all data.
+it costs to take them from there; in TensorBoard, under accuracy, one setting on all data.
 Why: a learning rate that is too low to learn with is too low on most data. Wide ranges, as here,
 hold many settings that fail everywhere, so that their order is similar everywhere. Which of the
 good ones is best depends on the data and on luck: a few hundred examples can't tell good settings

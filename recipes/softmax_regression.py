@@ -3,7 +3,7 @@
 Claim: a softmax layer by itself has linear boundaries between classes, hidden layers bend them
 (Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, which log odds run straight from one example to another; in figure-test,
-what a hidden layer gains; in TensorBoard, epoch_accuracy.
+what a hidden layer gains; in TensorBoard, accuracy.
 Why: a softmax divides exp(z) by its sum over the classes. So the log odds of two classes are the
 difference of two logits z = w x + b, and the classes tie where (w1 - w2) x + b1 - b2 = 0: on a
 line, a plane or a hyperplane. A hidden layer gives the same softmax another x.

@@ -22,7 +22,10 @@ ROOT = Path(__file__).parent.parent
 LOGS = ROOT / "runs" / "reference" / "bn_vs_nobn" / "digits" / "tensorboard"
 PICTURE = ROOT / "recipes" / "results" / "tensorboard.png"
 # Two variants that differ in normalization alone, at a scale at which only one of them learns.
-SHOWN = {"with BN": "with_BN_lr_0.05_std_0.0022", "without BN": "without_BN_lr_0.05_std_0.0022"}
+SHOWN = {
+    "with BN": "*_with_BN_init_std_0.0022",
+    "without BN": "*_without_BN_init_std_0.0022",
+}
 PAGE = "?tagFilter=gradients_log10%2Fh%5B15%5D&smoothing=0#timeseries"
 COLOURS = 64  # of the palette; a tenth of the size
 
@@ -37,8 +40,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "logs"
         for name, variant in SHOWN.items():
-            (run,) = sorted((LOGS / variant).glob("seed-*"))[:1]
-            shutil.copytree(run / "train", root / name)
+            (run,) = LOGS.glob(variant)
+            shutil.copytree(run, root / name)
         server = TensorBoardServer(root)
         browser = Browser(Path(folder) / "profile")
         try:

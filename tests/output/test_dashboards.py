@@ -1,17 +1,14 @@
 """A recipe's logs, as TensorBoard's own server and its pages show them."""
 
-import shutil
-
 import pytest
 
 from tests.browser import Browser, find
 from tests.server import TensorBoardServer
 
-WATCHED = "BN_Keras_s_defaults_init_std_0.0001"
-TRAIN = f"{WATCHED}/seed-0/train"
+WATCHED = "48_BN_Keras_s_defaults_init_std_0.0001"
 PAGES = {
-    "timeseries": ["epoch_accuracy", "update_ratio"],
-    "scalars": ["epoch_loss", "dead_units"],
+    "timeseries": ["accuracy", "update_ratio"],
+    "scalars": ["loss", "dead_units"],
     "histograms": ["activations/h1_act", "gradients", "weights"],
     "distributions": ["activations/h2_act"],
     "hparams": ["init_std", "learning_rate", "validation accuracy"],
@@ -21,16 +18,9 @@ PAGES = {
 
 
 @pytest.fixture(scope="module")
-def served(quick_run, tmp_path_factory):
-    """A server of a few of the runs: of more than forty, TensorBoard selects none by itself."""
-    logs = quick_run().folder / "tensorboard"
-    root = tmp_path_factory.mktemp("few")
-    for variant in (WATCHED, "with_BN_init_std_0.0001", "without_BN_init_std_0.0001"):
-        shutil.copytree(logs / variant, root / variant)
-    shutil.copytree(logs / "report", root / "report")
-    for file in logs.glob("events.out.tfevents.*"):
-        shutil.copy(file, root)
-    return TensorBoardServer(root)
+def served(quick_run):
+    """A server of all runs: TensorBoard selects them by itself."""
+    return TensorBoardServer(quick_run().folder / "tensorboard")
 
 
 def test_all_three_kinds_of_distributions_are_there(served):
@@ -41,22 +31,22 @@ def test_all_three_kinds_of_distributions_are_there(served):
         "gradients/softmax/kernel": 100 * 10,
     }
     for tag, size in sizes.items():
-        snapshots = served.get("histograms/histograms", TRAIN, tag, points=3)
+        snapshots = served.get("histograms/histograms", WATCHED, tag, points=3)
         assert [step for _, step, _ in snapshots] == [0, 1, 2]
         for _, _, bins in snapshots:
             assert sum(count for _, _, count in bins) == size
 
 
 def test_the_initial_kernel_has_the_spread_that_the_variant_asks_for(served):
-    (_, _, bins), *_ = served.get("histograms/histograms", TRAIN, "weights/h2/kernel", points=3)
+    (_, _, bins), *_ = served.get("histograms/histograms", WATCHED, "weights/h2/kernel", points=3)
     total = sum(count for _, _, count in bins)
     variance = sum(((left + right) / 2) ** 2 * count for left, right, count in bins) / total
     assert variance**0.5 == pytest.approx(1e-4, rel=0.05)
 
 
-def test_hyperparameters_are_grouped_by_variant_over_seeds(served):
-    served.get("histograms/histograms", TRAIN, "weights/h1/kernel", points=3)  # all is loaded
-    metric = {"name": {"tag": "epoch_accuracy", "group": "validation"}}
+def test_a_variant_is_one_session_with_its_hyperparameters(served):
+    served.get("histograms/histograms", WATCHED, "weights/h1/kernel", points=3)  # all is loaded
+    metric = {"name": {"tag": "accuracy/validation", "group": ""}}
     answer = served.ask(
         "plugin/hparams/session_groups",
         {
@@ -68,9 +58,10 @@ def test_hyperparameters_are_grouped_by_variant_over_seeds(served):
         },
     )
     groups = {group["hparams"]["variant"]: group for group in answer["sessionGroups"]}
-    assert len(groups) == 3
+    assert len(groups) == 38
     group = groups["with BN, init_std 0.0001"]
-    assert len(group["sessions"]) == 2
+    assert len(group["sessions"]) == 1
+    assert group["metricValues"][0]["value"] > 0
     assert group["hparams"]["init_std"] == pytest.approx(1e-4)
     assert group["hparams"]["batch_norm"] is True
     assert groups["without BN, init_std 0.0001"]["hparams"]["batch_norm"] is False

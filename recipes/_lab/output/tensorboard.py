@@ -15,12 +15,12 @@ import tensorflow as tf
 from recipes._lab.errors import UserError
 from recipes._lab.files import slug
 
-# METRICS of the population -> tags, called as Keras's own callback calls them.
+# METRICS of the population -> tags. Accuracy is the first group on the page.
 TAGS = {
-    "loss": "epoch_loss/train",
-    "accuracy": "epoch_accuracy/train",
-    "val_loss": "epoch_loss/validation",
-    "val_accuracy": "epoch_accuracy/validation",
+    "loss": "loss/train",
+    "accuracy": "accuracy/train",
+    "val_loss": "loss/validation",
+    "val_accuracy": "accuracy/validation",
 }
 SPREAD = "spread_over_seeds/"  # in front of the tag whose standard deviation it is
 # Runs of which TensorBoard shows the curves without being asked: 40, of which two hold the report
@@ -135,8 +135,7 @@ def _hparams_config(arguments):
         for name, value in given.items():
             seen.setdefault(name, {})[_shown(value)] = None
     metrics = [
-        api.Metric(tag, display_name=" ".join(reversed(tag.removeprefix("epoch_").split("/"))))
-        for tag in TAGS.values()
+        api.Metric(tag, display_name=" ".join(reversed(tag.split("/")))) for tag in TAGS.values()
     ]
     hparams = []
     for name, values in seen.items():
