@@ -114,7 +114,10 @@ def first_steps(walk, optimizer):
 def run(lab):
     """Walk from a point near the book's for every seed, and take first steps from many others."""
     starts = [START + np.random.default_rng(seed).uniform(-1, 1, size=2) for seed in lab.seeds]
-    apart = [keras_path(starts, **of) - numpy_path(starts, **of) for of in VARIANTS.values()]
+    deviations = [
+        keras_path(starts, **arguments) - numpy_path(starts, **arguments)
+        for arguments in VARIANTS.values()
+    ]
     steps = {
         ("AdaGrad", KERAS): first_steps(keras_path, "AdaGrad"),
         ("AdaGrad", FORMULA): first_steps(numpy_path, "AdaGrad"),
@@ -125,7 +128,7 @@ def run(lab):
     lab.claim(
         "the book's formulas in NumPy lead along Keras's own paths, up to 0.0001",
         source=BOOK,
-        that=lab.exact(apart, 1e-4),
+        that=lab.exact(deviations, 1e-4),
         any_data=True,
     )
     lab.claim(
