@@ -9,8 +9,8 @@ Why: drift makes the task harder for every setting: here the inputs turn into so
 the examples come in, and only the last ones are like those of the test. But which settings learn,
 and which don't, hardly depends on what the inputs mean. And a few hundred examples can't tell good
 settings apart, so that a new search, too, is partly luck.
-Use: a new search after a drift where a percentage point matters; what the drift itself costs, no
-search brings back.
+Use: the settings from before, unless half a percentage point matters; what the drift itself costs
+a new search does not bring back.
 Symptoms: good settings fail on new data
 Topic: Hyperparameters
 """
