@@ -153,6 +153,9 @@ OPTIMIZERS = {
         [lambda k=k: Adam(0.01, gradient_accumulation_steps=k) for k in (2, None)],
         2e-6,
     ),
+    "clipnorm": ([lambda c=c: SGD(0.5, clipnorm=c) for c in (0.1, 0.5, None)], 1e-6),
+    "global_clipnorm": ([lambda c=c: Adam(0.01, global_clipnorm=c) for c in (0.1, None)], 2e-6),
+    "clipvalue": ([lambda c=c: SGD(0.5, clipvalue=c) for c in (0.01, 0.1, None)], 1e-6),
     "adam_schedule": ([lambda s=s: Adam(Decay(0.1, s, 0.5)) for s in (1, 3)], 2e-6),
 }
 
@@ -221,6 +224,16 @@ def test_networks_train_as_with_train_on_batch(name):
     results = assert_like_keras([member(NETWORKS[name], seed, epochs=2) for seed in (0, 1)])
     if "saturated" in name:
         assert results[0].history["loss"][0] > -np.log(1e-7)
+
+
+def test_weights_that_are_not_trained_add_nothing_to_the_norm():
+    def build(clip):
+        layers = L.Dense(5, "relu", trainable=False), L.BatchNormalization(), L.Dense(4, "tanh")
+        return classifier(*layers, optimizer=SGD(0.5, global_clipnorm=clip))
+
+    builds = [functools.partial(build, clip) for clip in (0.1, 1.0)]
+    one, other = assert_like_keras([member(build) for build in builds])
+    assert abs(one.weights[-2] - other.weights[-2]).max() > 0.01
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -575,7 +588,7 @@ COMPANY = [
     lambda: {"optimizer": RMSprop(0.01, momentum=0.5)},
     lambda: {"optimizer": Adagrad(0.1)},
     lambda: {"loss": keras.losses.SparseCategoricalCrossentropy(True), "activation": None},
-    lambda: {"optimizer": AdamW(0.01, weight_decay=0.1)},
+    lambda: {"optimizer": AdamW(0.01, weight_decay=0.1, global_clipnorm=0.1)},
 ]
 
 
@@ -1058,7 +1071,7 @@ def functional():
 FALLBACKS = {
     "functional": functional,
     "own_loss": lambda: dense(loss=own_loss),
-    "clipnorm": lambda: dense(optimizer=SGD(0.1, clipnorm=0.5)),
+    "scaled_loss": lambda: dense(optimizer=SGD(0.1, loss_scale_factor=8.0)),
     "nadam": lambda: dense(optimizer="nadam"),
     "nested": lambda: classifier(keras.Sequential([L.Dense(5, "tanh")])),
     "ema": lambda: dense(optimizer=SGD(0.1, use_ema=True)),

@@ -18,6 +18,7 @@ from unittest import mock
 import keras
 
 from recipes._lab.errors import UserError
+from recipes._lab.training.optimizers import CLIPS
 
 OPTIMIZERS = {
     keras.optimizers.SGD: ("momentum",),
@@ -271,7 +272,7 @@ def _read_optimizer(optimizer, hyperparameters):
         config.pop(key)
     for key in OPTIMIZERS[kind]:
         hyperparameters[key] = float(config.pop(key))
-    for key in ("weight_decay", "gradient_accumulation_steps"):
+    for key in ("weight_decay", "gradient_accumulation_steps", *CLIPS):
         hyperparameters[key] = float(config.pop(key) or 0.0)
     # What is left either selects the rule (nesterov) or is off by default and needs `fit`.
     rule = {"class": kind.__name__, "nesterov": config.pop("nesterov", False)}

@@ -106,22 +106,21 @@ class Graph:
                 objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
                 objective += self.stack.penalty(weights, hyperparameters)
             gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
-            gradients, states = iter(gradients), iter(states)
-            new_weights, new_states = [], []
-            for weight, is_trainable in zip(updated, self.stack.trainable, strict=True):
-                if is_trainable:
-                    weight, state = optimizers.update(
-                        self.optimizer,
-                        weight,
-                        next(gradients),
-                        next(states),
-                        rates[s],
-                        hyperparameters,
-                        first_step + s,
-                    )
-                    new_states.append(state)
-                new_weights.append(weight)
-            return s + 1, new_weights, new_states
+            moved, states = optimizers.update(
+                self.optimizer,
+                [w for w, t in zip(updated, self.stack.trainable, strict=True) if t],
+                gradients,
+                states,
+                rates[s],
+                hyperparameters,
+                first_step + s,
+            )
+            moved = iter(moved)
+            weights = [
+                next(moved) if is_trainable else weight
+                for weight, is_trainable in zip(updated, self.stack.trainable, strict=True)
+            ]
+            return s + 1, weights, states
 
         _, weights, states = tf.while_loop(
             lambda s, *_: s < batches.shape[0],
@@ -171,16 +170,24 @@ class Graph:
         noise = self._noise(plan, step)
         outputs, gradients = self.stack.forward_and_backward(x, y, weights, hyperparameters, noise)
         by_name = dict(zip(self.stack.shapes, weights, strict=True))
-        states = dict(zip(gradients, map(of_chosen, states), strict=True))
+        trainable = [by_name[name] for name in gradients]
+        states = list(map(of_chosen, states))
+        moved, _ = optimizers.update(
+            self.optimizer,
+            trainable,
+            list(gradients.values()),
+            states,
+            rate,
+            hyperparameters,
+            step,
+        )
+        moved = dict(zip(gradients, moved, strict=True))
         gradients = {name: gradients[name] for name in self.stack.kernels}
         ratios = {}
-        for name, gradient in gradients.items():
+        for name in gradients:
             kernel = by_name[name]
-            new, _ = optimizers.update(
-                self.optimizer, kernel, gradient, states[name], rate, hyperparameters, step
-            )
             axes = list(range(1, len(kernel.shape)))  # up to four, tf.norm takes two
-            squares = (tf.reduce_sum(tf.square(w), axes) for w in (new - kernel, kernel))
+            squares = (tf.reduce_sum(tf.square(w), axes) for w in (moved[name] - kernel, kernel))
             ratios[name] = tf.sqrt(tf.divide(*squares))
         kinds = [
             {name: tensor.numpy() for name, tensor in part.items()}

@@ -1,4 +1,4 @@
-"""The update rules of Keras's optimizers on stacked weights, every hyperparameter per member.
+"""A step of Keras's optimizers on stacked weights, every hyperparameter per member.
 
 Keras tests its hyperparameters with Python's `if`, so they can't be tensors there. The formulas
 are those of Keras 3 (where epsilon stands inside or outside of the root differs between rules),
@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from recipes._lab.training.numerics import column, power, root
 
+# Numbers that shorten gradients, of which an optimizer has one at the most.
+CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 # Numbers of an optimizer that do nothing where they are zero.
-OPTIONAL = ("momentum", "weight_decay", "gradient_accumulation_steps")
+OPTIONAL = ("momentum", "weight_decay", "gradient_accumulation_steps", *CLIPS)
 
 
 def initial_state(optimizer, weight, hyperparameters):
@@ -37,23 +39,96 @@ def initial_state(optimizer, weight, hyperparameters):
     return [zero, zero]
 
 
-def update(optimizer, weight, gradient, state, learning_rate, hyperparameters, step):
-    """Apply one step of the optimizer to one stacked weight.
+def update(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
+    """Apply one step of the optimizer to all trainable weights.
 
     Args:
         optimizer: as in `initial_state`.
-        weight: (members, ...).
-        gradient: like weight.
-        state: what the optimizer keeps for this weight, each like weight.
+        weights: stacked weights, (members, ...) each.
+        gradients: like weights.
+        states: what the optimizer keeps for each weight.
         learning_rate: (members,), of this step.
         hyperparameters: float64 (members,) each.
-        step: number of steps taken before this one, from 0.
+        step: number of steps taken before this one, from 0; or (members,).
 
     Returns:
-        The new weight and its new state.
+        The new weights and their new states.
     """
+    rest = learning_rate, hyperparameters, step
     if "gradient_accumulation_steps" in hyperparameters:
-        return _accumulate(optimizer, weight, gradient, state, learning_rate, hyperparameters, step)
+        return _accumulate(optimizer, weights, gradients, states, *rest)
+    gradients = _clip(gradients, hyperparameters)
+    moved = [
+        _move(optimizer, *of_weight, *rest)
+        for of_weight in zip(weights, gradients, states, strict=True)
+    ]
+    return [weight for weight, _ in moved], [state for _, state in moved]
+
+
+def _accumulate(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
+    """Add gradients up, and apply the optimizer to their mean every few steps."""
+    every = tf.maximum(hyperparameters["gradient_accumulation_steps"], 1.0)  # 0: each step
+    step = tf.cast(step, tf.float64)
+    totals = [total + gradient for (total, *_), gradient in zip(states, gradients, strict=True)]
+    means = [total / column(every, total) for total in totals]
+    own, rest = [state[1:] for state in states], _without_accumulation(hyperparameters)
+    moved, after = update(optimizer, weights, means, own, learning_rate, rest, step // every)
+    due = (step + 1.0) % every == 0.0
+    weights = [_where(due, *pair) for pair in zip(moved, weights, strict=True)]
+    states = [
+        [_where(due, *pair) for pair in zip([tf.zeros_like(t), *new], [t, *old], strict=True)]
+        for t, new, old in zip(totals, after, own, strict=True)
+    ]
+    return weights, states
+
+
+def _without_accumulation(hyperparameters):
+    return {name: n for name, n in hyperparameters.items() if name != "gradient_accumulation_steps"}
+
+
+def _where(condition, values, others):
+    """Return the values of those members for which the condition, (members,), holds."""
+    return tf.where(tf.reshape(condition, [-1] + [1] * (len(values.shape) - 1)), values, others)
+
+
+def _clip(gradients, hyperparameters):
+    """Shorten the gradients of those members that ask for it (Pascanu, Mikolov and Bengio 2013)."""
+    if "clipnorm" in hyperparameters:
+        limit = tf.cast(hyperparameters["clipnorm"], tf.float32)
+        factors = [_factor(_square_norm(gradient), limit) for gradient in gradients]
+        gradients = _scaled(gradients, factors, limit)
+    if "global_clipnorm" in hyperparameters:
+        limit = tf.cast(hyperparameters["global_clipnorm"], tf.float32)
+        square = sum(_square_norm(gradient) for gradient in gradients)
+        # As in Keras, one infinite gradient spoils all.
+        factor = tf.where(tf.math.is_finite(square), _factor(square, limit), float("nan"))
+        gradients = _scaled(gradients, [factor] * len(gradients), limit)
+    if "clipvalue" in hyperparameters:
+        limit = tf.cast(hyperparameters["clipvalue"], tf.float32)
+        bounds = [column(limit, gradient) for gradient in gradients]
+        clipped = map(tf.clip_by_value, gradients, [-bound for bound in bounds], bounds)
+        gradients = [_where(limit > 0.0, *p) for p in zip(clipped, gradients, strict=True)]
+    return gradients
+
+
+def _square_norm(gradient):
+    """Return the sum of all squares, (members,)."""
+    return tf.reduce_sum(tf.square(gradient), list(range(1, len(gradient.shape))))
+
+
+def _factor(square_norm, limit):
+    """Return what makes a norm of the limit out of every larger one, (members,)."""
+    return limit / tf.maximum(tf.sqrt(square_norm), limit)
+
+
+def _scaled(gradients, factors, limit):
+    """Return gradient times factor for those members that have a limit."""
+    scaled = [g * column(factor, g) for g, factor in zip(gradients, factors, strict=True)]
+    return [_where(limit > 0.0, *pair) for pair in zip(scaled, gradients, strict=True)]
+
+
+def _move(optimizer, weight, gradient, state, learning_rate, hyperparameters, step):
+    """Decay one stacked weight and apply the update rule to it."""
 
     def hyperparameter(name, complement=False):
         # Keras takes 1 - beta before rounding it to float32.
@@ -63,26 +138,11 @@ def update(optimizer, weight, gradient, state, learning_rate, hyperparameters, s
     if "weight_decay" in hyperparameters:
         # Decoupled from the gradient, scaled by the rate (Loshchilov and Hutter 2019).
         weight = weight - weight * hyperparameter("weight_decay") * rate
+    step = tf.convert_to_tensor(step)
+    if step.shape.rank:
+        step = column(step, weight)
     apply = UPDATES[optimizer["class"]]
     return apply(optimizer, weight, gradient, state, rate, hyperparameter, step)
-
-
-def _accumulate(optimizer, weight, gradient, state, learning_rate, hyperparameters, step):
-    """Add gradients up, and apply the optimizer to their mean every few steps."""
-    every = tf.maximum(hyperparameters["gradient_accumulation_steps"], 1.0)  # 0: each step
-    step = tf.cast(step, tf.float64)
-    total = state[0] + gradient
-    mean, updates = total / column(every, weight), column(step // every, weight)
-    rest = _without_accumulation(hyperparameters)
-    updated, after = update(optimizer, weight, mean, state[1:], learning_rate, rest, updates)
-    due = column((step + 1.0) % every == 0.0, weight) > 0.0
-    new, old = [updated, tf.zeros_like(total), *after], [weight, total, *state[1:]]
-    weight, *state = (tf.where(due, *pair) for pair in zip(new, old, strict=True))
-    return weight, state
-
-
-def _without_accumulation(hyperparameters):
-    return {name: n for name, n in hyperparameters.items() if name != "gradient_accumulation_steps"}
 
 
 def _sgd(optimizer, weight, gradient, state, rate, hyperparameter, step):
