@@ -429,7 +429,6 @@ REFUSED = {
     "rnn state": (lambda: build(L.SimpleRNN(3, stateful=True)), "simple_rnn has a stateful"),
     "nadam": (lambda: build(optimizer="nadam"), "the optimizer is Nadam"),
     "scaled loss": (lambda: build(optimizer=SGD(loss_scale_factor=8.0)), "uses loss_scale_factor"),
-    "ema": (lambda: build(optimizer=SGD(use_ema=True)), "the optimizer uses use_ema"),
     "amsgrad": (lambda: build(optimizer=keras.optimizers.Adam(amsgrad=True)), "uses amsgrad"),
     "centered": (lambda: build(optimizer=keras.optimizers.RMSprop(centered=True)), "centered"),
     "excluded names": (lambda: excluding(var_names=["bias"]), "excludes weights"),

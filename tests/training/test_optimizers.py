@@ -76,6 +76,12 @@ RULES = {
         {"global_clipnorm": 1.0, "gradient_accumulation_steps": 3},
         {"clipvalue": 0.1},
     ],
+    "averages": [
+        keras.optimizers.SGD,
+        {"use_ema": True, "ema_overwrite_frequency": 2},
+        {"use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 3, "momentum": 0.5},
+        {"use_ema": True, "gradient_accumulation_steps": 2, "ema_overwrite_frequency": 2},
+    ],
     "adam": [
         keras.optimizers.Adam,
         {},

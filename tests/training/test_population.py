@@ -168,6 +168,55 @@ def test_optimizers_move_weights_as_train_on_batch_does(name):
     assert_like_keras([member(b, seed) for seed, b in enumerate(builds)], tolerance)
 
 
+EMA = functools.partial(SGD, 0.3, use_ema=True)
+AVERAGED = {
+    "averages": [lambda m=m: EMA(ema_momentum=m) for m in (0.9, 0.5)],
+    "overwriting": [lambda n=n: EMA(ema_momentum=0.8, ema_overwrite_frequency=n) for n in (4, 5)],
+    "some_overwriting": [lambda n=n: EMA(ema_overwrite_frequency=n) for n in (None, 4)],
+    "accumulation": [
+        lambda k=k: EMA(gradient_accumulation_steps=k, ema_overwrite_frequency=2)
+        for k in (None, 2, 3)
+    ],
+    "adam": [lambda m=m: Adam(0.01, use_ema=True, ema_momentum=m) for m in (0.9, 0.5)],
+}
+
+
+@pytest.mark.parametrize("name", AVERAGED)
+def test_weights_are_averaged_as_by_fit(name):
+    """Keras sets the weights to their averages after the last epoch, and its log is of before."""
+
+    def build(make):
+        return classifier(L.Dense(5, "tanh"), L.BatchNormalization(), optimizer=make())
+
+    members = [
+        member(functools.partial(build, make), seed, record=(0, 3))
+        for seed, make in enumerate(AVERAGED[name])
+    ]
+    for one, result in zip(members, train(members), strict=True):
+        (fitted,) = train([one], engine="keras")
+        for metric, values in result.history.items():
+            np.testing.assert_allclose(values, fitted.history[metric], rtol=2e-5, atol=1e-6)
+        assert result.test == pytest.approx(fitted.test, rel=2e-5)
+        pairs = [(result.weights, fitted.weights), (result.snapshots[3], fitted.snapshots[3])]
+        for ours, theirs in pairs:
+            for a, b in zip(ours, theirs, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5, atol=3e-6)
+        moved = [abs(a - b).max() for a, b in zip(result.weights, result.snapshots[3], strict=True)]
+        assert name == "accumulation" or moved[0] > 1e-3  # there the last step overwrites
+        assert moved[-3] == moved[-4] == 0  # the statistics of the normalization
+
+
+def test_early_stopping_restores_weights_that_are_no_averages():
+    build = functools.partial(dense, 30, optimizer=EMA(ema_momentum=0.5))
+    one = member(build, patience=1, epochs=25, record=tuple(range(25)))
+    results = [*train([one]), *train([one], engine="keras")]
+    for result in results:
+        assert 0 < result.epoch < 25
+        for weight, snapshot in zip(result.weights, result.snapshots[result.epoch], strict=True):
+            np.testing.assert_array_equal(weight, snapshot)
+    assert results[0].epoch == results[1].epoch
+
+
 def images(*layers):
     return classifier(keras.Input((6, 5, 2)), *layers, L.Flatten(), optimizer=SGD(0.05))
 
@@ -586,7 +635,7 @@ HIDDEN = [
 COMPANY = [
     lambda: {"optimizer": Adam(0.01)},
     lambda: {"optimizer": RMSprop(0.01, momentum=0.5)},
-    lambda: {"optimizer": Adagrad(0.1)},
+    lambda: {"optimizer": Adagrad(0.1, use_ema=True, clipnorm=0.1)},
     lambda: {"loss": keras.losses.SparseCategoricalCrossentropy(True), "activation": None},
     lambda: {"optimizer": AdamW(0.01, weight_decay=0.1, global_clipnorm=0.1)},
 ]
@@ -786,11 +835,20 @@ def test_a_diverging_member_touches_nobody():
     assert not np.isfinite(results[0].history["loss"][-1]) or results[0].history["loss"][-1] > 1e3
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
-def test_a_pause_changes_no_bit(optimizer):
+STATES = {
+    "sgd": SGD,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "averaged": lambda: SGD(0.1, use_ema=True, ema_overwrite_frequency=2),
+    "averaged accumulation": lambda: Adam(use_ema=True, gradient_accumulation_steps=3),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_pause_changes_no_bit(name):
     def build():
         hidden = (keras.Input((FEATURES,)), L.Dense(5), L.BatchNormalization(), L.Dropout(0.2))
-        return classifier(*hidden, optimizer=optimizer)
+        return classifier(*hidden, optimizer=STATES[name]())
 
     members = [member(build, seed, epochs=3) for seed in (0, 1)]
     whole = train(members)
@@ -1074,7 +1132,6 @@ FALLBACKS = {
     "scaled_loss": lambda: dense(optimizer=SGD(0.1, loss_scale_factor=8.0)),
     "nadam": lambda: dense(optimizer="nadam"),
     "nested": lambda: classifier(keras.Sequential([L.Dense(5, "tanh")])),
-    "ema": lambda: dense(optimizer=SGD(0.1, use_ema=True)),
 }
 
 

@@ -18,7 +18,7 @@ from unittest import mock
 import keras
 
 from recipes._lab.errors import UserError
-from recipes._lab.training.optimizers import CLIPS
+from recipes._lab.training.optimizers import CLIPS, EMA
 
 OPTIMIZERS = {
     keras.optimizers.SGD: ("momentum",),
@@ -27,6 +27,8 @@ OPTIMIZERS = {
     keras.optimizers.Adam: ("beta_1", "beta_2", "epsilon"),
     keras.optimizers.AdamW: ("beta_1", "beta_2", "epsilon"),
 }
+# Switches of an optimizer that select its rule.
+RULES = ("nesterov", "use_ema")
 # Numbers of a layer's configuration that enter the arithmetic as (members,) tensors.
 LAYER_HYPERPARAMETERS = {
     keras.layers.Dropout: ("rate",),
@@ -274,9 +276,11 @@ def _read_optimizer(optimizer, hyperparameters):
         hyperparameters[key] = float(config.pop(key))
     for key in ("weight_decay", "gradient_accumulation_steps", *CLIPS):
         hyperparameters[key] = float(config.pop(key) or 0.0)
-    # What is left either selects the rule (nesterov) or is off by default and needs `fit`.
-    rule = {"class": kind.__name__, "nesterov": config.pop("nesterov", False)}
-    config.pop("ema_momentum")
+    average = {name: float(config.pop(name) or 0.0) for name in EMA}
+    if config["use_ema"]:
+        hyperparameters |= average
+    # What is left either selects the rule or is off by default and needs `fit`.
+    rule = {"class": kind.__name__} | {name: config.pop(name, False) for name in RULES}
     for key, value in config.items():
         if value:
             raise NotStackableError(f"the optimizer uses {key}")

@@ -93,7 +93,7 @@ class Graph:
         def step(s, weights, states):
             x, y = (self._spread(tf.gather(part, batches[s]), plan) for part in pool)
             noise = self._noise(plan, first_step + s)
-            trainable = [w for w, t in zip(weights, self.stack.trainable, strict=True) if t]
+            trainable = self.stack.trained(weights)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(trainable)
                 outputs, updated = self.stack.forward(
@@ -108,19 +108,14 @@ class Graph:
             gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
             moved, states = optimizers.update(
                 self.optimizer,
-                [w for w, t in zip(updated, self.stack.trainable, strict=True) if t],
+                self.stack.trained(updated),
                 gradients,
                 states,
                 rates[s],
                 hyperparameters,
                 first_step + s,
             )
-            moved = iter(moved)
-            weights = [
-                next(moved) if is_trainable else weight
-                for weight, is_trainable in zip(updated, self.stack.trainable, strict=True)
-            ]
-            return s + 1, weights, states
+            return s + 1, self.stack.replaced(updated, moved), states
 
         _, weights, states = tf.while_loop(
             lambda s, *_: s < batches.shape[0],
@@ -161,8 +156,7 @@ class Graph:
         hyperparameters = {
             name: tf.gather(values, chosen) for name, values in hyperparameters.items()
         }
-        if "gradient_accumulation_steps" in hyperparameters:  # each pass shows an update
-            hyperparameters["gradient_accumulation_steps"] = tf.ones([len(chosen)], tf.float64)
+        hyperparameters = optimizers.looked_at(hyperparameters)
         weights, rate = of_chosen(weights), tf.gather(rate, chosen)
         x, y = (self._spread_data(part, plan) for part in probe)
         if self.streams > 1 and self.datasets == 1:  # equal inputs, but masks of their own
@@ -296,16 +290,25 @@ class Graph:
             if record.stopped.all():
                 progress(len(members) * (epochs - epoch - 1))
                 break
-        weights = record.restore(weights)
+        paused = weights
+        weights = record.restore(self._final(weights, states) if last else weights)
         blocks = data.until_test, data.blocks[0].shape[0]
         test = self._measured(weights, hyperparameters, plan, data, *blocks)[:, 2]
         results = record.results(len(members), weights, test)
         if last < epochs:
+            paused = [weight.numpy() for weight in paused]
             states = [[state.numpy() for state in of] for of in states]
             for n, result in enumerate(results):
                 own = [[state[n].copy() for state in of] for of in states]
-                result.pause = Pause(last, result.weights, own)
+                result.pause = Pause(last, [weight[n].copy() for weight in paused], own)
         return results
+
+    def _final(self, weights, states):
+        """Return the weights that training ends with."""
+        trained = self.stack.trained(weights)
+        return self.stack.replaced(
+            weights, optimizers.final_weights(self.optimizer, trained, states)
+        )
 
     def _start(self, chunk, hyperparameters):
         """Return weights and states of the optimizer to start from, or to go on from a pause."""
@@ -315,8 +318,7 @@ class Graph:
         weights = _stacked([initial_weights(m.spec, m.seed, self.stack.shapes) for m in chunk])
         states = [
             optimizers.initial_state(self.optimizer, weight, hyperparameters)
-            for weight, is_trainable in zip(weights, self.stack.trainable, strict=True)
-            if is_trainable
+            for weight in self.stack.trained(weights)
         ]
         return weights, states
 

@@ -88,7 +88,8 @@ class Result:
             penalties, so that they can be compared between members.
         test: `{"test_loss", "test_accuracy"}`, of the final or restored weights.
         epoch: after which `weights` were reached: the last, or the best with early stopping.
-        weights: final or restored weights, in the order of `model.weights`.
+        weights: final or restored weights, in the order of `model.weights`. With `use_ema`, final
+            weights are the averages, as after `fit`, and `history` is of the others.
         snapshots: recorded weights by epoch.
         distributions: of a watched member, serialized Summaries of weights, activations and
             gradients by epoch.

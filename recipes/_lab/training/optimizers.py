@@ -9,17 +9,26 @@ import tensorflow as tf
 
 from recipes._lab.training.numerics import column, power, root
 
+EMA = ("ema_momentum", "ema_overwrite_frequency")
+ACCUMULATION = ("gradient_accumulation_steps",)
 # Numbers that shorten gradients, of which an optimizer has one at the most.
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 # Numbers of an optimizer that do nothing where they are zero.
-OPTIONAL = ("momentum", "weight_decay", "gradient_accumulation_steps", *CLIPS)
+OPTIONAL = (
+    "momentum",
+    "weight_decay",
+    *ACCUMULATION,
+    "ema_overwrite_frequency",
+    *CLIPS,
+)
 
 
 def initial_state(optimizer, weight, hyperparameters):
     """Return the state that the optimizer keeps for one stacked weight, before the first step.
 
     Args:
-        optimizer: the optimizer's class name and whether it is nesterov, `{"class", "nesterov"}`.
+        optimizer: the optimizer's class name and what else selects its rule, `{"class",
+            "nesterov", "use_ema"}`.
         weight: (members, ...).
         hyperparameters: float64 (members,) each; those that are zero for all are absent.
 
@@ -27,8 +36,10 @@ def initial_state(optimizer, weight, hyperparameters):
         A list of tensors like weight.
     """
     zero = tf.zeros_like(weight)
+    if "ema_momentum" in hyperparameters:
+        return [zero, *initial_state(optimizer, weight, _without(EMA, hyperparameters))]
     if "gradient_accumulation_steps" in hyperparameters:
-        return [zero, *initial_state(optimizer, weight, _without_accumulation(hyperparameters))]
+        return [zero, *initial_state(optimizer, weight, _without(ACCUMULATION, hyperparameters))]
     momentum = [zero] if "momentum" in hyperparameters else []
     if optimizer["class"] == "SGD":
         return momentum
@@ -55,6 +66,8 @@ def update(optimizer, weights, gradients, states, learning_rate, hyperparameters
         The new weights and their new states.
     """
     rest = learning_rate, hyperparameters, step
+    if "ema_momentum" in hyperparameters:
+        return _average(optimizer, weights, gradients, states, *rest)
     if "gradient_accumulation_steps" in hyperparameters:
         return _accumulate(optimizer, weights, gradients, states, *rest)
     gradients = _clip(gradients, hyperparameters)
@@ -65,13 +78,50 @@ def update(optimizer, weights, gradients, states, learning_rate, hyperparameters
     return [weight for weight, _ in moved], [state for _, state in moved]
 
 
+def final_weights(optimizer, weights, states):
+    """Return the trainable weights that training ends with: their averages, if there are any."""
+    return [average for average, *_ in states] if optimizer["use_ema"] else weights
+
+
+def looked_at(hyperparameters):
+    """Return hyperparameters by which each step moves the weights, each by its own gradient."""
+    values = {"gradient_accumulation_steps": 1.0, "ema_overwrite_frequency": 0.0}
+    return {
+        name: tf.fill(tf.shape(n), tf.constant(values[name], n.dtype)) if name in values else n
+        for name, n in hyperparameters.items()
+    }
+
+
+def _average(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
+    """Keep averages of the weights, and every few updates go on from them.
+
+    Polyak and Juditsky 1992. As in Keras, each step moves the averages, also where gradients are
+    only added up, and until the first update they are the weights themselves.
+    """
+    own, rest = [state[1:] for state in states], _without(EMA, hyperparameters)
+    weights, own = update(optimizer, weights, gradients, own, learning_rate, rest, step)
+    updates = tf.cast(step, tf.float64)
+    if "gradient_accumulation_steps" in hyperparameters:
+        updates //= _steps_of_update(hyperparameters)
+    momentum = hyperparameters["ema_momentum"] * tf.cast(updates > 0.0, tf.float64)
+    averages = [
+        column(momentum, w) * average + (1.0 - column(momentum, w)) * w
+        for w, (average, *_) in zip(weights, states, strict=True)
+    ]
+    if "ema_overwrite_frequency" in hyperparameters:
+        often = hyperparameters["ema_overwrite_frequency"]
+        due = (often > 0.0) & ((updates + 1.0) % tf.maximum(often, 1.0) == 0.0)
+        weights = [_where(due, *pair) for pair in zip(averages, weights, strict=True)]
+    return weights, [[average, *state] for average, state in zip(averages, own, strict=True)]
+
+
 def _accumulate(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
     """Add gradients up, and apply the optimizer to their mean every few steps."""
-    every = tf.maximum(hyperparameters["gradient_accumulation_steps"], 1.0)  # 0: each step
+    every = _steps_of_update(hyperparameters)
     step = tf.cast(step, tf.float64)
     totals = [total + gradient for (total, *_), gradient in zip(states, gradients, strict=True)]
     means = [total / column(every, total) for total in totals]
-    own, rest = [state[1:] for state in states], _without_accumulation(hyperparameters)
+    own, rest = [state[1:] for state in states], _without(ACCUMULATION, hyperparameters)
     moved, after = update(optimizer, weights, means, own, learning_rate, rest, step // every)
     due = (step + 1.0) % every == 0.0
     weights = [_where(due, *pair) for pair in zip(moved, weights, strict=True)]
@@ -82,8 +132,12 @@ def _accumulate(optimizer, weights, gradients, states, learning_rate, hyperparam
     return weights, states
 
 
-def _without_accumulation(hyperparameters):
-    return {name: n for name, n in hyperparameters.items() if name != "gradient_accumulation_steps"}
+def _steps_of_update(hyperparameters):
+    return tf.maximum(hyperparameters["gradient_accumulation_steps"], 1.0)  # 0: each step
+
+
+def _without(names, hyperparameters):
+    return {name: n for name, n in hyperparameters.items() if name not in names}
 
 
 def _where(condition, values, others):

@@ -42,6 +42,16 @@ class Stack:
         self._draws = {n: self._draws[kind] for n, kind in kinds.items() if kind in self._draws}
         self.noisy = list(self._draws)
 
+    def trained(self, weights):
+        """Return those of all weights that are trainable."""
+        return [w for w, is_trainable in zip(weights, self.trainable, strict=True) if is_trainable]
+
+    def replaced(self, weights, trained):
+        """Return all weights, the trainable ones replaced."""
+        trained = iter(trained)
+        pairs = zip(weights, self.trainable, strict=True)
+        return [next(trained) if is_trainable else weight for weight, is_trainable in pairs]
+
     def _by_layer(self, weights):
         """Divide a flat list of weights into one list a layer."""
         weights = iter(weights)
@@ -114,7 +124,7 @@ class Stack:
         Returns:
             The outputs by layer and the gradients by trainable weight, each (members, ...).
         """
-        watched = [w for w, t in zip(weights, self.trainable, strict=True) if t]
+        watched = self.trained(weights)
         outputs = []
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
