@@ -427,10 +427,23 @@ REFUSED = {
     "everything dropped": (lambda: build(L.Dropout(1.0)), "dropout drops everything"),
     "rnn dropout": (lambda: build(L.SimpleRNN(3, dropout=0.5)), "simple_rnn has a dropout"),
     "rnn state": (lambda: build(L.SimpleRNN(3, stateful=True)), "simple_rnn has a stateful"),
-    "nadam": (lambda: build(optimizer="nadam"), "the optimizer is Nadam"),
+    "optimizer": (
+        lambda: build(optimizer=keras.optimizers.ScheduleFreeAdamW()),
+        "the optimizer is ScheduleFreeAdamW",
+    ),
+    "muon by name": (
+        lambda: build(optimizer=keras.optimizers.Muon(exclude_layers=["last"])),
+        "the optimizer uses exclude_layers",
+    ),
+    "muon embedding": (
+        lambda: build(L.Dense(5, name="embedding"), optimizer="muon"),
+        "leaves out what is called an embedding",
+    ),
+    "muon unscaled": (
+        lambda: build(optimizer=keras.optimizers.Muon(rms_rate=None)),
+        "the optimizer has no rms_rate",
+    ),
     "scaled loss": (lambda: build(optimizer=SGD(loss_scale_factor=8.0)), "uses loss_scale_factor"),
-    "amsgrad": (lambda: build(optimizer=keras.optimizers.Adam(amsgrad=True)), "uses amsgrad"),
-    "centered": (lambda: build(optimizer=keras.optimizers.RMSprop(centered=True)), "centered"),
     "excluded names": (lambda: excluding(var_names=["bias"]), "excludes weights"),
     "excluded weights": (excluding_biases, "excludes weights"),
     "own schedule": (lambda: build(optimizer=keras.optimizers.SGD(OwnSchedule())), "schedule"),

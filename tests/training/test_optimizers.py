@@ -88,6 +88,76 @@ RULES = {
         {"beta_1": 0.5, "beta_2": 0.9},
         {"beta_1": 0.0, "epsilon": 1e-2, "weight_decay": 0.1},
     ],
+    "amsgrad": [
+        keras.optimizers.Adam,
+        {"amsgrad": True},
+        {"amsgrad": True, "beta_2": 0.5, "epsilon": 1e-3},
+        {"amsgrad": True, "beta_1": 0.5, "weight_decay": 0.1},
+    ],
+    "centered": [
+        keras.optimizers.RMSprop,
+        {"centered": True, "epsilon": 1e-3},
+        {"centered": True, "epsilon": 1e-2, "rho": 0.5},
+        {"centered": True, "epsilon": 1e-2, "momentum": 0.9},
+    ],
+    "adadelta": [
+        keras.optimizers.Adadelta,
+        {"epsilon": 1e-2},
+        {"epsilon": 1e-1, "rho": 0.5},
+        {"epsilon": 1e-1, "weight_decay": 0.1},
+    ],
+    "adamax": [
+        keras.optimizers.Adamax,
+        {},
+        {"beta_1": 0.5, "beta_2": 0.9},
+        {"beta_1": 0.0, "epsilon": 1e-1, "weight_decay": 0.1},
+    ],
+    "nadam": [
+        keras.optimizers.Nadam,
+        {},
+        {"beta_1": 0.5, "beta_2": 0.9},
+        {"epsilon": 1e-2, "weight_decay": 0.1, "gradient_accumulation_steps": 2},
+    ],
+    "lion": [
+        keras.optimizers.Lion,
+        {},
+        {"beta_1": 0.5, "beta_2": 0.9},
+        {"weight_decay": 0.1},
+    ],
+    "lamb": [
+        keras.optimizers.Lamb,
+        {},
+        {"beta_1": 0.5, "beta_2": 0.9},
+        {"epsilon": 1e-2, "weight_decay": 0.1},
+    ],
+    "ftrl": [
+        keras.optimizers.Ftrl,
+        {},
+        {"initial_accumulator_value": 0.5, "l1_regularization_strength": 1.0, "beta": 0.1},
+        {
+            "l2_regularization_strength": 0.1,
+            "l2_shrinkage_regularization_strength": 0.1,
+            "learning_rate_power": -0.8,
+        },
+    ],
+    "adafactor": [
+        keras.optimizers.Adafactor,
+        {},
+        {"beta_2_decay": -0.5, "clip_threshold": 0.5, "relative_step": False},
+        {"epsilon_1": 1e-2, "epsilon_2": 2.0, "weight_decay": 0.1},
+    ],
+    "muon": [
+        keras.optimizers.Muon,
+        {},
+        {"momentum": 0.5, "adam_beta_1": 0.5, "rms_rate": 0.5, "adam_weight_decay": None},
+        {"adam_lr_ratio": 0.5, "weight_decay": 0.1, "muon_a": 3.0, "epsilon": 1e-3},
+    ],
+    "muon_plain": [
+        keras.optimizers.Muon,
+        {"nesterov": False, "ns_steps": 2},
+        {"nesterov": False, "ns_steps": 2, "momentum": 0.5, "adam_beta_2": 0.5},
+        {"nesterov": False, "ns_steps": 2, "momentum": 0.0, "adam_beta_1": 0.5},
+    ],
     "adamw": [
         keras.optimizers.AdamW,
         {"weight_decay": 0.1},
@@ -95,6 +165,10 @@ RULES = {
         {"weight_decay": 0.0, "beta_2": 0.99},
     ],
 }
+
+
+# What is rounded otherwise by so much: differences of large numbers, and of many products.
+TOLERANCES = {"ftrl": 3e-6, "muon": 2e-6, "muon_plain": 2e-6}
 
 
 def drawn_gradients(random, members):
@@ -153,7 +227,7 @@ def test_each_member_moves_as_with_its_own_keras_optimizer(name):
             kinds[0], weights, slopes, states, rates[step], stacked, step
         )
     for weight, start, own in zip(weights, starts, zip(*expected, strict=True), strict=True):
-        np.testing.assert_allclose(weight, own, rtol=2e-6, atol=3e-7)
+        np.testing.assert_allclose(weight, own, rtol=2e-6, atol=TOLERANCES.get(name, 3e-7))
         # The members' own hyperparameters matter: no two of them end alike.
         moves = weight.numpy() - start
         assert all(abs(moves[a] - moves[b]).max() > 1e-3 for a, b in [(0, 1), (0, 2), (1, 2)])
@@ -162,30 +236,27 @@ def test_each_member_moves_as_with_its_own_keras_optimizer(name):
 @pytest.mark.parametrize("name", RULES)
 def test_no_member_sees_who_else_is_there(name):
     kind, *settings = RULES[name]
-    random = np.random.default_rng(1)
     optimizer, hyperparameters = read(kind(**settings[0]))
-    starts = [random.normal(size=(24, *shape)).astype(np.float32) for shape in SHAPES]
-    gradients = drawn_gradients(random, 24)
+    present = {k: v for k, v in hyperparameters.items() if v or k not in optimizers.OPTIONAL}
 
     @tf.function
-    def trained(weights, gradients, rates, stacked):
+    def update(weights, gradients, states, rates, stacked, step):
+        return optimizers.update(optimizer, weights, gradients, states, rates, stacked, step)
+
+    def first(count, seed):
+        random = np.random.default_rng(seed)
+        weights = [tf.constant(random.normal(size=(24, *s))[:count], tf.float32) for s in SHAPES]
+        gradients = drawn_gradients(random, 24)
+        rates = tf.constant(random.uniform(0.01, 0.1, 24)[:count], tf.float32)
+        stacked = {key: tf.constant([value] * count, tf.float64) for key, value in present.items()}
         states = [optimizers.initial_state(optimizer, weight, stacked) for weight in weights]
-        for step in range(STEPS):
-            weights, states = optimizers.update(
-                optimizer, weights, gradients[step], states, rates, stacked, step
-            )
+        for step, of_step in enumerate(gradients):
+            slopes = [tf.constant(g[:count]) for g in of_step]
+            weights, states = update(weights, slopes, states, rates, stacked, tf.constant(step))
         return weights
 
-    rates = random.uniform(0.01, 0.1, 24).astype(np.float32)
-
-    def first(count):
-        present = {k: v for k, v in hyperparameters.items() if v or k not in optimizers.OPTIONAL}
-        stacked = {key: tf.constant([value] * count, tf.float64) for key, value in present.items()}
-        slopes = [[tf.constant(g[:count]) for g in of_step] for of_step in gradients]
-        weights = [tf.constant(start[:count]) for start in starts]
-        return trained(weights, slopes, tf.constant(rates[:count]), stacked)
-
-    everyone = first(24)
-    for count in (1, 5):
-        for one, other in zip(first(count), everyone, strict=True):
-            np.testing.assert_array_equal(one, other[:count])
+    for seed in range(5):  # one number in a few is rounded otherwise, if any is
+        everyone = first(24, seed)
+        for count in (1, 5):
+            for one, other in zip(first(count, seed), everyone, strict=True):
+                np.testing.assert_array_equal(one, other[:count])

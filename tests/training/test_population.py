@@ -132,6 +132,8 @@ def assert_same_bits(one, other):
 
 SGD, Adam, AdamW = keras.optimizers.SGD, keras.optimizers.Adam, keras.optimizers.AdamW
 RMSprop, Adagrad = keras.optimizers.RMSprop, keras.optimizers.Adagrad
+Nadam, Lion, Lamb = keras.optimizers.Nadam, keras.optimizers.Lion, keras.optimizers.Lamb
+Adafactor, Muon = keras.optimizers.Adafactor, keras.optimizers.Muon
 Decay = keras.optimizers.schedules.ExponentialDecay
 # The optimizers of the members of one population, and what the weights may differ by.
 OPTIMIZERS = {
@@ -156,6 +158,11 @@ OPTIMIZERS = {
     "clipnorm": ([lambda c=c: SGD(0.5, clipnorm=c) for c in (0.1, 0.5, None)], 1e-6),
     "global_clipnorm": ([lambda c=c: Adam(0.01, global_clipnorm=c) for c in (0.1, None)], 2e-6),
     "clipvalue": ([lambda c=c: SGD(0.5, clipvalue=c) for c in (0.01, 0.1, None)], 1e-6),
+    "nadam": ([lambda b=b: Nadam(0.01, beta_1=b) for b in (0.9, 0.5)], 2e-6),
+    "lion": ([lambda b=b: Lion(0.01, beta_1=b) for b in (0.9, 0.5)], 1e-6),
+    "lamb": ([lambda b=b: Lamb(0.01, beta_1=b) for b in (0.9, 0.5)], 2e-6),
+    "adafactor": ([lambda c=c: Adafactor(0.1, clip_threshold=c) for c in (1.0, 0.5)], 2e-6),
+    "muon": ([lambda m=m: Muon(0.1, momentum=m) for m in (0.95, 0.0)], 5e-6),
     "adam_schedule": ([lambda s=s: Adam(Decay(0.1, s, 0.5)) for s in (1, 3)], 2e-6),
 }
 
@@ -633,10 +640,14 @@ HIDDEN = [
     ],
 ]
 COMPANY = [
-    lambda: {"optimizer": Adam(0.01)},
+    lambda: {"optimizer": Lamb(0.01)},
     lambda: {"optimizer": RMSprop(0.01, momentum=0.5)},
     lambda: {"optimizer": Adagrad(0.1, use_ema=True, clipnorm=0.1)},
-    lambda: {"loss": keras.losses.SparseCategoricalCrossentropy(True), "activation": None},
+    lambda: {
+        "loss": keras.losses.SparseCategoricalCrossentropy(True),
+        "activation": None,
+        "optimizer": Muon(0.1),
+    },
     lambda: {"optimizer": AdamW(0.01, weight_decay=0.1, global_clipnorm=0.1)},
 ]
 
@@ -839,6 +850,9 @@ STATES = {
     "sgd": SGD,
     "rmsprop": RMSprop,
     "adam": Adam,
+    "amsgrad": lambda: Adam(amsgrad=True),
+    "nadam": Nadam,
+    "adafactor": Adafactor,
     "averaged": lambda: SGD(0.1, use_ema=True, ema_overwrite_frequency=2),
     "averaged accumulation": lambda: Adam(use_ema=True, gradient_accumulation_steps=3),
 }
@@ -1130,7 +1144,7 @@ FALLBACKS = {
     "functional": functional,
     "own_loss": lambda: dense(loss=own_loss),
     "scaled_loss": lambda: dense(optimizer=SGD(0.1, loss_scale_factor=8.0)),
-    "nadam": lambda: dense(optimizer="nadam"),
+    "schedule_free": lambda: dense(optimizer=keras.optimizers.ScheduleFreeAdamW(0.01)),
     "nested": lambda: classifier(keras.Sequential([L.Dense(5, "tanh")])),
 }
 

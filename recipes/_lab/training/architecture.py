@@ -26,9 +26,35 @@ OPTIMIZERS = {
     keras.optimizers.Adagrad: ("initial_accumulator_value", "epsilon"),
     keras.optimizers.Adam: ("beta_1", "beta_2", "epsilon"),
     keras.optimizers.AdamW: ("beta_1", "beta_2", "epsilon"),
+    keras.optimizers.Adadelta: ("rho", "epsilon"),
+    keras.optimizers.Adamax: ("beta_1", "beta_2", "epsilon"),
+    keras.optimizers.Nadam: ("beta_1", "beta_2", "epsilon"),
+    keras.optimizers.Lion: ("beta_1", "beta_2"),
+    keras.optimizers.Lamb: ("beta_1", "beta_2", "epsilon"),
+    keras.optimizers.Ftrl: (
+        "learning_rate_power",
+        "initial_accumulator_value",
+        "l1_regularization_strength",
+        "l2_regularization_strength",
+        "l2_shrinkage_regularization_strength",
+        "beta",
+    ),
+    keras.optimizers.Adafactor: ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold"),
+    keras.optimizers.Muon: (
+        "momentum",
+        "adam_beta_1",
+        "adam_beta_2",
+        "adam_lr_ratio",
+        "adam_weight_decay",
+        "epsilon",
+        "rms_rate",
+        "muon_a",
+        "muon_b",
+        "muon_c",
+    ),
 }
-# Switches of an optimizer that select its rule.
-RULES = ("nesterov", "use_ema")
+# What selects the rule of an optimizer.
+RULES = ("nesterov", "centered", "amsgrad", "use_ema", "ns_steps")
 # Numbers of a layer's configuration that enter the arithmetic as (members,) tensors.
 LAYER_HYPERPARAMETERS = {
     keras.layers.Dropout: ("rate",),
@@ -178,6 +204,9 @@ def read(build):
         raise NotStackableError("the model is frozen")
     if _config(model.get_compile_config)["loss_weights"] is not None:
         raise NotStackableError("the loss is weighted")
+    names = [layer.name.lower() for layer in (model, *model.layers)]
+    if isinstance(model.optimizer, keras.optimizers.Muon) and "embedding" in " ".join(names):
+        raise NotStackableError("Muon leaves out what is called an embedding")
     hyperparameters, initializers, parts = {}, {}, []
     for layer, name in zip(model.layers, layer_names(model), strict=True):
         parts.append(_read_layer(layer, name, hyperparameters, initializers))
@@ -272,10 +301,14 @@ def _read_optimizer(optimizer, hyperparameters):
     config = _config(optimizer.get_config)
     for key in ("name", "learning_rate"):
         config.pop(key)
+    if config.get("rms_rate", 0.0) is None:
+        raise NotStackableError("the optimizer has no rms_rate")
     for key in OPTIMIZERS[kind]:
-        hyperparameters[key] = float(config.pop(key))
+        hyperparameters[key] = float(config.pop(key) or 0.0)
     for key in ("weight_decay", "gradient_accumulation_steps", *CLIPS):
         hyperparameters[key] = float(config.pop(key) or 0.0)
+    config.pop("exclude_embeddings", None)  # which need `fit`
+    config.pop("relative_step", None)  # of Adafactor, whose rate is cut off like that anyway
     average = {name: float(config.pop(name) or 0.0) for name in EMA}
     if config["use_ema"]:
         hyperparameters |= average

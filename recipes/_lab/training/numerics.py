@@ -45,6 +45,11 @@ def sum_rows(x):
     return tf.reduce_sum(tf.reshape(x, [members, joined, features]), 1)
 
 
+def square_norm(x):
+    """Return the sum of the squares of each member's values, (members,)."""
+    return tf.reduce_sum(tf.square(x), list(range(1, len(x.shape))))
+
+
 def inverse_root(x):
     """Return 1 / sqrt(x) from operations that are exactly rounded, which rsqrt and 1 / x aren't."""
     return tf.sqrt(x) / x

@@ -1,13 +1,13 @@
 """A step of Keras's optimizers on stacked weights, every hyperparameter per member.
 
-Keras tests its hyperparameters with Python's `if`, so they can't be tensors there. The formulas
-are those of Keras 3 (where epsilon stands inside or outside of the root differs between rules),
-and the tests compare each with Keras's own optimizer.
+Here is what all optimizers share; how each of them moves a weight stands in `update_rules`. The
+tests compare each with Keras's own optimizer.
 """
 
 import tensorflow as tf
 
-from recipes._lab.training.numerics import column, power, root
+from recipes._lab.training import update_rules
+from recipes._lab.training.numerics import column, square_norm
 
 EMA = ("ema_momentum", "ema_overwrite_frequency")
 ACCUMULATION = ("gradient_accumulation_steps",)
@@ -17,6 +17,7 @@ CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 OPTIONAL = (
     "momentum",
     "weight_decay",
+    "adam_weight_decay",
     *ACCUMULATION,
     "ema_overwrite_frequency",
     *CLIPS,
@@ -28,26 +29,19 @@ def initial_state(optimizer, weight, hyperparameters):
 
     Args:
         optimizer: the optimizer's class name and what else selects its rule, `{"class",
-            "nesterov", "use_ema"}`.
+            "nesterov", "use_ema", ...}`.
         weight: (members, ...).
         hyperparameters: float64 (members,) each; those that are zero for all are absent.
 
     Returns:
-        A list of tensors like weight.
+        A list of tensors, (members, ...) each.
     """
     zero = tf.zeros_like(weight)
     if "ema_momentum" in hyperparameters:
         return [zero, *initial_state(optimizer, weight, _without(EMA, hyperparameters))]
     if "gradient_accumulation_steps" in hyperparameters:
         return [zero, *initial_state(optimizer, weight, _without(ACCUMULATION, hyperparameters))]
-    momentum = [zero] if "momentum" in hyperparameters else []
-    if optimizer["class"] == "SGD":
-        return momentum
-    if optimizer["class"] == "RMSprop":
-        return [zero, *momentum]
-    if optimizer["class"] == "Adagrad":
-        return [zero + column(hyperparameters["initial_accumulator_value"], zero)]
-    return [zero, zero]
+    return update_rules.initial_state(optimizer, weight, hyperparameters)
 
 
 def update(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
@@ -149,11 +143,11 @@ def _clip(gradients, hyperparameters):
     """Shorten the gradients of those members that ask for it (Pascanu, Mikolov and Bengio 2013)."""
     if "clipnorm" in hyperparameters:
         limit = tf.cast(hyperparameters["clipnorm"], tf.float32)
-        factors = [_factor(_square_norm(gradient), limit) for gradient in gradients]
+        factors = [_factor(square_norm(gradient), limit) for gradient in gradients]
         gradients = _scaled(gradients, factors, limit)
     if "global_clipnorm" in hyperparameters:
         limit = tf.cast(hyperparameters["global_clipnorm"], tf.float32)
-        square = sum(_square_norm(gradient) for gradient in gradients)
+        square = sum(square_norm(gradient) for gradient in gradients)
         # As in Keras, one infinite gradient spoils all.
         factor = tf.where(tf.math.is_finite(square), _factor(square, limit), float("nan"))
         gradients = _scaled(gradients, [factor] * len(gradients), limit)
@@ -165,14 +159,9 @@ def _clip(gradients, hyperparameters):
     return gradients
 
 
-def _square_norm(gradient):
-    """Return the sum of all squares, (members,)."""
-    return tf.reduce_sum(tf.square(gradient), list(range(1, len(gradient.shape))))
-
-
-def _factor(square_norm, limit):
+def _factor(square, limit):
     """Return what makes a norm of the limit out of every larger one, (members,)."""
-    return limit / tf.maximum(tf.sqrt(square_norm), limit)
+    return limit / tf.maximum(tf.sqrt(square), limit)
 
 
 def _scaled(gradients, factors, limit):
@@ -186,54 +175,17 @@ def _move(optimizer, weight, gradient, state, learning_rate, hyperparameters, st
 
     def hyperparameter(name, complement=False):
         # Keras takes 1 - beta before rounding it to float32.
-        return column(1.0 - hyperparameters[name] if complement else hyperparameters[name], weight)
+        value = hyperparameters.get(name, 0.0)
+        return column(1.0 - value if complement else value, weight)
 
     rate = column(learning_rate, weight)
-    if "weight_decay" in hyperparameters:
+    adams = optimizer["class"] == "Muon" and len(weight.shape) != 3
+    decay = "adam_weight_decay" if adams else "weight_decay"
+    if decay in hyperparameters:
         # Decoupled from the gradient, scaled by the rate (Loshchilov and Hutter 2019).
-        weight = weight - weight * hyperparameter("weight_decay") * rate
+        weight = weight - weight * hyperparameter(decay) * rate
     step = tf.convert_to_tensor(step)
     if step.shape.rank:
         step = column(step, weight)
-    apply = UPDATES[optimizer["class"]]
+    apply = update_rules.UPDATES[optimizer["class"]]
     return apply(optimizer, weight, gradient, state, rate, hyperparameter, step)
-
-
-def _sgd(optimizer, weight, gradient, state, rate, hyperparameter, step):
-    """Gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013)."""
-    if not state:
-        return weight - gradient * rate, []
-    momentum = hyperparameter("momentum")
-    velocity = state[0] * momentum - gradient * rate
-    move = velocity * momentum - gradient * rate if optimizer["nesterov"] else velocity
-    return weight + move, [velocity]
-
-
-def _rmsprop(optimizer, weight, gradient, state, rate, hyperparameter, step):
-    """Tieleman and Hinton 2012, lecture 6.5."""
-    rho = hyperparameter("rho")
-    square = rho * state[0] + hyperparameter("rho", complement=True) * tf.square(gradient)
-    move = rate * gradient / root(square + hyperparameter("epsilon"))
-    if len(state) == 1:
-        return weight - move, [square]
-    velocity = hyperparameter("momentum") * state[1] + move
-    return weight - velocity, [square, velocity]
-
-
-def _adagrad(optimizer, weight, gradient, state, rate, hyperparameter, step):
-    """Duchi, Hazan and Singer 2011."""
-    square = state[0] + tf.square(gradient)
-    return weight - rate * gradient / root(square + hyperparameter("epsilon")), [square]
-
-
-def _adam(optimizer, weight, gradient, state, rate, hyperparameter, step):
-    """Kingma and Ba 2015, with epsilon as in the paper's remark on efficiency."""
-    beta_1, beta_2 = hyperparameter("beta_1"), hyperparameter("beta_2")
-    power_1, power_2 = power(beta_1, step + 1), power(beta_2, step + 1)
-    mean = state[0] + (gradient - state[0]) * hyperparameter("beta_1", complement=True)
-    square = state[1] + (tf.square(gradient) - state[1]) * hyperparameter("beta_2", complement=True)
-    rate = rate * tf.sqrt(1.0 - power_2) / (1.0 - power_1)
-    return weight - mean * rate / (tf.sqrt(square) + hyperparameter("epsilon")), [mean, square]
-
-
-UPDATES = {"SGD": _sgd, "RMSprop": _rmsprop, "Adagrad": _adagrad, "Adam": _adam, "AdamW": _adam}

@@ -1,0 +1,241 @@
+"""The update rules of Keras's optimizers on stacked weights, every hyperparameter per member.
+
+Keras tests its hyperparameters with Python's `if`, so they can't be tensors there. The formulas
+are those of Keras 3: where epsilon stands inside or outside of the root differs between rules.
+
+A rule gets a stacked weight, (members, ...), its gradient and the state that the optimizer keeps
+for it; `rate` and `hyperparameter(name)`, which broadcast over the weight; and the number of steps
+before this one. It returns the new weight and its new state.
+"""
+
+import tensorflow as tf
+
+from recipes._lab.training.numerics import (
+    column,
+    inverse_root,
+    power,
+    root,
+    square_norm,
+    sum_rows,
+)
+
+
+def initial_state(optimizer, weight, hyperparameters):
+    """Return what a rule keeps for one stacked weight, see `optimizers.initial_state`."""
+    zero = tf.zeros_like(weight)
+    momentum = [zero] if "momentum" in hyperparameters else []
+    match optimizer["class"]:
+        case "SGD":
+            return momentum
+        case "RMSprop":
+            return [zero, zero, *momentum] if optimizer["centered"] else [zero, *momentum]
+        case "Adagrad":
+            return [zero + column(hyperparameters["initial_accumulator_value"], zero)]
+        case "Ftrl":
+            return [zero + column(hyperparameters["initial_accumulator_value"], zero), zero]
+        case "Lion":
+            return [zero]
+        case "Muon" if len(weight.shape) == 3:
+            return [zero]
+        case "Nadam":
+            return [column(tf.ones(weight.shape[0]), weight), zero, zero]
+        case "Adafactor" if len(weight.shape) > 2:
+            return [zero[..., 0], zero[..., 0, :]]
+        case "Adafactor":
+            return [zero]
+    return [zero, zero, zero] if optimizer["amsgrad"] else [zero, zero]
+
+
+def _sgd(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013)."""
+    if not state:
+        return weight - gradient * rate, []
+    momentum = hyperparameter("momentum")
+    velocity = state[0] * momentum - gradient * rate
+    move = velocity * momentum - gradient * rate if optimizer["nesterov"] else velocity
+    return weight + move, [velocity]
+
+
+def _rmsprop(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Tieleman and Hinton 2012, lecture 6.5; centered as by Graves 2013."""
+    rho, rest = hyperparameter("rho"), hyperparameter("rho", complement=True)
+    square, *state = state
+    square = rho * square + rest * tf.square(gradient)
+    variance, kept = square, [square]
+    if optimizer["centered"]:
+        mean, *state = state
+        mean = rho * mean + rest * gradient
+        variance, kept = square - tf.square(mean), [square, mean]
+    move = rate * gradient / root(variance + hyperparameter("epsilon"))
+    if not state:
+        return weight - move, kept
+    velocity = hyperparameter("momentum") * state[0] + move
+    return weight - velocity, [*kept, velocity]
+
+
+def _adagrad(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Duchi, Hazan and Singer 2011."""
+    square = state[0] + tf.square(gradient)
+    return weight - rate * gradient / root(square + hyperparameter("epsilon")), [square]
+
+
+def _adadelta(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Zeiler 2012."""
+    rho, rest = hyperparameter("rho"), hyperparameter("rho", complement=True)
+    epsilon = hyperparameter("epsilon")
+    square = rho * state[0] + rest * tf.square(gradient)
+    move = root(state[1] + epsilon) * gradient / root(square + epsilon)
+    return weight - rate * move, [square, rho * state[1] + rest * tf.square(move)]
+
+
+def _moments(gradient, mean, square, hyperparameter):
+    """Return the averages of the gradients and of their squares, each like the gradient."""
+    mean = mean + (gradient - mean) * hyperparameter("beta_1", complement=True)
+    square = square + (tf.square(gradient) - square) * hyperparameter("beta_2", complement=True)
+    return mean, square
+
+
+def _adam(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Kingma and Ba 2015, with epsilon as in the paper's remark on efficiency.
+
+    With amsgrad, squares never shrink (Reddi, Kale and Kumar 2018).
+    """
+    beta_1, beta_2 = hyperparameter("beta_1"), hyperparameter("beta_2")
+    power_1, power_2 = power(beta_1, step + 1), power(beta_2, step + 1)
+    mean, square = _moments(gradient, *state[:2], hyperparameter)
+    rate = rate * tf.sqrt(1.0 - power_2) / (1.0 - power_1)
+    state = [mean, square, *(tf.maximum(highest, square) for highest in state[2:])]
+    return weight - mean * rate / (tf.sqrt(state[-1]) + hyperparameter("epsilon")), state
+
+
+def _adamax(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Kingma and Ba 2015, section 7.1: the largest gradient in place of the root of squares."""
+    mean = state[0] + (gradient - state[0]) * hyperparameter("beta_1", complement=True)
+    largest = tf.maximum(hyperparameter("beta_2") * state[1], tf.abs(gradient))
+    unbiased = 1.0 - power(hyperparameter("beta_1"), step + 1)
+    move = rate * mean / (unbiased * (largest + hyperparameter("epsilon")))
+    return weight - move, [mean, largest]
+
+
+def _nadam(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Dozat 2016: Adam with Nesterov's momentum, which grows to beta_1."""
+    beta_1, beta_2 = hyperparameter("beta_1"), hyperparameter("beta_2")
+    momentum, following = (beta_1 * (1.0 - 0.5 * power(0.96, step + k)) for k in (1, 2))
+    product = state[0] * momentum
+    # Here Keras rounds beta before it takes 1 - beta.
+    mean = state[1] + (gradient - state[1]) * (1.0 - beta_1)
+    square = state[2] + (tf.square(gradient) - state[2]) * (1.0 - beta_2)
+    ahead = following * mean / (1.0 - product * following)
+    ahead += (1.0 - momentum) * gradient / (1.0 - product)
+    scale = tf.sqrt(square / (1.0 - power(beta_2, step + 1))) + hyperparameter("epsilon")
+    return weight - ahead * rate / scale, [product, mean, square]
+
+
+def _lion(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Chen et al. 2023: every entry moves by the same length."""
+    beta_1, beta_2 = hyperparameter("beta_1"), hyperparameter("beta_2")
+    direction = tf.sign(state[0] * beta_1 + gradient * (1.0 - beta_1))
+    return weight - rate * direction, [state[0] * beta_2 + gradient * (1.0 - beta_2)]
+
+
+def _lamb(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """You et al. 2020: Adam's direction, as long as the weight."""
+    mean, square = _moments(gradient, *state, hyperparameter)
+    unbiased = square / (1.0 - power(hyperparameter("beta_2"), step + 1))
+    move = mean / (1.0 - power(hyperparameter("beta_1"), step + 1))
+    move /= tf.sqrt(unbiased) + hyperparameter("epsilon")
+    lengths = square_norm(weight), square_norm(move)
+    ratio = tf.where(tf.minimum(*lengths) > 0.0, tf.sqrt(lengths[0]) / root(lengths[1]), 1.0)
+    return weight - column(ratio, weight) * rate * move, [mean, square]
+
+
+def _ftrl(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """McMahan et al. 2013, with Keras's beta and its penalty that shrinks by the weight itself."""
+    l1, exponent = (
+        hyperparameter("l1_regularization_strength"),
+        -hyperparameter("learning_rate_power"),
+    )
+    l2 = hyperparameter("l2_regularization_strength") + hyperparameter("beta") / (2.0 * rate)
+    shrink = hyperparameter("l2_shrinkage_regularization_strength")
+    square = state[0] + tf.square(gradient)
+    before, after = power(state[0], exponent), power(square, exponent)
+    linear = state[1] + gradient + 2.0 * shrink * weight - (after - before) / rate * weight
+    weight = (tf.clip_by_value(linear, -l1, l1) - linear) / (after / rate + 2.0 * l2)
+    return weight, [square, linear]
+
+
+def _adafactor(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Shazeer and Stern 2018: squares averaged over rows and over columns, and no momentum."""
+    step = tf.cast(step + 1, tf.float32)
+    kept = power(step, hyperparameter("beta_2_decay"))  # of the new squares
+    squares = tf.square(gradient) + hyperparameter("epsilon_1")
+    if len(state) == 1:
+        state = [state[0] + (squares - state[0]) * kept]
+        (scale,) = state
+    else:
+        means = tf.reduce_mean(squares, -1), _mean_of_columns(squares)
+        pairs = zip(state, means, strict=True)
+        rows, columns = state = [old + (new - old) * kept[..., 0] for old, new in pairs]
+        scale = (rows / tf.reduce_mean(rows, -1, keepdims=True))[..., None] * columns[..., None, :]
+    move = gradient / root(scale)
+    move /= tf.maximum(_root_mean_square(move) / hyperparameter("clip_threshold"), 1.0)
+    size = tf.maximum(_root_mean_square(weight), hyperparameter("epsilon_2"))
+    return weight - size * tf.minimum(rate, inverse_root(step)) * move, state
+
+
+def _muon(optimizer, weight, gradient, state, rate, hyperparameter, step):
+    """Jordan et al. 2024, scaled as by Liu et al. 2025; what is no matrix moves as by Adam."""
+    if len(state) == 2:
+        adams = {"beta_1": "adam_beta_1", "beta_2": "adam_beta_2"}
+
+        def of_adam(name, complement=False):
+            return hyperparameter(adams.get(name, name), complement)
+
+        rate = rate * hyperparameter("adam_lr_ratio")
+        return _adam(optimizer, weight, gradient, state, rate, of_adam, step)
+    momentum = hyperparameter("momentum")
+    mean = state[0] * momentum + gradient
+    direction = gradient + momentum * mean if optimizer["nesterov"] else mean
+    factors = [hyperparameter(f"muon_{letter}") for letter in "abc"]
+    move = _orthogonal(direction, optimizer["ns_steps"], *factors)
+    size = rate * hyperparameter("rms_rate") * max(weight.shape[1:]) ** 0.5
+    return weight - size * move, [mean]
+
+
+def _orthogonal(x, steps, a, b, c):
+    """Bring the singular values of (members, rows, columns) near 1, by Newton and Schulz."""
+    tall = x.shape[1] > x.shape[2]
+    x = x / (column(tf.sqrt(square_norm(x)), x) + 1e-7)
+    for _ in range(steps):
+        square = tf.matmul(x, x, transpose_a=tall, transpose_b=not tall)
+        factor = b * square + tf.matmul(c * square, square)
+        x = a * x + (tf.matmul(x, factor) if tall else tf.matmul(factor, x))
+    return x
+
+
+def _mean_of_columns(x):
+    """Return the mean over the last axis but one of (members, ..., rows, columns)."""
+    *others, rows, columns = x.shape
+    return tf.reshape(sum_rows(tf.reshape(x, [-1, rows, columns])), [*others, columns]) / rows
+
+
+def _root_mean_square(x):
+    """Return the root of each member's mean square, to broadcast over x."""
+    return column(tf.sqrt(square_norm(x) / (x.shape.num_elements() // x.shape[0])), x)
+
+
+UPDATES = {
+    "SGD": _sgd,
+    "RMSprop": _rmsprop,
+    "Adagrad": _adagrad,
+    "Adadelta": _adadelta,
+    "Adam": _adam,
+    "AdamW": _adam,
+    "Adamax": _adamax,
+    "Nadam": _nadam,
+    "Lion": _lion,
+    "Lamb": _lamb,
+    "Ftrl": _ftrl,
+    "Adafactor": _adafactor,
+    "Muon": _muon,
+}
