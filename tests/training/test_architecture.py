@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import json
 import subprocess
 import sys
@@ -477,10 +478,47 @@ def test_the_one_categorical_loss_of_whole_numbers_is_stacked_by_its_q():
     assert one == same != other
 
 
-@pytest.mark.parametrize(
-    "loss",
-    ["categorical_crossentropy", keras.losses.CategoricalCrossentropy(label_smoothing=0.1)],
-)
-def test_a_loss_for_one_hot_labels_is_the_users_mistake(loss):
-    with pytest.raises(UserError, match=r"whole numbers.* give sparse_categorical_crossentropy"):
-        read(lambda: build(loss=loss))
+# What Keras has
+
+
+def has(module, base):
+    """The public names of a module of Keras that are subclasses of `base`, itself left out."""
+    kinds = {name: kind for name, kind in vars(module).items() if isinstance(kind, type)}
+    return [name for name, kind in kinds.items() if issubclass(kind, base) and kind is not base]
+
+
+def test_the_table_has_every_optimizer_and_loss_of_keras_and_no_other():
+    """Fails where Keras gains one: stack it, or say that `fit` trains it."""
+    table = architecture.trained_how()
+    assert sorted(has(keras.optimizers, keras.optimizers.Optimizer)) == sorted(table["optimizers"])
+    losses = {architecture._snake_case(n) for n in has(keras.losses, keras.losses.Loss)}
+    functions = {n for n, f in vars(keras.losses).items() if inspect.isfunction(f)}
+    losses |= functions - {"get", "serialize", "deserialize"}
+    assert sorted(losses) == sorted(table["losses"])
+
+
+def how(make):
+    """How the model is trained, as the table spells it."""
+    try:
+        read(make)
+    except NotStackableError:
+        return "fit"
+    return "stacked"
+
+
+WRAPPED = {
+    "LossScaleOptimizer": lambda: keras.optimizers.LossScaleOptimizer(SGD()),
+    "MultiOptimizer": lambda: keras.optimizers.MultiOptimizer(lambda variable: SGD()),
+}
+
+
+def test_the_table_says_how_a_model_with_each_optimizer_is_trained():
+    for name, said in architecture.trained_how()["optimizers"].items():
+        make = WRAPPED.get(name) or getattr(keras.optimizers, name)
+        assert how(lambda make=make: build(optimizer=make())) == said, name
+
+
+def test_the_table_says_how_a_model_with_each_loss_is_trained():
+    for name, said in architecture.trained_how()["losses"].items():
+        loss = getattr(keras.losses, name)
+        assert how(lambda loss=loss: build(loss=loss)) == said, name

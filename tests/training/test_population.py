@@ -360,10 +360,11 @@ TWO = blobs(classes=2)
     [
         ("sigmoid", "binary_crossentropy"),
         (None, keras.losses.BinaryCrossentropy(from_logits=True)),
+        ("sigmoid", keras.losses.BinaryFocalCrossentropy(gamma=1.0, label_smoothing=0.1)),
         ("sigmoid", keras.losses.BinaryCrossentropy(label_smoothing=0.2)),
         ("tanh", "hinge"),
     ],
-    ids=["probability", "logit", "smoothed", "hinge"],
+    ids=["probability", "logit", "focal", "smoothed", "hinge"],
 )
 def test_one_output_for_two_classes(activation, loss):
     def build():
@@ -383,6 +384,51 @@ def test_one_output_for_two_classes(activation, loss):
     assert hits.mean() > 0.6
     loss, _ = model.evaluate(TWO.test.x, TWO.test.y, verbose=0)
     assert result.test["test_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+SMOOTHED = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)
+ONE_HOT = {
+    "one_hot": ("softmax", "categorical_crossentropy"),
+    "smoothed": ("softmax", SMOOTHED),
+    "smoothed_logits": (None, keras.losses.CategoricalCrossentropy(True, label_smoothing=0.2)),
+    "focal": ("softmax", keras.losses.CategoricalFocalCrossentropy(alpha=[0.2, 0.3, 0.5])),
+    "hinge": ("tanh", "categorical_hinge"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_HOT)
+def test_losses_of_one_hot_labels_get_them(name):
+    activation, loss = ONE_HOT[name]
+    build = functools.partial(classifier, activation=activation, loss=loss)
+    members = [
+        member(lambda: build(L.Dense(5, "tanh")), s, record=(0,), class_weight=w)
+        for s, w in ((0, None), (1, {0: 2.0}))
+    ]
+    results, one_hot = train(members), np.eye(CLASSES, dtype=np.float32)
+    for one, result in zip(members, results, strict=True):
+        model = load_model(one, result.snapshots[0])
+        for x, y in batches(one):
+            weights = np.array([(one.class_weight or {}).get(c, 1.0) for c in y], np.float32)
+            model.train_on_batch(x, one_hot[y], sample_weight=weights)
+        for ours, theirs in zip(result.weights, model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+        loss, accuracy = model.evaluate(DATA.test.x, one_hot[DATA.test.y], verbose=0)
+        assert result.test["test_loss"] == pytest.approx(loss, rel=1e-5)
+        assert result.test["test_accuracy"] == pytest.approx(accuracy)
+        (fitted,) = train([one], engine="keras")
+        np.testing.assert_allclose(result.history["loss"], fitted.history["loss"], rtol=1e-5)
+    assert_same_bits(results[1], train(members[1:])[0])
+
+
+def test_a_model_that_is_fitted_gets_one_hot_labels_too():
+    def build():
+        model = functional()
+        model.compile(SGD(0.1), SMOOTHED)
+        return model
+
+    (result,) = train([member(build, spec=None, epochs=5, watch=(0, 5))])
+    assert result.history["loss"][5] < result.history["loss"][0]
+    assert sorted(result.distributions) == [0, 5]
 
 
 def test_classes_are_weighted_as_in_fit():
@@ -660,6 +706,20 @@ def test_no_kernel_lets_the_company_in(case):
     plan = {"batch_size": 18, "epochs": 2}
     members = [member(build, seed, **plan) for seed in range(7)]
     assert_same_bits(train(members)[5], train(members[5:6])[0])
+
+
+MIXED = {
+    "clips": [{}, {"clipnorm": 0.1}, {"global_clipnorm": 0.1}, {"clipvalue": 0.01}],
+    "averages": [{"use_ema": True}, {"use_ema": True, "ema_overwrite_frequency": 2}],
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_who_asks_for_less_is_the_same_beside_who_asks_for_more(name):
+    builds = [lambda own=own: dense(optimizer=SGD(0.5, **own)) for own in MIXED[name]]
+    members = [member(build) for build in builds]
+    for one, result in zip(members, train(members), strict=True):
+        assert_same_bits(result, train([one])[0])
 
 
 def test_the_number_of_cores_changes_no_bit(monkeypatch):
@@ -986,6 +1046,17 @@ def test_networks_of_all_ranks_can_be_watched(name):
     results = train([watched, blind])
     assert [list(result.distributions) for result in results] == [[0, 1], []]
     assert_same_bits(*results)
+
+
+def test_what_is_watched_is_the_update_before_weights_are_averaged():
+    builds = [
+        lambda: dense(optimizer=SGD(0.1)),
+        lambda: dense(optimizer=SGD(0.1, use_ema=True, ema_overwrite_frequency=1)),
+        lambda: dense(optimizer=SGD(0.1, use_ema=True, gradient_accumulation_steps=2)),
+    ]
+    results = train([member(build, watch=(0,)) for build in builds])
+    plain, *averaged = [result.distributions[0] for result in results]
+    assert averaged == [plain, plain]
 
 
 class Store:

@@ -115,8 +115,11 @@ REFUSED = (
     "lora_rank",
     "quantization_config",
 )
-# Losses of one example at a time, from a class label; all others need other labels or mix examples.
+# Losses of one example at a time that want one-hot labels, and get them made of class labels.
+ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
+# Losses of one example at a time; all others need other labels or mix examples.
 LOSSES = (
+    *ONE_HOT,
     "sparse_categorical_crossentropy",
     "categorical_generalized_cross_entropy",  # which takes whole numbers, too
     "binary_crossentropy",
@@ -128,6 +131,33 @@ LOSSES = (
     "huber",
     "log_cosh",
 )
+# The rest of Keras's optimizers and losses: a model with one of them is trained by `fit`.
+FITTED_OPTIMIZERS = ("LossScaleOptimizer", "MultiOptimizer", "ScheduleFreeAdamW")
+FITTED_LOSSES = (
+    "circle",
+    "cosine_similarity",
+    "ctc",
+    "dice",
+    "kl_divergence",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "tversky",
+)
+
+
+def trained_how():
+    """Return how a model with each of Keras's optimizers and losses is trained.
+
+    Returns:
+        `{"optimizers": {"Adam": "stacked", ...}, "losses": {"dice": "fit", ...}}`, each by name.
+    """
+    optimizers = [kind.__name__ for kind in OPTIMIZERS]
+    kinds = {"optimizers": (optimizers, FITTED_OPTIMIZERS), "losses": (LOSSES, FITTED_LOSSES)}
+    return {
+        kind: dict.fromkeys(stacked, "stacked") | dict.fromkeys(fitted, "fit")
+        for kind, (stacked, fitted) in kinds.items()
+    }
 
 
 class NotStackableError(Exception):
@@ -190,8 +220,7 @@ def read(build):
 
     Raises:
         NotStackableError: the model can only be trained by itself, with `fit`.
-        UserError: it is no compiled model, or its loss needs one-hot labels, which a `Dataset`
-            doesn't have.
+        UserError: it is no compiled model.
     """
     model = _sketch(build)
     if not isinstance(model, keras.Model):
@@ -323,18 +352,27 @@ def _read_optimizer(optimizer, hyperparameters):
     return rule
 
 
+def wants_one_hot(loss):
+    """Tell whether a loss, such as `model.loss`, is one of Keras's own for one-hot labels."""
+    loss = keras.losses.get(loss)
+    return _is_keras(loss) and _loss_name(loss) in ONE_HOT
+
+
+def _is_keras(loss):
+    return (getattr(loss, "__module__", "") or "").startswith("keras.")
+
+
+def _loss_name(loss):
+    return getattr(loss, "__name__", None) or _snake_case(type(loss).__name__)
+
+
 def _read_loss(loss):
     if not (isinstance(loss, str) or callable(loss)):
         raise NotStackableError("the loss is not a single function")
     loss = keras.losses.get(loss)
-    if not (getattr(loss, "__module__", "") or "").startswith("keras."):
+    if not _is_keras(loss):
         raise NotStackableError("the loss is not one of Keras's own")
-    name = getattr(loss, "__name__", None) or _snake_case(type(loss).__name__)
-    if name.startswith("categorical") and name not in LOSSES:
-        raise UserError(
-            f"labels are whole numbers, not one-hot: the loss can't be {name}; "
-            "give sparse_categorical_crossentropy"
-        )
+    name = _loss_name(loss)
     if name not in LOSSES:
         raise NotStackableError(f"the loss is {name}")
     config = keras.losses.serialize(loss)["config"]

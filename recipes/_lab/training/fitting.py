@@ -6,17 +6,23 @@ import tensorflow as tf
 
 from callbacks.distribution_logger import Probe, summarize
 from recipes._lab.seeding import batch_order, seed_from
-from recipes._lab.training.architecture import layer_names
+from recipes._lab.training.architecture import layer_names, wants_one_hot
 from recipes._lab.training.initial_weights import initial_weights
 from recipes._lab.training.loading import model_to_train
 from recipes._lab.training.recording import PROBE, Record
-from recipes._lab.training.stack import is_correct
+from recipes._lab.training.stack import is_correct, labels_for
 
 # Examples evaluated at once.
 BLOCK = 1000
 
 
-def _batches(member):
+def _labels(member, model):
+    """Return the training labels as the model's loss takes them, one-hot or whole numbers."""
+    y, classes = member.data.train.y, member.data.num_classes
+    return np.eye(classes, dtype=np.float32)[y] if wants_one_hot(model.loss) else y
+
+
+def _batches(member, labels):
     """Yield the member's batches in the order in which a population would see them."""
     train, weight = member.data.train, member.class_weight or {}
     # As factors of the examples: `fit` takes no class_weight beside a generator.
@@ -24,7 +30,7 @@ def _batches(member):
     for epoch in range(member.epochs):
         size = min(member.batch_size, len(train))
         for rows in batch_order(member.seed, epoch, len(train), size):
-            yield train.x[rows], train.y[rows], factors[rows]
+            yield train.x[rows], labels[rows], factors[rows]
 
 
 def fit(members, progress):
@@ -48,8 +54,7 @@ def fit(members, progress):
     def measure(x, y):
         outputs = model(x, training=False)
         hits = is_correct(loss, y, outputs)
-        if outputs.shape[-1] == 1:
-            y = tf.cast(y[:, None], tf.float32)
+        y = labels_for(loss, y, outputs)
         # A loss function of the user's own may return the mean of the batch.
         losses = tf.broadcast_to(getattr(loss, "call", loss)(y, outputs), tf.shape(hits))
         return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(hits)])
@@ -66,7 +71,8 @@ def fit(members, progress):
             [s.numpy() / len(split) for s, split in zip(sums, splits, strict=True)]
         )
 
-    probe = member.watch and Probe(model, member.data.train.x[:PROBE], member.data.train.y[:PROBE])
+    labels = _labels(member, model)
+    probe = member.watch and Probe(model, member.data.train.x[:PROBE], labels[:PROBE])
 
     def watch(epoch):
         metrics = None
@@ -91,7 +97,7 @@ def fit(members, progress):
 
     stacked = watch(0)
     model.fit(
-        _batches(member),
+        _batches(member, labels),
         epochs=member.epochs,
         steps_per_epoch=len(member.data.train) // min(member.batch_size, len(member.data.train)),
         verbose=0,

@@ -106,7 +106,7 @@ class Graph:
                 objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
                 objective += self.stack.penalty(weights, hyperparameters)
             gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
-            moved, states = optimizers.update(
+            trained, states = optimizers.update(
                 self.optimizer,
                 self.stack.trained(updated),
                 gradients,
@@ -115,7 +115,7 @@ class Graph:
                 hyperparameters,
                 first_step + s,
             )
-            return s + 1, self.stack.replaced(updated, moved), states
+            return s + 1, self.stack.replaced(updated, trained), states
 
         _, weights, states = tf.while_loop(
             lambda s, *_: s < batches.shape[0],
@@ -156,7 +156,7 @@ class Graph:
         hyperparameters = {
             name: tf.gather(values, chosen) for name, values in hyperparameters.items()
         }
-        hyperparameters = optimizers.looked_at(hyperparameters)
+        hyperparameters = optimizers.updating_at_each_step(hyperparameters)
         weights, rate = of_chosen(weights), tf.gather(rate, chosen)
         x, y = (self._spread_data(part, plan) for part in probe)
         if self.streams > 1 and self.datasets == 1:  # equal inputs, but masks of their own
@@ -166,7 +166,7 @@ class Graph:
         by_name = dict(zip(self.stack.shapes, weights, strict=True))
         trainable = [by_name[name] for name in gradients]
         states = list(map(of_chosen, states))
-        moved, _ = optimizers.update(
+        updated, _ = optimizers.update(
             self.optimizer,
             trainable,
             list(gradients.values()),
@@ -175,13 +175,13 @@ class Graph:
             hyperparameters,
             step,
         )
-        moved = dict(zip(gradients, moved, strict=True))
+        updated = dict(zip(gradients, updated, strict=True))
         gradients = {name: gradients[name] for name in self.stack.kernels}
         ratios = {}
         for name in gradients:
             kernel = by_name[name]
             axes = list(range(1, len(kernel.shape)))  # up to four, tf.norm takes two
-            squares = (tf.reduce_sum(tf.square(w), axes) for w in (moved[name] - kernel, kernel))
+            squares = (tf.reduce_sum(tf.square(w), axes) for w in (updated[name] - kernel, kernel))
             ratios[name] = tf.sqrt(tf.divide(*squares))
         kinds = [
             {name: tensor.numpy() for name, tensor in part.items()}

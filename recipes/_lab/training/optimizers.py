@@ -1,6 +1,6 @@
 """A step of Keras's optimizers on stacked weights, every hyperparameter per member.
 
-Here is what all optimizers share; how each of them moves a weight stands in `update_rules`. The
+Here is what all optimizers share; how each of them updates a weight stands in `update_rules`. The
 tests compare each with Keras's own optimizer.
 """
 
@@ -65,11 +65,11 @@ def update(optimizer, weights, gradients, states, learning_rate, hyperparameters
     if "gradient_accumulation_steps" in hyperparameters:
         return _accumulate(optimizer, weights, gradients, states, *rest)
     gradients = _clip(gradients, hyperparameters)
-    moved = [
-        _move(optimizer, *of_weight, *rest)
+    updated = [
+        _update_one(optimizer, *of_weight, *rest)
         for of_weight in zip(weights, gradients, states, strict=True)
     ]
-    return [weight for weight, _ in moved], [state for _, state in moved]
+    return [weight for weight, _ in updated], [state for _, state in updated]
 
 
 def final_weights(optimizer, weights, states):
@@ -77,8 +77,8 @@ def final_weights(optimizer, weights, states):
     return [average for average, *_ in states] if optimizer["use_ema"] else weights
 
 
-def looked_at(hyperparameters):
-    """Return hyperparameters by which each step moves the weights, each by its own gradient."""
+def updating_at_each_step(hyperparameters):
+    """Return hyperparameters by which each step updates the weights, by its own gradient alone."""
     values = {"gradient_accumulation_steps": 1.0, "ema_overwrite_frequency": 0.0}
     return {
         name: tf.fill(tf.shape(n), tf.constant(values[name], n.dtype)) if name in values else n
@@ -116,9 +116,9 @@ def _accumulate(optimizer, weights, gradients, states, learning_rate, hyperparam
     totals = [total + gradient for (total, *_), gradient in zip(states, gradients, strict=True)]
     means = [total / column(every, total) for total in totals]
     own, rest = [state[1:] for state in states], _without(ACCUMULATION, hyperparameters)
-    moved, after = update(optimizer, weights, means, own, learning_rate, rest, step // every)
+    updated, after = update(optimizer, weights, means, own, learning_rate, rest, step // every)
     due = (step + 1.0) % every == 0.0
-    weights = [_where(due, *pair) for pair in zip(moved, weights, strict=True)]
+    weights = [_where(due, *pair) for pair in zip(updated, weights, strict=True)]
     states = [
         [_where(due, *pair) for pair in zip([tf.zeros_like(t), *new], [t, *old], strict=True)]
         for t, new, old in zip(totals, after, own, strict=True)
@@ -170,7 +170,7 @@ def _scaled(gradients, factors, limit):
     return [_where(limit > 0.0, *pair) for pair in zip(scaled, gradients, strict=True)]
 
 
-def _move(optimizer, weight, gradient, state, learning_rate, hyperparameters, step):
+def _update_one(optimizer, weight, gradient, state, learning_rate, hyperparameters, step):
     """Decay one stacked weight and apply the update rule to it."""
 
     def hyperparameter(name, complement=False):
@@ -179,8 +179,8 @@ def _move(optimizer, weight, gradient, state, learning_rate, hyperparameters, st
         return column(1.0 - value if complement else value, weight)
 
     rate = column(learning_rate, weight)
-    adams = optimizer["class"] == "Muon" and len(weight.shape) != 3
-    decay = "adam_weight_decay" if adams else "weight_decay"
+    by_adam = optimizer["class"] == "Muon" and len(weight.shape) != 3
+    decay = "adam_weight_decay" if by_adam else "weight_decay"
     if decay in hyperparameters:
         # Decoupled from the gradient, scaled by the rate (Loshchilov and Hutter 2019).
         weight = weight - weight * hyperparameter(decay) * rate

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from recipes._lab.training import layers
-from recipes._lab.training.architecture import layer_names
+from recipes._lab.training.architecture import layer_names, wants_one_hot
 
 
 class Stack:
@@ -95,8 +95,7 @@ class Stack:
     def losses(self, y, outputs):
         """Return each example's loss, (members, batch), by the compiled loss."""
         loss = getattr(self.loss, "call", self.loss)
-        if outputs.shape[-1] == 1:
-            y = tf.cast(y[..., None], tf.float32)
+        y = labels_for(self.loss, y, outputs)
         return loss(tf.broadcast_to(y, [*outputs.shape[:2], *y.shape[2:]]), outputs)
 
     def penalty(self, weights, hyperparameters):
@@ -151,6 +150,13 @@ def _bits(seed, shape):
 
 def _normal(seed, shape):
     return tf.random.stateless_normal(shape, seed)
+
+
+def labels_for(loss, y, outputs):
+    """Return class labels, (..., batch), as the loss takes them beside outputs, (..., batch, n)."""
+    if outputs.shape[-1] == 1:
+        return tf.cast(y[..., None], tf.float32)
+    return tf.one_hot(y, outputs.shape[-1]) if wants_one_hot(loss) else y
 
 
 def is_correct(loss, y, outputs):
