@@ -147,7 +147,8 @@ def _clip(gradients, hyperparameters):
         gradients = _scaled(gradients, factors, limit)
     if "global_clipnorm" in hyperparameters:
         limit = tf.cast(hyperparameters["global_clipnorm"], tf.float32)
-        square = sum(square_norm(gradient) for gradient in gradients)
+        # Not by `+`: TensorFlow orders its terms anew, by what else is in the graph.
+        square = tf.reduce_sum(tf.stack(list(map(square_norm, gradients)), axis=1), axis=1)
         # As in Keras, one infinite gradient spoils all.
         factor = tf.where(tf.math.is_finite(square), _factor(square, limit), float("nan"))
         gradients = _scaled(gradients, [factor] * len(gradients), limit)

@@ -159,7 +159,7 @@ def _ftrl(optimizer, weight, gradient, state, rate, hyperparameter, step):
     shrink = hyperparameter("l2_shrinkage_regularization_strength")
     square = state[0] + tf.square(gradient)
     before, after = power(state[0], exponent), power(square, exponent)
-    linear = state[1] + gradient + 2.0 * shrink * weight - (after - before) / rate * weight
+    linear = state[1] + gradient - ((after - before) / rate - 2.0 * shrink) * weight
     weight = (tf.clip_by_value(linear, -l1, l1) - linear) / (after / rate + 2.0 * l2)
     return weight, [square, linear]
 
