@@ -298,16 +298,26 @@ def test_a_recipe_is_told_how_many_epochs_a_run_has(lab):
     assert lab(epochs=7).epochs(20) == 7
 
 
-def test_what_cannot_be_stacked_is_trained_by_fit_and_said(lab, build_model):
+def test_what_cannot_be_stacked_is_trained_by_fit_and_said(lab):
     said = []
+
+    def build_model(input_shape, num_classes, optimizer="SGD", **options):
+        layer = keras.layers.Dense(num_classes, activation="softmax")
+        model = keras.Sequential([keras.Input(input_shape), layer])
+        optimizer = getattr(keras.optimizers, optimizer)(0.1, **options)
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+        return model
+
     lab = lab(log=said.append, seeds=1)
-    variants = {"sgd": {}, "nadam": {"optimizer": "Nadam"}, "lion": {"optimizer": "Lion"}}
+    free = {"optimizer": "ScheduleFreeAdamW"}
+    variants = {"sgd": {}, "free": free, "scaled": {"loss_scale_factor": 8.0}}
     results = lab.train(build_model, variants, lab.data(), epochs=1)
     assert said == [
-        "nadam and the like are trained one by one, with fit: the optimizer is Nadam",
-        "lion and the like are trained one by one, with fit: the optimizer is Lion",
+        "free and the like are trained one by one, with fit: the optimizer is ScheduleFreeAdamW",
+        "scaled and the like are trained one by one, with fit: the optimizer uses "
+        "loss_scale_factor",
     ]
-    (fitted,) = results.curve("train_loss", "nadam")
+    (fitted,) = results.curve("train_loss", "free")
     assert fitted[1] < fitted[0]
 
 
@@ -590,7 +600,7 @@ def test_trials_trained_by_fit_are_not_taken_for_those_of_another_search(lab, tm
         layer = keras.layers.Dense(num_classes, activation="softmax")
         model = keras.Sequential([keras.Input(input_shape), layer])
         rate = hp.Float("learning_rate", 0.1, 0.2)
-        optimizer = keras.optimizers.SGD(rate, momentum, clipnorm=1e3)
+        optimizer = keras.optimizers.SGD(rate, momentum, loss_scale_factor=8.0)
         model.compile(optimizer, "sparse_categorical_crossentropy")
         return model
 

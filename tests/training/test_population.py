@@ -161,7 +161,7 @@ OPTIMIZERS = {
     "nadam": ([lambda b=b: Nadam(0.01, beta_1=b) for b in (0.9, 0.5)], 2e-6),
     "lion": ([lambda b=b: Lion(0.01, beta_1=b) for b in (0.9, 0.5)], 1e-6),
     "lamb": ([lambda b=b: Lamb(0.01, beta_1=b) for b in (0.9, 0.5)], 2e-6),
-    "adafactor": ([lambda c=c: Adafactor(0.1, clip_threshold=c) for c in (1.0, 0.5)], 2e-6),
+    "adafactor": ([lambda c=c: Adafactor(1.0, clip_threshold=c) for c in (1.0, 0.5)], 2e-6),
     "muon": ([lambda m=m: Muon(0.1, momentum=m) for m in (0.95, 0.0)], 5e-6),
     "adam_schedule": ([lambda s=s: Adam(Decay(0.1, s, 0.5)) for s in (1, 3)], 2e-6),
 }
