@@ -44,8 +44,15 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(recipe or item.path.stem))
 
 
+class Terminal(io.StringIO):
+    """What the command line may take for stdout."""
+
+    def reconfigure(self, **_):
+        """Take every character as it is."""
+
+
 class Recipes:
-    """`python -m recipes` in a process of its own, as a user starts it."""
+    """`python -m recipes` in a process of its own, as a user starts it, or in this one."""
 
     def start(self, *arguments, module="recipes", **options):
         """Start a command and return its Popen; it runs in the root of the project."""
@@ -62,6 +69,23 @@ class Recipes:
             finally:
                 process.kill()
         return process.returncode, out, err
+
+    def run_here(self, *arguments):
+        """Run a command in this process, which has TensorFlow imported already; as `run`."""
+        stdout, stderr = Terminal(), Terminal()
+        with (
+            mock.patch.object(sys, "argv", ["recipes", *map(str, arguments)]),
+            mock.patch.dict(os.environ, {"COLUMNS": "200"}),
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # as in a process of its own
+            try:
+                cli.main()
+            except SystemExit as end:
+                return end.code, stdout.getvalue(), stderr.getvalue()
+        return 0, stdout.getvalue(), stderr.getvalue()
 
 
 @pytest.fixture(scope="session")
@@ -94,44 +118,19 @@ def quick_run(recipes, tmp_path_factory):
     def run(name="bn_vs_nobn"):
         if name not in runs:
             out = tmp_path_factory.mktemp(f"quick-{name}")
-            arguments = ["run", name, "--quick", "--out", str(out)]
+            arguments = ["run", name, "--quick", "--out", out]
             if name in SAVED:
-                arguments += ["--save-model", str(out / "best.keras")]
+                arguments += ["--save-model", out / "best.keras"]
             if name == "bn_vs_nobn":
                 code, stdout, stderr = recipes.run(*arguments)
             else:
-                code, stdout, stderr = run_here(arguments)
+                code, stdout, stderr = recipes.run_here(*arguments)
             assert code == 0, stderr
             folder = out / name / "digits"
             runs[name] = types.SimpleNamespace(stdout=stdout, stderr=stderr, out=out, folder=folder)
         return runs[name]
 
     return run
-
-
-def run_here(arguments):
-    """Run the command line in this process and return its exit code, stdout and stderr."""
-    stdout, stderr = Terminal(), Terminal()
-    with (
-        mock.patch.object(sys, "argv", ["recipes", *arguments]),
-        mock.patch.dict(os.environ, {"COLUMNS": "200"}),
-        contextlib.redirect_stdout(stdout),
-        contextlib.redirect_stderr(stderr),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")  # as in a process of its own
-        try:
-            cli.main()
-        except SystemExit as end:
-            return end.code, stdout.getvalue(), stderr.getvalue()
-    return 0, stdout.getvalue(), stderr.getvalue()
-
-
-class Terminal(io.StringIO):
-    """What the command line may take for stdout."""
-
-    def reconfigure(self, **_):
-        """Take every character as it is."""
 
 
 @pytest.fixture(scope="session")

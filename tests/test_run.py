@@ -397,13 +397,3 @@ def test_the_saved_model_can_be_trained_on(quick_run):
     train = data_module.load("digits").train
     history = model.fit(16 * train.x[..., 0], train.y, epochs=1, verbose=0).history
     assert history["loss"][0] < math.log(10)
-
-
-def test_a_run_repeated_gives_the_same_numbers_bit_by_bit(quick_run, recipes, tmp_path):
-    """As python -m recipes.bn_vs_nobn, which is the same command."""
-    arguments = ("--quick", "--out", tmp_path)
-    code, _, err = recipes.run(*arguments, module="recipes.bn_vs_nobn")
-    assert (code, err) == (0, "")
-    again, first = tmp_path / "bn_vs_nobn" / "digits", quick_run().folder
-    for name in ("results.csv", "claims.json", "figure.png"):
-        assert (again / name).read_bytes() == (first / name).read_bytes()
