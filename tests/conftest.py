@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import types
 import warnings
 from pathlib import Path
@@ -37,11 +38,21 @@ METRICS = set(members_module.METRICS)
 
 
 def pytest_collection_modifyitems(items):
-    """Keep together, in one process, what shares its fixtures: a file, or all tests of a recipe."""
+    """Keep together, in one process, what shares its fixtures: a file, or a recipe's quick run.
+
+    The many small groups of the recipes come last: no process then waits long for another.
+    """
+    items.sort(key=lambda item: item.path.stem == "test_recipes")
     for item in items:
-        of = getattr(item, "callspec", None)
-        recipe = of and item.path.stem == "test_recipes" and of.params["name"]
-        item.add_marker(pytest.mark.xdist_group(recipe or item.path.stem))
+        named = item.callspec.params.get("name") if hasattr(item, "callspec") else None
+        if item.path.stem == "test_recipes":
+            group = named
+        elif "quick_run" in item.fixturenames:
+            group = named or "bn_vs_nobn"
+        else:
+            group = item.path.stem
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 class Terminal(io.StringIO):
@@ -69,6 +80,15 @@ class Recipes:
             finally:
                 process.kill()
         return process.returncode, out, err
+
+    @staticmethod
+    def wait_for(process, condition, timeout=240):
+        """Poll until a condition holds; the process must not end before."""
+        end = time.monotonic() + timeout
+        while not condition():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, "it took too long"
+            time.sleep(0.002)
 
     def run_here(self, *arguments):
         """Run a command in this process, which has TensorFlow imported already; as `run`."""

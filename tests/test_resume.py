@@ -1,19 +1,8 @@
 """A run that is interrupted or killed goes on where it was and ends with the same numbers."""
 
 import signal
-import time
 
 import pytest
-
-
-def wait_for(process, condition, timeout=240):
-    """Poll until a condition holds; the process must not end before."""
-    end = time.monotonic() + timeout
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.002)
-
 
 RECIPE = "weight_init"  # of few members and some chunks
 
@@ -50,7 +39,7 @@ def test_a_run_stopped_and_then_killed_ends_as_if_nothing_had_been(recipes, quic
 
     # Ctrl-C in mid-training.
     process = run.start()
-    wait_for(process, run.chunks)
+    recipes.wait_for(process, run.chunks)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=240)
     assert (process.returncode, err) == (130, "stopped; the same command goes on from here\n")
@@ -62,7 +51,7 @@ def test_a_run_stopped_and_then_killed_ends_as_if_nothing_had_been(recipes, quic
     # The same command by its other name; while it stands still in the midst of writing its results,
     # a second run in the same folder; then kill -9.
     process = recipes.start(*run.options, module=f"recipes.{RECIPE}")
-    wait_for(process, results.exists)
+    recipes.wait_for(process, results.exists)
     process.send_signal(signal.SIGSTOP)
     try:
         code, out, err = run.here()
