@@ -1,1 +1,1 @@
-"""Keras callbacks to paste: one class per file, which imports only keras, tensorflow and numpy."""
+"""Keras callbacks to copy: one per file, which imports keras, tensorflow, numpy and `probe.py`."""

@@ -6,8 +6,9 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 
-from callbacks import distribution_logger
-from callbacks.distribution_logger import DistributionLogger, Probe, sublayers, summarize
+from callbacks.distribution_logger import DistributionLogger, summarize
+from callbacks.probe import SAMPLE, Probe, sublayers
+from callbacks.training_monitor import TrainingMonitor
 
 layers = keras.layers
 
@@ -55,6 +56,15 @@ class Namesakes(keras.Model):
         return keras.ops.softmax(self.second(self.first(x)) / self.temperature)
 
 
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.h1, self.out = layers.Dense(5, name="h1"), layers.Dense(3, name="out")
+
+    def call(self, x):  # without a training argument
+        return keras.ops.softmax(self.out(keras.ops.relu(self.h1(x))))
+
+
 class Transposed(layers.Layer):
     """Has the kernel of another layer, as its own."""
 
@@ -95,48 +105,103 @@ def namesakes():
     return model
 
 
-NAMED = {
+def without_input():
+    stack = layers.Dense(5), layers.BatchNormalization(name="bn"), layers.Dense(3, name="out")
+    model = keras.Sequential([*stack])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def subclassed():
+    model = Subclassed()
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=True)
+    return model
+
+
+def nested():
+    innermost = keras.Sequential([layers.Dense(4, activation="relu", name="h2")], name="innermost")
+    inner = keras.Sequential([layers.Dense(5, name="h1"), innermost], name="inner")
+    return compiled(inner, layers.Dense(3, "softmax", name="out"))
+
+
+def shared():
+    x = keras.Input((6,))
+    layer = layers.Dense(6, activation="tanh", name="shared")
+    h = layers.Add(name="add")([layer(x), layer(layer(x))])
+    model = keras.Model(x, layers.Dense(3, activation="softmax", name="out")(h))
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    return model
+
+
+# How to build it, the shape of an example, kernels, other weights and layers without a kernel.
+MODELS = {
     "bidirectional": (
         bidirectional,
         (5, 2),
-        {"lstm/forward_rnn/lstm_cell/kernel", "lstm/backward_rnn/lstm_cell/kernel"},
+        {"lstm/forward_rnn/lstm_cell/kernel", "lstm/backward_rnn/lstm_cell/recurrent_kernel"},
+        {"lstm/forward_rnn/lstm_cell/bias"},
         {"lstm", "lstm/forward_rnn", "lstm/backward_rnn", "out"},
     ),
     "attention": (
         attention,
         (5, 4),
         {f"mha/{name}/kernel" for name in ("query", "key", "value", "attention_output")},
+        {"mha/key/bias"},
         {"mha", "mha/query", "mha/key", "mha/value", "mha/attention_output"},
     ),
     "custom layer": (
         block,
         (6,),
-        {"block/scale", "block/down_block/kernel", "block/up_block/bias"},
+        {"block/down_block/kernel", "block/up_block/kernel"},
+        {"block/scale", "block/up_block/bias"},
         {"block", "block/down_block", "block/up_block", "out"},
     ),
     "two layers of one name": (
         namesakes,
         (6,),
-        {"fc/kernel", "fc_1/kernel", "temperature"},
+        {"fc/kernel", "fc_1/kernel"},
+        {"temperature"},
         {"fc", "fc_1"},
+    ),
+    "without Input": (without_input, (6,), {"out/kernel"}, {"bn/moving_mean"}, {"bn", "out"}),
+    "subclassed, jit_compile": (subclassed, (6,), {"h1/kernel"}, {"out/bias"}, {"h1", "out"}),
+    "nested": (
+        nested,
+        (6,),
+        {"inner/h1/kernel", "inner/innermost/h2/kernel", "out/kernel"},
+        {"inner/h1/bias"},
+        {"inner/h1", "inner/innermost/h2", "out"},
+    ),
+    "functional, shared layer": (
+        shared,
+        (6,),
+        {"shared/kernel", "out/kernel"},
+        {"shared/bias"},
+        {"shared", "add", "out"},
     ),
 }
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", MODELS)
 def test_no_weight_and_no_output_is_lost(name, tmp_path, read_logs):
-    build, shape, weights, outputs = NAMED[name]
+    build, shape, kernels, others, outputs = MODELS[name]
     model = build()
     x = np.random.default_rng(0).normal(size=(20, *shape)).astype("float32")
     y = np.arange(20) % 3
-    model.fit(x, y, verbose=0, callbacks=[DistributionLogger(tmp_path, x, y)])
-    logged = {tag for tag, step in read_logs(tmp_path) if step == 1}
-    assert {f"weights/{each}" for each in weights} <= logged
-    assert {f"activations/{each}" for each in outputs} <= logged
-    assert not any(tag.endswith("lstm_cell") for tag in logged)  # it runs in a loop
-    assert sum(tag.startswith("weights/") for tag in logged) == len(model.weights)
-    named = Probe(model, x, y).weights.values()
-    assert {id(weight) for weight in named} == {id(weight) for weight in model.weights}
+    model.fit(
+        x, y, verbose=0, callbacks=[DistributionLogger(tmp_path, x, y), TrainingMonitor(x, y)]
+    )
+    assert not any("call" in vars(layer) for layer in model.layers)  # nothing is left behind
+    logs = read_logs(tmp_path)
+    for step in (0, 1):
+        logged = {tag for tag, logged_step in logs if logged_step == step}
+        assert {f"weights/{each}" for each in kernels | others} <= logged
+        assert {f"gradients/{each}" for each in kernels} <= logged
+        assert {f"activations/{each}" for each in outputs} <= logged
+        assert not any(tag.endswith("lstm_cell") for tag in logged)  # it runs in a loop
+        assert sum(tag.startswith("weights/") for tag in logged) == len(model.weights)
+        assert logs["gradient_norm/global", step] > 0
+    assert {f"update_ratio/{each}" for each in kernels} <= logged
 
 
 def test_a_weight_of_two_layers_has_one_name_and_all_of_the_gradient():
@@ -218,13 +283,14 @@ def stateful():
 X, Y = data()
 CAUSES = {
     "one-hot labels with a sparse loss": (softmax, X, np.eye(3)[Y], "must have rank"),
-    "labels from 1": (softmax, X, Y + 1, "label value of 3 which is outside the valid range"),
+    "labels from 1": (softmax, X, Y + 1, "y: int64 (50,) from 1 to 3: Received a label value of 3"),
     "strings": (softmax, X, np.array(["a", "b"])[Y % 2], "Cast string to float is not supported"),
     "a missing feature": (sum_of_two, {"a": X}, Y, 'Missing data for input "b"'),
     "a missing feature of call()": (takes_two, {"a": X}, Y, "KeyError b"),
     "a stateful batch": (stateful, np.zeros((7, 4, 2), "float32"), Y[:7], "stateful"),
-    "a shape": (softmax, X[:, :4], Y, "received input with shape"),
-    "targets missing": (softmax, X, None, "None values not supported"),
+    "a shape": (softmax, X[:, :4], Y, "x: float32 (50, 4), y: "),
+    "targets missing": (softmax, X, None, "y: None: None values not supported"),
+    "a shape of targets": (softmax, X, np.zeros((50, 2), "float32"), "y: float32 (50, 2): "),
 }
 
 
@@ -288,6 +354,9 @@ def generator():
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
+        (X[:0], Y[:0], r"one length above 0; got x: float32 \(0, 6\), "),
+        (X[:5], Y[:4], "one length above 0; got x: "),
+        (3, 4, "one length above 0; got x: "),
         (tf.data.Dataset.range(0), None, "one length above 0; got x: None, y: None"),
         (generator(), None, r"got a generator.* pass a batch, x, y = next\(iter\(dataset\)\)"),
         (tf.ragged.constant([[1.0, 2.0], [3.0]]), Y[:2], "RaggedTensor.* of ragged rows padded"),
@@ -297,6 +366,9 @@ def generator():
         (np.array([[1, 2], [3]], object), Y[:2], "padded"),
     ],
     ids=[
+        "empty",
+        "two lengths",
+        "numbers",
         "empty data set",
         "generator",
         "RaggedTensor",
@@ -314,7 +386,7 @@ def test_what_is_no_batch_is_named(x, y, message, tmp_path):
 
 
 def test_unknown_layers_of_a_large_model_are_a_short_message():
-    model = compiled(*(layers.Dense(3, name=f"layer_{n}") for n in range(200)), loss="mse")
+    model = compiled(*(layers.Dense(3, name=f"layer_{n}") for n in range(40)), loss="mse")
     with pytest.raises(ValueError, match="no layers") as error:
         Probe(model, *data(), layers=["nowhere"])
     assert len(str(error.value)) < 300
@@ -339,7 +411,7 @@ def test_of_a_large_output_a_sample_comes_out_and_counts_of_the_whole():
     model = large()
     output = Probe(model, x, y)()[1]["h"]
     whole = model.layers[0](x).numpy()
-    assert output.values.shape == (distribution_logger.SAMPLE,)
+    assert output.values.shape == (SAMPLE,)
     assert output.dead_units == np.sum(np.all(whole == 0, axis=0)) >= 70
     assert (output.units, output.non_finite) == (1000, 0)
     assert set(output.values) <= set(whole.ravel())
@@ -351,15 +423,14 @@ def test_of_a_large_output_a_sample_comes_out_and_counts_of_the_whole():
 def test_the_histogram_of_a_sample_is_that_of_numpy_at_the_same_places(tmp_path, read_logs):
     x, y = data()
     model = large()
-    size = distribution_logger.SAMPLE
     model.fit(x, y, verbose=0, callbacks=[DistributionLogger(tmp_path, x, y)])
-    places = tf.random.stateless_uniform([size], (0, 0), 0, 50 * 1000, tf.int32).numpy()
+    places = tf.random.stateless_uniform([SAMPLE], (0, 0), 0, 50 * 1000, tf.int32).numpy()
     values = model.layers[0](x).numpy().ravel()[places]
     rows = read_logs(tmp_path)["activations/h", 1]
-    assert rows[:, 2].sum() == size
+    assert rows[:, 2].sum() == SAMPLE
     counts, edges = np.histogram(values.astype("float64"), 30)
     np.testing.assert_allclose(rows[:, 0], edges[:-1], atol=1e-5)
-    assert np.abs(rows[:, 2] - counts).sum() < 0.01 * size  # some lie on an edge
+    assert np.abs(rows[:, 2] - counts).sum() < 0.01 * SAMPLE  # some lie on an edge
 
 
 def test_one_nan_in_a_large_output_is_counted():
@@ -393,7 +464,7 @@ def test_of_a_network_with_large_outputs_fewer_examples_are_looked_at(
     tmp_path, capsys, monkeypatch
 ):
     x, y = data()
-    monkeypatch.setattr(distribution_logger, "VALUES", 20 * 1003)
+    monkeypatch.setattr("callbacks.probe.VALUES", 20 * 1003)
     model = large()
     model.fit(x, y, verbose=0, callbacks=[DistributionLogger(tmp_path, x, y)])
     said = "DistributionLogger: looks at 20 of the 50 probe examples, to save memory.\n"
