@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from callbacks.training_monitor import TrainingMonitor
 
@@ -78,3 +79,21 @@ def test_a_second_fit_starts_afresh(digits):
     monitor.model.optimizer.learning_rate = 0.05
     monitor.model.fit(x, y, epochs=3, verbose=0, callbacks=[monitor])
     assert monitor.findings == {}
+
+
+@pytest.mark.parametrize(("steps", "is_said"), [(299, False), (301, True)])
+def test_overfitting_waits_for_the_moving_statistics(steps, is_said, digits):
+    """Their momentum of 0.99 forgets in 3 / (1 - 0.99) steps what they started from."""
+    x, y = digits
+    model = keras.Sequential([layers.BatchNormalization(), layers.Dense(10, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.build((None, 64))
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.iterations.assign(steps)
+    monitor = TrainingMonitor(x[:100], y[:100])
+    monitor.set_model(model)
+    monitor.on_train_begin()
+    for epoch in range(7):
+        monitor.on_epoch_begin(epoch)
+        monitor.on_epoch_end(epoch, {"loss": 1 - 0.1 * epoch, "val_loss": 1 + 0.5 * epoch})
+    assert ("overfitting" in monitor.findings) == is_said
