@@ -123,10 +123,10 @@ runs:
 	@echo 'error: make recipe NAME=bn_vs_nobn makes a run, make tensorboard looks into all of them' >&2; exit 2
 
 test: lint  ## the linter and the tests
-	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder -m 'not slow'
+	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder -m 'not slow'
 
 test-all: lint .venv/notebook .venv/tables .venv/cluster .venv-jax/installed  ## what takes longer, too: all notebooks, own data in all recipes, ...
-	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 lint: .venv/installed  ## the linter
 	@$(VENV)/ruff check

@@ -15,6 +15,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from recipes._lab import quiet
 
@@ -38,21 +39,25 @@ METRICS = set(members_module.METRICS)
 
 
 def pytest_collection_modifyitems(items):
-    """Keep together, in one process, what shares its fixtures: a file, or a recipe's quick run.
-
-    The many small groups of the recipes come last: no process then waits long for another.
-    """
+    """Put the recipes last, many small groups: then no process waits long for another's end."""
     items.sort(key=lambda item: item.path.stem == "test_recipes")
-    for item in items:
-        named = item.callspec.params.get("name") if hasattr(item, "callspec") else None
-        if item.path.stem == "test_recipes":
-            group = named
-        elif "quick_run" in item.fixturenames:
-            group = named or "bn_vs_nobn"
-        else:
-            group = item.path.stem
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(group))
+
+
+class Scheduling(LoadScopeScheduling):
+    """Keeps together, in one process, what shares its fixtures: a file, or all tests of a recipe.
+
+    Not by marks of pytest-xdist's `loadgroup`, which pytest 9.2 lets go unseen.
+    """
+
+    def _split_scope(self, nodeid):
+        file, _, test = nodeid.partition("::")
+        if file.endswith("/test_recipes.py"):
+            return test.partition("[")[2].removesuffix("]")
+        return Path(file).stem.removeprefix("test_")  # of tests/recipes, the name of the recipe
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
 
 
 class Terminal(io.StringIO):

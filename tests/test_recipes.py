@@ -173,7 +173,7 @@ def test_the_pasted_model_learns_with_plain_fit(name, pasted, examples):
     kinds = {type(layer) for layer in model.layers}
     assert keras.layers.BatchNormalization in kinds
     assert keras.layers.Dropout in kinds
-    history = model.fit(x, y, epochs=2, verbose=0).history
+    history = model.fit(x[:900], y[:900], epochs=2, verbose=0).history
     assert history["loss"][1] < history["loss"][0]
     if name in REGRESSIONS:
         assert model.layers[-1].activation is keras.activations.linear

@@ -2,8 +2,6 @@
 
 import signal
 
-import pytest
-
 RECIPE = "weight_init"  # of few members and some chunks
 
 
@@ -32,7 +30,6 @@ class Run:
         return {name: (stat.st_mtime_ns, stat.st_ino) for name, stat in files.items()}
 
 
-@pytest.mark.xdist_group(RECIPE)
 def test_a_run_stopped_and_then_killed_ends_as_if_nothing_had_been(recipes, quick_run, tmp_path):
     run = Run(recipes, tmp_path)
     results = run.cache / f"{RECIPE}-digits.new" / "results.csv"

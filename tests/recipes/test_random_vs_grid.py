@@ -92,7 +92,6 @@ def test_less_than_a_point_makes_no_difference(judged):
     assert judged(best, "learning_rate") == ["makes no difference"] * 2 + ["holds"]
 
 
-@pytest.mark.xdist_group("random_vs_grid")
 def test_the_best_trial_of_all_searches_is_saved(quick_run):
     run = quick_run("random_vs_grid")
     rows = [

@@ -12,6 +12,7 @@ import sys
 import types
 import warnings
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -379,7 +380,7 @@ def test_a_condition_leaves_gaps_in_table_and_figures(run, tiny_recipe):
 
 
 def test_twenty_trials_tell_what_matters(run, monkeypatch):
-    monkeypatch.setattr(space, "TREES", 3)
+    monkeypatch.setattr(space, "growth_of_error", partial(space.growth_of_error, trees=3))
     monkeypatch.setattr(search, "QUICK_TRIALS", 20)
     made = run(trials=20)
     assert set(made.found.importance) == {"learning_rate"}

@@ -2,6 +2,7 @@
 
 import math
 import types
+from functools import partial
 
 import keras_tuner
 import numpy as np
@@ -207,7 +208,7 @@ def test_an_oracle_draws_from_the_narrowed_range_whatever_the_model_asks_for(tmp
 
 @pytest.fixture
 def few_trees(monkeypatch):
-    monkeypatch.setattr(space, "TREES", 10)
+    monkeypatch.setattr(space, "growth_of_error", partial(space.growth_of_error, trees=10))
 
 
 def planted(count=60, *, score):
