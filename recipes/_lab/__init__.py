@@ -48,10 +48,10 @@ training/schedules         a learning rate or a schedule -> the rate at each ste
 training/initial_weights   a member's initial weights, keyed by seed, layer and weight
 training/stack             the outputs, losses and gradients of many models
 training/layers            the forward pass of many models
+training/architecture      what must be equal to train together, what may vary
 training/optimizers        a step of their optimizers: clipping, decay, averages
 training/update_rules      how each optimizer updates a weight
 training/numerics          arithmetic that does not depend on the other models
-training/architecture      what must be equal to train together, what may vary
 claim                      a claim and what the runs say of it
 measures                   numbers by variant and seed, and comparisons of them
 evidence                   paired differences -> interval, verdict in words
