@@ -187,6 +187,13 @@ def test_a_model_of_arrays_takes_them_as_the_file_has_them(shape, scale, tmp_pat
     loaded.evaluate(x, y, verbose=0)  # it is compiled
 
 
+def test_a_description_holds_arguments_of_any_kind(tmp_path):
+    about = {"arguments": {"units": np.int64(3), "activation": keras.activations.relu}, "data": {}}
+    saving.save(build_network((3,), 2), about, tmp_path / "best.keras")
+    _, read_back = saving.load(tmp_path / "best.keras")
+    assert read_back["arguments"]["units"] == "3"
+
+
 def test_a_constant_column_is_zero_whatever_new_rows_hold(tmp_path):
     x = np.random.default_rng(0).normal(size=(60, 3))
     x[:, 1] = 5

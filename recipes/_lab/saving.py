@@ -77,14 +77,16 @@ def save(model, about, path):
 
     Args:
         model: from `taking_raw`.
-        about: what JSON can hold: the classes, the data, the scores.
+        about: the classes, the data, the scores, what the model was built with.
         path: of the file.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.keras"
         model.save(file)
         with zipfile.ZipFile(file, "a") as archive:
-            archive.writestr(DESCRIPTION, json.dumps(about, indent=1, ensure_ascii=False))
+            # An argument of a template may be anything, such as a schedule: then its text.
+            text = json.dumps(about, indent=1, ensure_ascii=False, default=str)
+            archive.writestr(DESCRIPTION, text)
         write(path, file.read_bytes())
 
 
