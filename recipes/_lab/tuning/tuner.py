@@ -257,9 +257,8 @@ class PopulationTuner(keras_tuner.Tuner):
 
     def load_model(self, trial):
         """Return a trial's model with the weights of the execution that is best on validation."""
-        arrays = self._arrays(trial)
-        weights = [arrays[str(n)] for n in range(len(arrays) - len(METRICS) - 1)]
-        return load_model(self._member(trial, self.seeds[0]), weights)
+        member, result, _ = self.best_execution(trial)
+        return load_model(member, result.weights)
 
     def best_execution(self, trial):
         """Return a trial's member that is best on validation, its `Result` and its seed."""
