@@ -830,6 +830,21 @@ def test_a_target_that_is_no_column(tmp_path):
     assert_has(message_of(wide, target="zzz"), ["'c0'", "'c9' and 30 more"])
 
 
+def test_examples_are_dealt_anew_within_their_classes():
+    x = np.arange(30, dtype=np.float32)[:, np.newaxis]
+    y = np.arange(30, dtype=np.int32) % 3
+    parts = [Split(x[rows], y[rows]) for rows in (slice(15), slice(15, 20), slice(20, None))]
+    data = Dataset("d", ("a", "b", "c"), *parts)
+    one, again, other = (data.dealt_anew(np.random.default_rng(seed)) for seed in (0, 0, 1))
+    for before, after in zip(parts, one.parts, strict=True):
+        np.testing.assert_array_equal(after.y, before.y)
+        np.testing.assert_array_equal(after.x[:, 0] % 3, after.y)  # each with its own label
+    assert sorted(np.concatenate([part.x[:, 0] for part in one.parts])) == list(range(30))
+    np.testing.assert_array_equal(one.train.x, again.train.x)
+    trained = [set(of.train.x[:, 0]) for of in (data, one, other)]
+    assert trained[0] != trained[1] != trained[2]
+
+
 def test_each_example_validates_in_one_fold_and_never_trains_there():
     x = np.arange(23, dtype=np.float32)[:, np.newaxis]
     y = np.arange(23, dtype=np.int32) % 2

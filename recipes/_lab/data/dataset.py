@@ -115,6 +115,24 @@ class Dataset:
         train, validation = Split(x[~inside], y[~inside]), Split(x[inside], y[inside])
         return replace(self, train=train, validation=validation)
 
+    def dealt_anew(self, random: np.random.Generator) -> "Dataset":
+        """Return the data with the examples of each class dealt anew among the parts.
+
+        Each part keeps its size, and its share of every class. Inputs stay scaled by the statistics
+        of the original training part.
+
+        Args:
+            random: draws which example goes where.
+        """
+        x, y = (np.concatenate([getattr(part, name) for part in self.parts]) for name in "xy")
+        dealt = np.empty_like(x)
+        for label in range(self.num_classes):
+            rows = np.flatnonzero(y == label)
+            dealt[rows] = x[random.permutation(rows)]
+        ends = np.cumsum([len(part) for part in self.parts])[:-1]
+        parts = map(Split, np.split(dealt, ends), np.split(y, ends))
+        return Dataset(self.name, self.class_names, *parts)
+
     def map_inputs(self, function: Callable[[np.ndarray], np.ndarray]) -> "Dataset":
         """Return the data with `function(x)` for the inputs of each part, (examples, ...)."""
         changed = (Split(np.asarray(function(p.x), np.float32), p.y) for p in self.parts)
