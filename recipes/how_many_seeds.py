@@ -1,0 +1,174 @@
+"""How many seeds and test examples does it take to tell which of two networks is better?
+
+Claim: accuracies differ more from split to split of the data than from seed to seed (Bouthillier et
+al. 2021, "Accounting for Variance in Machine Learning Benchmarks", 2.2), about as much as the size
+of the test set says. So one run of each is a bad judge; means of several runs are better ones, and
+pairs of runs on the same split and seed need fewer.
+Look for: in the figure, how often the wrong network wins, by the number of runs; in figure-spread,
+what moves the accuracy of one network.
+Why: n test examples that a network answers right with probability p are n throws of a coin: their
+share of right answers has a standard deviation of sqrt(p * (1 - p) / n), which is 1.3 percentage
+points at 95 % of 300. Two networks on the same test examples share most of this luck, and that of
+the training examples, so that it cancels in the difference. What is left shrinks with the square
+root of the number of runs. To know which network should win, one is given a fifth more training
+examples.
+Use: several runs of each, another split and seed for every run but the same for both networks, and
+the mean of the differences.
+Symptoms: worse on new data than in validation; results change from run to run
+Topic: Hyperparameters
+"""
+
+import keras
+import numpy as np
+
+
+def build_model(input_shape=(64,), num_classes=10, *, dropout=0.1, learning_rate=0.1):
+    """Return a compiled classifier of vectors: two hidden layers and a softmax.
+
+    Args:
+        input_shape: shape of one example, (features,).
+        num_classes: number of classes; labels are integers from 0.
+        dropout: rate of Dropout after the last hidden layer.
+        learning_rate: learning rate of SGD with a momentum of 0.9.
+    """
+    model = keras.Sequential([keras.Input(input_shape)])
+    for n in (1, 2):
+        model.add(keras.layers.Dense(50, kernel_initializer="he_normal", name=f"h{n}"))
+        model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
+        model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
+    model.add(keras.layers.Dropout(dropout, name="dropout"))
+    model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate, momentum=0.9),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def build_tunable(hp, input_shape=(64,), num_classes=10):
+    """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
+    dropout = hp.Float("dropout", 0.0, 0.5)
+    rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
+    return build_model(input_shape, num_classes, dropout=dropout, learning_rate=rate)
+
+
+PAPER = "Bouthillier et al. 2021"
+RUNS = 20  # of each network
+FEWER, MORE = "500 examples", "600 examples"  # the better network has a fifth more to learn from
+TRAIN = {FEWER: 500, MORE: 600}
+SMALL, LARGE = "75 test examples", "300 test examples"
+TEST = {SMALL: 75, LARGE: 300}
+SPLITS, SEEDS, BOTH = "another split", "another seed", "another split and seed"
+PAIRED, UNPAIRED = "pairs on the same split and seed", "each on its own"
+COUNTS = (1, 2, 3, 5, 10)  # runs of each that are compared
+VARIANTS = {
+    (varied, network, f"run {run}"): {}
+    for varied, network in ((SPLITS, FEWER), (SEEDS, FEWER), (BOTH, FEWER), (BOTH, MORE))
+    for run in range(RUNS)
+}
+
+
+def dealt(data, network, run):
+    """Return a network's data of one run: all examples dealt anew, the same way for both."""
+
+    def change(dataset, random):
+        deal = random.spawn(RUNS)[run]
+        return dataset.dealt_anew(deal).first(TRAIN[network], TEST[SMALL], TEST[LARGE])
+
+    return data.map(change)
+
+
+def wrong_winners(differences, count):
+    """Return how often (%) the better network does not win, by seed; a tie is half a win.
+
+    Args:
+        differences: (runs, seeds), accuracy of the better network minus that of the other.
+        count: runs whose mean decides, in a row; each run begins one, and the first follows the
+            last.
+    """
+    first = np.arange(len(differences))[:, np.newaxis]
+    groups = differences[(first + np.arange(count)) % len(differences)]
+    # Accuracies are multiples of a hundredth of a percentage point or more: what is less is a tie.
+    wins = np.heaviside(groups.mean(axis=1).round(6), 0.5)
+    return 100 * (1 - wins.mean(axis=0))
+
+
+def run(lab):
+    """Train both networks 20 times, and one of them with only the split or the seed varied."""
+    data, datasets, copies = lab.data(), {}, {}
+    for varied, network, name in VARIANTS:
+        number = int(name.split()[1])
+        key = varied, network, name
+        datasets[key] = dealt(data, network, 0 if varied == SEEDS else number)
+        copies[key] = 0 if varied == SPLITS else number
+    results = lab.train(
+        build_model,
+        VARIANTS,
+        datasets,
+        epochs=20,
+        evaluate_every=20,
+        copy=copies,
+        watch=[(BOTH, FEWER, "run 0")],
+    )
+    # Nothing is selected here, so the validation part serves as another, smaller test set.
+    accuracies = {SMALL: results.final("val_accuracy"), LARGE: results.final("test_accuracy")}
+
+    spreads, expected, wrong, of_differences = {}, {}, {}, {}
+    for test, accuracy in accuracies.items():
+        for varied in (SEEDS, SPLITS, BOTH):
+            values = accuracy[varied, FEWER].array()  # (runs, seeds)
+            share = values.mean(axis=0) / 100
+            spreads[test, varied] = values.std(axis=0, ddof=1)
+            expected[test, varied] = 100 * np.sqrt(share * (1 - share) / TEST[test])
+        fewer, more = accuracy[BOTH, FEWER].array(), accuracy[BOTH, MORE].array()
+        # Half of the runs further on, so that groups of ten share no split.
+        differences = {PAIRED: more - fewer, UNPAIRED: np.roll(more, RUNS // 2, axis=0) - fewer}
+        for way, difference in differences.items():
+            of_differences[test, way] = difference.std(axis=0, ddof=1)
+            for count in COUNTS:
+                wrong[test, way, count] = wrong_winners(difference, count)
+    spread = lab.measure(spreads, "%", "standard deviation of the accuracy")
+    coins = lab.measure(expected, "%")
+    spread_of_difference = lab.measure(of_differences, "%")
+    wrong = lab.measure(wrong, "%", "the worse network wins")
+
+    lab.claim(
+        f"the standard deviation of the accuracy, {LARGE}, is larger over splits than over initial "
+        "weights and batch orders",
+        source=f"{PAPER}, 2.2 and Figure 1",
+        that=spread[LARGE, SPLITS] > spread[LARGE, SEEDS],
+        matters=0.1,
+    )
+    lab.claim(
+        f"over splits it is within 0.3 percentage points of the binomial one, {LARGE}",
+        source=f"{PAPER}, Figure 2",
+        that=spread[LARGE, SPLITS].within(0.3, of=coins[LARGE, SPLITS]),
+    )
+    lab.claim(
+        "the difference of two networks has a smaller standard deviation if both runs have the "
+        f"same split and seed, {LARGE}",
+        source=f"{PAPER}, appendix C",
+        that=spread_of_difference[LARGE, PAIRED] < spread_of_difference[LARGE, UNPAIRED],
+        matters=0.1,
+    )
+    lab.claim(
+        f"means of 10 pairs of runs name the wrong winner less often than single pairs, {LARGE}",
+        source=f"{PAPER}, 4",
+        that=wrong[LARGE, PAIRED, 10] < wrong[LARGE, PAIRED, 1],
+    )
+    lab.claim(
+        f"single pairs of runs name the wrong winner in more than 10 % of comparisons, {LARGE}",
+        that=wrong[LARGE, PAIRED, 1] > 10,
+    )
+    lab.table({network: (BOTH, network, "run 0") for network in TRAIN})
+    axes = {"x_label": "runs of each network", "limits": (0, 60)}
+    lab.figure(lab.lines(wrong, along=COUNTS, each=TEST, lines=(PAIRED, UNPAIRED), **axes))
+    of_each = {"measured": spread, "binomial": coins}
+    lab.figure(lab.dots(of_each, each=TEST, limits=(0, None)), name="spread")
+
+
+if __name__ == "__main__":
+    from recipes import main
+
+    main(__file__)
