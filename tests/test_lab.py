@@ -150,6 +150,7 @@ def test_six_seeds_are_the_default_since_unanimity_decides_from_there(lab):
         ({("a", 0.0): {"momentum": 0.0, "drop": 0.0}, ("a", 0.2): {"momentum": 0.0, "drop": 0.2}},
          ["a, drop 0", "a, drop 0.2"]),
         ({("a", 3): {}}, ["a, 3"]),
+        ({(256,): {"units": 256}, (0.00123,): {"units": 0.00123}}, ["units 256", "units 0.0012"]),
         ({"only words": {"rate": 1}}, ["only words"]),
         ({(0.5, 2): {"rate": 0.5, "layers": 2}}, ["rate 0.5, layers 2"]),
     ],

@@ -670,11 +670,16 @@ def _labels(variants):
         key: tuple(
             element
             if isinstance(element, str)
-            else f"{arguments_at[position]} {element:.2g}".strip()
+            else f"{arguments_at[position]} {_short(element)}".strip()
             for position, element in enumerate(key)
         )
         for key in variants
     }
+
+
+def _short(number):
+    """Return a number in a few digits, whole ones in all of theirs."""
+    return str(number) if isinstance(number, int) else f"{number:.2g}"
 
 
 def _weights_by_variant(class_weight):
