@@ -178,18 +178,17 @@ def test_what_is_trained_differently_is_given_by_variant(lab, build_model):
         {("long", 2): turned, ("short", 1): data, ("long", 1): data},
         epochs={"short": 2, "long": 20},
         batch_size={1: 10, 2: 7},
-        class_weight={"short": None, "long": {0: 2.0}},
         patience={1: None, 2: 30},
     )
     plans = {
-        key: (member.epochs, member.batch_size, member.class_weight, member.patience)
+        key: (member.epochs, member.batch_size, member.patience)
         for (key, seed), member in results.members.items()
         if seed == 0
     }
     assert plans == {
-        ("short", 1): (2, 10, None, None),
-        ("long", 1): (20, 10, {0: 2.0}, None),
-        ("long", 2): (20, 7, {0: 2.0}, 30),
+        ("short", 1): (2, 10, None),
+        ("long", 1): (20, 10, None),
+        ("long", 2): (20, 7, 30),
     }
     test = results.final("test_accuracy")
     assert test["long", 1].array().min() > 85
@@ -202,12 +201,10 @@ def test_early_stopping_watches_every_epoch(lab, build_model):
         lab.train(build_model, {"a": {}}, lab.data(), epochs=4, patience=2, evaluate_every=2)
 
 
-def test_factors_of_classes_are_no_parts_of_keys(lab, build_model):
+def test_examples_of_weight_zero_are_not_learned(lab, build_model):
     lab = lab(seeds=1)
-    one_class = {0: 0.0, 1: 1.0, 2: 0.0}
-    results = lab.train(
-        build_model, {"a": {}}, lab.data(), epochs=20, batch_size=10, class_weight=one_class
-    )
+    data = lab.data().map(lambda dataset, random: dataset.with_train(weights=dataset.train.y == 1))
+    results = lab.train(build_model, {"a": {}}, data, epochs=20, batch_size=10)
     x = lab.data().split(0).test.x
     assert set(results.models("a").predict(x).argmax(axis=-1).ravel()) == {1}
 

@@ -182,7 +182,6 @@ class Lab:
         epochs,
         batch_size=100,
         patience=None,
-        class_weight=None,
         copy=None,
         evaluate_every=1,
         record=(),
@@ -204,7 +203,6 @@ class Lab:
             batch_size: examples a step.
             patience: stop after so many epochs without a lower validation loss and restore the best
                 weights; None to train to the end.
-            class_weight: factor of each class's loss, `{class: factor}`, or None.
             copy: a number gives every seed other initial weights, batch orders and noise on the
                 same split: the same ones to variants of the same number.
             evaluate_every: epochs from one evaluation to the next, for long trainings of short
@@ -224,7 +222,6 @@ class Lab:
             "epochs": epochs,
             "batch_size": batch_size,
             "patience": patience,
-            "class_weight": _weights_by_variant(class_weight),
             "copy": copy,
             "evaluate_every": evaluate_every,
             "record": record,
@@ -680,13 +677,6 @@ def _labels(variants):
 def _short(number):
     """Return a number in a few digits, whole ones in all of theirs."""
     return str(number) if isinstance(number, int) else f"{number:.2g}"
-
-
-def _weights_by_variant(class_weight):
-    """Return factors by class for every variant, which are a dict themselves."""
-    values = list((class_weight or {}).values())
-    by_class = values and not any(isinstance(value, Mapping | None) for value in values)
-    return {(): class_weight} if by_class else class_weight or None
 
 
 def _moments(epochs):

@@ -170,6 +170,29 @@ def test_chance_follows_the_training_majority_even_where_test_has_another():
     assert (len(data.train), data.num_classes, data.input_shape) == (3, 2, (1,))
 
 
+def test_weights_go_with_their_examples():
+    x, y = np.arange(8, dtype=np.float32)[:, None], np.arange(8, dtype=np.int32) % 2
+    part = Split(x, y)
+    plain = Dataset("d", ("a", "b"), part, part, part)
+    data = plain.with_train(weights=10 * x[:, 0])
+    assert plain.train.weights is data.test.weights is None
+    assert data.fingerprint != plain.fingerprint != data.with_train(weights=x[:, 0]).fingerprint
+
+    def pairs(changed):
+        return changed.train.x.ravel().tolist(), changed.train.weights.tolist()
+
+    assert pairs(data.first(3)) == ([0, 1, 2], [0, 10, 20])
+    assert pairs(data.flat().map_inputs(lambda x: x + 1)) == ([*range(1, 9)], [*range(0, 80, 10)])
+    assert pairs(data.with_train(y=1 - y).map_labels(lambda y: y, ("c", "d")))[1][-1] == 70
+    # What was validation has no weights: 1.
+    assert pairs(data.fold(0, 2)) == ([1, 3, 5, 7] * 2, [10, 30, 50, 70, 1, 1, 1, 1])
+    with pytest.raises(ValueError, match=r"weights of shape \(8,\) for labels of shape \(3,\)"):
+        data.with_train(x[:3], y[:3])
+    seeds = Splits(plain, [3, 5]).with_train(x[None].repeat(2, 0), y[None].repeat(2, 0), [y, 1 - y])
+    np.testing.assert_array_equal(seeds.train.weights, [y, 1 - y])
+    assert seeds.test.weights is None
+
+
 def test_fingerprint_changes_with_any_array_shape_or_class_name():
     def dataset(x=0.0, y=0, shape=(4, 1), names=("a", "b")):
         split = Split(np.zeros(shape, np.float32), np.zeros(4, np.int32))

@@ -91,6 +91,20 @@ def batches(member):
             yield data.x[rows], data.y[rows]
 
 
+def weighted(*factors):
+    """The data with the factor of its class as each training example's weight."""
+    return DATA.with_train(weights=np.array(factors)[DATA.train.y])
+
+
+def weighted_batches(member):
+    """As `batches`, with the weights of the examples, 1 where they have none."""
+    data = member.data.train
+    weights = np.ones(len(data), np.float32) if data.weights is None else data.weights
+    for epoch in range(member.epochs):
+        for rows in batch_order(member.seed, epoch, len(data), member.batch_size):
+            yield data.x[rows], data.y[rows], weights[rows]
+
+
 def one_by_one(member, start, **weights):
     """The weights that Keras's own `train_on_batch` makes of the given ones, batch by batch."""
     model = load_model(member, start)
@@ -387,14 +401,13 @@ def test_losses_of_one_hot_labels_get_them(name):
     activation, loss = ONE_HOT[name]
     build = functools.partial(classifier, activation=activation, loss=loss)
     members = [
-        member(lambda: build(L.Dense(5, "tanh")), s, record=(0,), class_weight=w)
-        for s, w in ((0, None), (1, {0: 2.0}))
+        member(lambda: build(L.Dense(5, "tanh")), s, record=(0,), data=data)
+        for s, data in ((0, DATA), (1, weighted(2.0, 1.0, 1.0)))
     ]
     results, one_hot = train(members), np.eye(CLASSES, dtype=np.float32)
     for one, result in zip(members, results, strict=True):
         model = load_model(one, result.snapshots[0])
-        for x, y in batches(one):
-            weights = np.array([(one.class_weight or {}).get(c, 1.0) for c in y], np.float32)
+        for x, y, weights in weighted_batches(one):
             model.train_on_batch(x, one_hot[y], sample_weight=weights)
         for ours, theirs in zip(result.weights, model.get_weights(), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
@@ -417,23 +430,40 @@ def test_a_model_that_is_fitted_gets_one_hot_labels_too():
     assert sorted(result.distributions) == [0, 5]
 
 
-def test_classes_are_weighted_as_in_fit():
-    weights = [None, {0: 5.0, 1: 0.5, 2: 1.0}, {2: 3.0}]
-    members = [member(dense, class_weight=weight, record=(0,)) for weight in weights]
+def test_examples_are_weighted_as_in_fit():
+    random = np.random.default_rng(0)
+    some = DATA.with_train(weights=random.choice([0.0, 0.3, 1.0, 5.0], len(DATA.train)))
+    members = [
+        member(build, seed, data=data, record=(0,))
+        for build in (dense, everything)
+        for data, seed in ((DATA, 0), (some, 0), (some, 1), (weighted(3.0, 0.5, 1.0), 0))
+    ]
     results = train(members)
-    finals = []
-    for one, result in zip(members, results, strict=True):
+    for one, result in list(zip(members, results, strict=True))[:4]:
         model = load_model(one, result.snapshots[0])
         model.run_eagerly = True
-        for x, y in batches(one):
-            # All of one batch: fit's own weighting of the classes, in fit's own order.
-            model.fit(x, y, batch_size=16, shuffle=False, class_weight=one.class_weight, verbose=0)
-        finals.append(model.get_weights())
-        for ours, theirs in zip(result.weights, finals[-1], strict=True):
+        for x, y, weights in weighted_batches(one):
+            # All of one batch: fit's own sample_weight, in fit's own order.
+            model.fit(x, y, batch_size=16, shuffle=False, sample_weight=weights, verbose=0)
+        for ours, theirs in zip(result.weights, model.get_weights(), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
-    assert abs(finals[0][0] - finals[1][0]).max() > 0.01
+    assert abs(results[0].weights[0] - results[1].weights[0]).max() > 0.01
     (fitted,) = train(members[1:2], engine="keras")
     np.testing.assert_allclose(results[1].history["loss"], fitted.history["loss"], rtol=1e-5)
+    for n, one in enumerate(members):
+        assert_same_bits(results[n], train([one])[0])  # also of who has none beside who has
+
+
+def test_a_weight_for_each_class_is_the_class_weight_of_fit():
+    one = member(dense, data=weighted(5.0, 0.5, 1.0), record=(0,))
+    (result,) = train([one])
+    model = load_model(one, result.snapshots[0])
+    model.run_eagerly = True
+    for x, y in batches(one):
+        factors = {0: 5.0, 1: 0.5, 2: 1.0}
+        model.fit(x, y, batch_size=16, shuffle=False, class_weight=factors, verbose=0)
+    for ours, theirs in zip(result.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
 def overfitting():
@@ -768,7 +798,7 @@ def test_the_block_of_a_common_size_by_hand():
 
 def test_the_pool_holds_every_data_set_where_the_blocks_look_for_it():
     datasets = blobs((30, 9, 5), seed=1), blobs((30, 9, 5), seed=2)
-    (inputs, labels), probe, (rows, real, owners), until_test, sizes = graph_module._tensors(
+    (inputs, labels), _, probe, (rows, real, owners), until_test, sizes = graph_module._tensors(
         datasets
     )
     assert sizes.ravel().tolist() == [30, 9, 5]
@@ -1098,7 +1128,7 @@ def test_a_finished_chunk_is_loaded_bit_by_bit(monkeypatch):
         {"batch_size": 8},
         {"patience": 2},
         {"evaluate_every": 2},
-        {"class_weight": {0: 2.0}},
+        {"data": weighted(2.0, 1.0, 1.0)},
         {"record": (1,)},
         {"data": blobs(seed=1)},
         {"seed": 1},

@@ -18,13 +18,21 @@ class Split:
     Args:
         x: inputs, float32, (examples, features) or (examples, height, width, channels).
         y: labels 0..C-1, int32, (examples,).
+        weights: factor of each example's loss in training, float32, (examples,), as `sample_weight`
+            of Keras; None for 1. Metrics are of all examples alike.
     """
 
     x: np.ndarray
     y: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def factors(self) -> np.ndarray:
+        """The factor of each example's loss: its weight, or 1."""
+        return np.ones(len(self), np.float32) if self.weights is None else self.weights
 
     def first(self, count: int | None) -> "Split":
         """Return the first examples, `count` at the most, but of every class one at least."""
@@ -33,7 +41,19 @@ class Split:
         _, one_of_each = np.unique(self.y, return_index=True)
         rest = np.setdiff1d(np.arange(len(self)), one_of_each)
         rows = np.sort(np.concatenate([one_of_each, rest])[: max(count, len(one_of_each))])
-        return Split(self.x[rows], self.y[rows])
+        return self.rows(rows)
+
+    def rows(self, rows: np.ndarray) -> "Split":
+        """Return some of the examples: their numbers, or whether each is among them."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Split(self.x[rows], self.y[rows], weights)
+
+    def followed_by(self, other: "Split") -> "Split":
+        """Return these examples and then the others."""
+        x, y = np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y])
+        if self.weights is None and other.weights is None:
+            return Split(x, y)
+        return Split(x, y, np.concatenate([self.factors, other.factors]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +103,8 @@ class Dataset:
         """A hex digest of all arrays, their shapes and the class names, for the keys of caches."""
         digest = hashlib.sha256(repr(self.class_names).encode())
         for part in self.parts:
-            for array in (part.x, part.y):
+            arrays = (part.x, part.y) if part.weights is None else (part.x, part.y, part.weights)
+            for array in arrays:
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
@@ -92,11 +113,18 @@ class Dataset:
         """Return itself: what is split once is split alike for every seed."""
         return self
 
-    def with_train(self, x=None, y=None) -> "Dataset":
-        """Return the data with other training inputs, or labels, or both."""
+    def with_train(self, x=None, y=None, weights=None) -> "Dataset":
+        """Return the data with other training inputs, labels or weights; the rest stays.
+
+        Raises:
+            ValueError: there isn't one weight for each example.
+        """
         x = self.train.x if x is None else np.asarray(x, np.float32)
         y = self.train.y if y is None else np.asarray(y, np.int32)
-        return replace(self, train=Split(x, y))
+        weights = self.train.weights if weights is None else np.asarray(weights, np.float32)
+        if weights is not None and weights.shape != y.shape:
+            raise ValueError(f"weights of shape {weights.shape} for labels of shape {y.shape}")
+        return replace(self, train=Split(x, y, weights))
 
     def fold(self, number: int, count: int) -> "Dataset":
         """Return the data with another part of all but the test part for validation.
@@ -107,13 +135,9 @@ class Dataset:
             number: of the fold, from 0.
             count: of folds, into which training and validation part are divided together.
         """
-        x, y = (
-            np.concatenate([getattr(part, name) for part in (self.train, self.validation)])
-            for name in "xy"
-        )
-        inside = np.arange(len(y)) % count == number
-        train, validation = Split(x[~inside], y[~inside]), Split(x[inside], y[inside])
-        return replace(self, train=train, validation=validation)
+        both = self.train.followed_by(self.validation)
+        inside = np.arange(len(both)) % count == number
+        return replace(self, train=both.rows(~inside), validation=both.rows(inside))
 
     def dealt_anew(self, random: np.random.Generator) -> "Dataset":
         """Return the data with the examples of each class dealt anew among the parts.
@@ -135,23 +159,23 @@ class Dataset:
 
     def map_inputs(self, function: Callable[[np.ndarray], np.ndarray]) -> "Dataset":
         """Return the data with `function(x)` for the inputs of each part, (examples, ...)."""
-        changed = (Split(np.asarray(function(p.x), np.float32), p.y) for p in self.parts)
+        changed = (replace(p, x=np.asarray(function(p.x), np.float32)) for p in self.parts)
         return Dataset(self.name, self.class_names, *changed)
 
     def map_examples(self, function: Callable) -> "Dataset":
-        """Return the data with `x, y = function(x, y)` for each part: new inputs and labels."""
+        """Return the data with `x, y = function(x, y)` for each part, without weights."""
         changed = (function(part.x, part.y) for part in self.parts)
         parts = (Split(np.asarray(x, np.float32), np.asarray(y, np.int32)) for x, y in changed)
         return Dataset(self.name, self.class_names, *parts)
 
     def map_labels(self, function: Callable, class_names: tuple[str, ...]) -> "Dataset":
         """Return the data with labels `function(y)` of each part, which stand for `class_names`."""
-        parts = (Split(part.x, np.asarray(function(part.y), np.int32)) for part in self.parts)
+        parts = (replace(p, y=np.asarray(function(p.y), np.int32)) for p in self.parts)
         return Dataset(self.name, class_names, *parts)
 
     def flat(self) -> "Dataset":
         """Return the same examples as vectors: x of shape (examples, features)."""
-        vectors = (Split(part.x.reshape(len(part), -1), part.y) for part in self.parts)
+        vectors = (replace(part, x=part.x.reshape(len(part), -1)) for part in self.parts)
         return Dataset(self.name, self.class_names, *vectors)
 
     def first(self, train=None, validation=None, test=None) -> "Dataset":

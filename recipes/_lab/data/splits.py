@@ -125,16 +125,20 @@ class Splits:
         """
         return Splits(self.source, self._seeds, (*self._changes, change))
 
-    def with_train(self, x: np.ndarray, y: np.ndarray) -> "Splits":
+    def with_train(
+        self, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None
+    ) -> "Splits":
         """Return the data with other training examples for each of the run's seeds.
 
         Args:
             x: inputs, (seeds, examples, ...), in the order of `train`.
             y: labels, (seeds, examples).
+            weights: factors of the examples' losses, (seeds, examples); None for 1.
         """
+        weights = [None] * len(self._seeds) if weights is None else weights
         changed = {
             seed: self.split(seed).with_train(*of)
-            for seed, *of in zip(self._seeds, x, y, strict=True)
+            for seed, *of in zip(self._seeds, x, y, weights, strict=True)
         }
         return Splits(_Changed(self, changed), self._seeds)
 
@@ -175,7 +179,8 @@ class Splits:
 
     def _stacked(self, part):
         parts = [getattr(self.split(seed), part) for seed in self._seeds]
-        return Split(np.stack([p.x for p in parts]), np.stack([p.y for p in parts]))
+        weights = None if parts[0].weights is None else np.stack([p.weights for p in parts])
+        return Split(np.stack([p.x for p in parts]), np.stack([p.y for p in parts]), weights)
 
 
 class _Changed:

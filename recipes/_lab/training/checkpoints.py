@@ -25,7 +25,6 @@ def key(members, fitted):
             member.epochs,
             member.batch_size,
             member.patience,
-            member.class_weight,
             member.evaluate_every,
             member.watch,
         )

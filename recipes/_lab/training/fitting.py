@@ -24,9 +24,7 @@ def _labels(member, model):
 
 def _batches(member, labels):
     """Yield the member's batches in the order in which a population would see them."""
-    train, weight = member.data.train, member.class_weight or {}
-    # As factors of the examples: `fit` takes no class_weight beside a generator.
-    factors = np.array([weight.get(label, 1.0) for label in train.y.tolist()], np.float32)
+    train, factors = member.data.train, member.data.train.factors
     for epoch in range(member.epochs):
         size = min(member.batch_size, len(train))
         for rows in batch_order(member.seed, epoch, len(train), size):

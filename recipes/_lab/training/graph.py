@@ -43,7 +43,7 @@ class Graph:
         self.stack = Stack(model_to_train(first))
         self.optimizer = json.loads(first.spec.signature)[-2]
         self.hyperparameters = self.hyperparameters_of(members)
-        self.class_weighted = self.weights_classes(members)
+        self.weighted = self.weights_examples(members)
         self.run_epoch = tf.function(self._run_epoch, autograph=False)
         self.measure = tf.function(self._measure, autograph=False)
 
@@ -69,9 +69,9 @@ class Graph:
         ]
 
     @staticmethod
-    def weights_classes(members):
-        """Tell whether some member weights its classes."""
-        return any(member.class_weight for member in members)
+    def weights_examples(members):
+        """Tell whether some member's training examples have weights."""
+        return any(member.data.train.weights is not None for member in members)
 
     def _run_epoch(self, weights, states, hyperparameters, plan, pool, batches, rates, first_step):
         """Train one epoch.
@@ -81,7 +81,8 @@ class Graph:
             states: what the optimizer keeps for each trainable weight.
             hyperparameters: per-member hyperparameters, (members,) each.
             plan: see `_plan`.
-            pool: inputs and labels of all examples, (examples of all data, ...) each.
+            pool: inputs, labels and, if some have them, weights of all examples, (examples of all
+                data, ...) each.
             batches: rows of the pool, (steps, streams, batch).
             rates: learning rates, (steps, members).
             first_step: steps taken before this epoch.
@@ -91,7 +92,7 @@ class Graph:
         """
 
         def step(s, weights, states):
-            x, y = (self._spread(tf.gather(part, batches[s]), plan) for part in pool)
+            x, y, *factors = (self._spread(tf.gather(part, batches[s]), plan) for part in pool)
             noise = self._noise(plan, first_step + s)
             trainable = self.stack.trained(weights)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -100,9 +101,8 @@ class Graph:
                     x, weights, hyperparameters, noise, training=True
                 )
                 losses = self.stack.losses(y, outputs)
-                if self.class_weighted:
-                    y = tf.broadcast_to(y, losses.shape)
-                    losses *= tf.gather(plan["class_weight"], y, batch_dims=1)
+                if self.weighted:
+                    losses *= factors[0]
                 objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
                 objective += self.stack.penalty(weights, hyperparameters)
             gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
@@ -208,7 +208,7 @@ class Graph:
             weights: as in `_run_epoch`.
             hyperparameters: as in `_run_epoch`.
             plan: as in `_run_epoch`.
-            pool: as in `_run_epoch`.
+            pool: inputs and labels of all examples, as in `_run_epoch`.
             blocks: see `_blocks`.
             first: number of the first block.
             last: number of the block to stop at.
@@ -249,6 +249,7 @@ class Graph:
         table = [rates(m.spec.learning_rate, max(1, epochs * steps)) for m in chunk]
         table = np.stack(table, axis=1)
         plan = self._plan(chunk, streams, datasets)
+        pool = (*data.pool, data.factors) if self.weighted else data.pool
         first = first_member.start.epoch if first_member.start else 0
         last = epochs if first_member.stop is None else first_member.stop
         weights, states = self._start(chunk, hyperparameters)
@@ -280,7 +281,7 @@ class Graph:
                 states,
                 hyperparameters,
                 plan,
-                data.pool,
+                pool,
                 tf.constant(np.stack(batches, axis=1).astype(np.int32)),
                 tf.constant(table[step : step + steps]),
                 tf.constant(step),
@@ -337,9 +338,9 @@ class Graph:
         """Return what differs between members.
 
         `stream_of_member` and `data_of_member`, (members,); `noise_keys`, (layers with noise,
-        streams); and, if classes are weighted, `class_weight`, (members, classes).
+        streams).
         """
-        plan = {
+        return {
             "stream_of_member": tf.constant([streams.index((m.data, m.seed)) for m in chunk]),
             "data_of_member": tf.constant([datasets.index(m.data) for m in chunk]),
             "noise_keys": tf.constant(
@@ -348,12 +349,6 @@ class Graph:
                 shape=(len(self.stack.noisy), len(streams)),
             ),
         }
-        if self.class_weighted:
-            classes = range(chunk[0].data.num_classes)
-            plan["class_weight"] = tf.constant(
-                [[(m.class_weight or {}).get(c, 1.0) for c in classes] for m in chunk], tf.float32
-            )
-        return plan
 
 
 def _filled(distinct, count):
@@ -377,6 +372,7 @@ class _Tensors(NamedTuple):
 
     Attributes:
         pool: inputs and labels of all examples, data set by data set, training first.
+        factors: of the losses of all examples.
         probe: inputs and labels of the first training examples, (data, PROBE, ...) each.
         blocks: in which the examples are evaluated, see `_blocks`; rows of the pool, (blocks, data,
             block).
@@ -385,6 +381,7 @@ class _Tensors(NamedTuple):
     """
 
     pool: tuple
+    factors: tf.Tensor
     probe: tuple
     blocks: tuple
     until_test: int
@@ -406,6 +403,7 @@ def _tensors(datasets):
             tf.constant(np.concatenate([part.x for part in parts])),
             tf.constant(np.concatenate([part.y for part in parts])),
         ),
+        factors=tf.constant(np.concatenate([part.factors for part in parts])),
         probe=(
             tf.constant(np.stack([train.x[:PROBE] for train in probes])),
             tf.constant(np.stack([train.y[:PROBE] for train in probes])),

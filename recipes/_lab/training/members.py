@@ -36,12 +36,11 @@ class Member:
         build: returns the compiled model.
         spec: the same, taken apart; None if the model can only be trained by `fit`.
         seed: of its initial weights, batch orders and noise.
-        data: what it learns from.
+        data: what it learns from; weights of the training examples count in training alone.
         epochs: how long, at the most.
         batch_size: examples a step; what doesn't fill a batch waits for the next epoch's order.
         patience: stop after so many epochs without a lower validation loss and restore the best
             weights; None to train to the end.
-        class_weight: factor of each class's loss, `{class: factor}`, or None.
         evaluate_every: epochs from one evaluation to the next; the last epoch always has one. With
             `patience` it is 1.
         record: epochs after which the weights are kept (0 is before training).
@@ -60,7 +59,6 @@ class Member:
     epochs: int
     batch_size: int = 100
     patience: int | None = None
-    class_weight: dict | None = None
     evaluate_every: int = 1
     record: tuple[int, ...] = ()
     watch: tuple[int, ...] = ()

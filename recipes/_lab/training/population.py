@@ -201,7 +201,7 @@ def _population(members, size, streams, datasets, multiple):
         first.data.input_shape,
         first.data.num_classes,
         Graph.hyperparameters_of(members),
-        Graph.weights_classes(members),
+        Graph.weights_examples(members),
     )
     for known, population in _recent:
         fits = (
