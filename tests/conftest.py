@@ -35,8 +35,6 @@ from recipes._lab.results import Results  # noqa: E402
 from recipes._lab.training import members as members_module  # noqa: E402
 from recipes._lab.training import population  # noqa: E402, F401 - settles the threads of TensorFlow
 
-METRICS = set(members_module.METRICS)
-
 
 def pytest_collection_modifyitems(items):
     """Put the recipes last, many small groups: then no process waits long for another's end."""
@@ -187,7 +185,7 @@ def made_up_results(variants, *, chance=0.25, classes=4, first_seed=0):
     Args:
         variants: `{key: [{metric: values by epoch}, ... one a seed]}`, accuracies from 0 to 1; what
             is not given follows from the training accuracy: the same accuracies, losses of 1, the
-            last epoch's weights.
+            last epoch's weights. Scores may be given, too, "test_brier_score" as one number.
         chance: accuracy of the most frequent class.
         classes: how many there are.
         first_seed: seeds count from here.
@@ -213,10 +211,12 @@ def _made_up_result(given):
     accuracy = np.array(given["accuracy"], float)
     loss = np.where(np.isnan(accuracy), np.nan, 1.0)
     history = {"loss": loss, "accuracy": accuracy, "val_loss": loss, "val_accuracy": accuracy}
-    history |= {metric: np.array(given[metric], float) for metric in METRICS & given.keys()}
+    curves = [metric for metric in given if np.ndim(given[metric]) == 1]
+    history |= {metric: np.array(given[metric], float) for metric in curves}
     epoch = given.get("epoch", len(accuracy) - 1)
     test = {
         "test_loss": float(given.get("test_loss", history["val_loss"][epoch])),
         "test_accuracy": float(given.get("test_accuracy", history["val_accuracy"][epoch])),
     }
+    test |= {metric: given[metric] for metric in given if metric.startswith("test_")}
     return members_module.Result(history, test, epoch, weights=[])

@@ -406,6 +406,21 @@ def test_tuning_chooses_by_the_mean_on_validation_and_by_nothing_else(lab, build
     assert variants == {"sgd": {}, "adam": {"optimizer": "Adam"}}
 
 
+def test_another_metric_may_decide(lab, build_model, training):
+    balanced = {0.1: 0.7, 0.2: 0.9, 0.3: 0.8}
+    training(
+        lambda arguments, _: {
+            "val_accuracy": arguments["learning_rate"],
+            "val_balanced_accuracy": balanced[arguments["learning_rate"]],
+        }
+    )
+    lab, metric = lab(), "val_balanced_accuracy"
+    plan = {"epochs": 1, "learning_rate": list(balanced), "by": metric}
+    tuned = lab.tune(build_model, {"v": {}}, lab.data(), **plan)
+    assert tuned["v",] == {"learning_rate": 0.2}
+    assert lab.tuned[0][metric] == {"0.1": pytest.approx(0.7), "0.2": 0.9, "0.3": 0.8}
+
+
 def test_of_equal_accuracies_the_lower_validation_loss_is_chosen(lab, build_model, training):
     losses = {0.1: 0.4, 0.2: 0.6, 0.3: 0.3, 0.4: 0.3, 0.5: 0.5}
     training(lambda arguments, _: {"val_loss": losses[arguments["learning_rate"]]})

@@ -81,7 +81,7 @@ class MadeUpTraining:
             # Before, everything is the other way round.
             curves = {m: np.linspace(1 - final[m], final[m], member.epochs + 1) for m in final}
             test = {metric: final[metric] for metric in self.METRICS[4:]}
-            history = {metric: curves[metric] for metric in self.METRICS[:4]}
+            history = {m: curve for m, curve in curves.items() if m not in test}
             results.append(Result(history, test, member.epochs, []))
         return results
 

@@ -21,6 +21,7 @@ DEPENDS = (
     "lab.py",
     "measures.py",
     "results.py",
+    "scores.py",
     "seeding.py",
 )
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "keras-tuner")

@@ -252,6 +252,7 @@ class Lab:
         *,
         epochs,
         batch_size=100,
+        by="val_accuracy",
         **candidates,
     ):
         """Choose one argument for each variant by validation accuracy, on seeds of their own.
@@ -267,6 +268,7 @@ class Lab:
             data: as in `train`; also by variant, as are `epochs` and `batch_size`.
             epochs: as long as it will be trained afterwards.
             batch_size: examples a step.
+            by: what decides instead of validation accuracy, such as "val_balanced_accuracy".
             candidates: the values to choose from, in order, by the name of the argument, such as
                 `learning_rate=(0.01, 0.1, 1.0)`; also by variant. Without, `LEARNING_RATES`. A
                 quick run tries three of them.
@@ -307,12 +309,13 @@ class Lab:
             variants,
             {key: self._to_try(by_variant(values, key)) for key in variants},
             argument,
+            by=by,
             extensions=0 if self.options.quick else self.EXTENSIONS,
             accepts=accepts,
         )
         chosen = {}
         for key, choice in choices.items():
-            self._keep_choice(", ".join(labels[key]), argument, choice)
+            self._keep_choice(", ".join(labels[key]), argument, choice, by)
             value = {} if choice.value is None else {argument: choice.value}
             chosen[key] = variants[key] | value
         return chosen
@@ -611,11 +614,11 @@ class Lab:
             return values
         return [values[n] for n in sorted({0, len(values) // 2, len(values) - 1})]
 
-    def _keep_choice(self, name, argument, choice):
+    def _keep_choice(self, name, argument, choice, by):
         """Keep what was tried for a variant, and what was chosen."""
         tried = {f"{value:g}": accuracy / 100 for value, accuracy in choice.tried.items()}
         kept = {"variant": name, "argument": argument, "value": choice.value}
-        self.tuned.append(kept | {"val_accuracy": tried})
+        self.tuned.append(kept | {by: tried})
         if choice.value is None:
             self._remark(f"{name}: no {argument} of {', '.join(tried)} learns, so none is chosen")
 

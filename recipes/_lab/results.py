@@ -7,30 +7,28 @@ import itertools
 import numpy as np
 
 from recipes._lab.measures import LITTLE, PERCENT, Measure, as_key, matching
-from recipes._lab.scores import score
+from recipes._lab.scores import SCORES, of_all_classes
 from recipes._lab.training.architecture import NotStackableError
 from recipes._lab.training.loading import load_model
 from recipes._lab.training.members import Member, Result
 from recipes._lab.training.models import Models
 
-LABELS = {
-    "train_accuracy": "training accuracy",
-    "train_loss": "training loss",
-    "val_accuracy": "validation accuracy",
-    "val_loss": "validation loss",
-    "test_accuracy": "test accuracy",
-    "test_loss": "test loss",
-}
+PARTS = {"train": "training", "val": "validation", "test": "test"}
+UNITS = {"loss": "nats", "brier_score": ""}  # of the others, per cent
+LOWER = ("loss", "brier_score", "expected_calibration_error")  # is better
+BLOCK = 1000  # examples predicted at once
 
 
 @dataclasses.dataclass
 class Results:
     """What training gave, for every variant and seed; `|` merges two of them.
 
-    A metric is one of `LABELS`, all of them in inference mode, without masks and with the moving
-    averages of normalization: accuracies in %, losses in nats without penalties. By epoch, where
-    epoch 0 is before training; of the test part only after it. A run that diverged counts at chance
-    from there on: accuracy of the most frequent class, loss ln C.
+    A metric is one of a part of the data, such as "val_accuracy": `train_`, `val_` or `test_`, and
+    `accuracy` in %, `loss` in nats without penalties, or one of `scores.SCORES`, which is computed
+    when it is first asked for. All are in inference mode, without masks and with the moving
+    averages of normalization. By epoch, where epoch 0 is before training; scores after epochs whose
+    weights were recorded, and the last; of the test part only after training. A run that diverged
+    counts at chance from there on: as who always answers with the shares of the classes, loss ln C.
 
     Attributes:
         members: what was trained, by (key, seed).
@@ -99,7 +97,23 @@ class Results:
 
     def final(self, metric):
         """Return a metric of the final (or restored) weights as a `Measure`."""
-        return self._measure(lambda run: run.final(metric), _unit(metric), LABELS[metric])
+        return self._measure(
+            lambda run: run.final(metric), unit_of(metric), label_of(metric), metric
+        )
+
+    def score(self, metric, probabilities):
+        """Return a metric of other probabilities than the trained models give, as a `Measure`.
+
+        Args:
+            metric: a part of the data and one of `scores.SCORES`, such as "test_brier_score".
+            probabilities: of the examples of that part, `{key: (seeds, examples, classes)}`.
+        """
+        probabilities = {as_key(key): of for key, of in probabilities.items()}
+        values = {}
+        for key, by_seed in probabilities.items():
+            pairs = zip(self._of(key).values(), by_seed, strict=True)
+            values[key] = [run.in_units(metric, run.score(metric, of)) for run, of in pairs]
+        return self.measure(values, unit_of(metric), label_of(metric))
 
     def above_chance(self, metric="train_accuracy"):
         """Return by how much a final accuracy is above that of the most frequent class."""
@@ -114,14 +128,18 @@ class Results:
         """
         return self._measure(
             lambda run: np.nanmean(run.curve(metric)[1:]),
-            _unit(metric),
-            f"{LABELS[metric]}, mean over epochs",
+            unit_of(metric),
+            f"{label_of(metric)}, mean over epochs",
+            metric,
         )
 
     def highest(self, metric):
         """Return the highest value of a metric over all epochs."""
         return self._measure(
-            lambda run: np.nanmax(run.curve(metric)), _unit(metric), f"highest {LABELS[metric]}"
+            lambda run: np.nanmax(run.curve(metric)),
+            unit_of(metric),
+            f"highest {label_of(metric)}",
+            metric,
         )
 
     def epochs_to(self, metric, threshold):
@@ -131,14 +149,16 @@ class Results:
             reached = run.curve(metric) >= threshold
             return float(reached.argmax()) if reached.any() else np.inf
 
-        return self._measure(first, "epochs", f"epochs to {threshold:g} % {LABELS[metric]}")
+        label = f"epochs to {threshold:g} % {label_of(metric)}"
+        return self._measure(first, "epochs", label, metric)
 
     def reached(self, metric, threshold):
         """Return 1 where a metric reaches a threshold in some epoch, else 0."""
         return self._measure(
             lambda run: float((run.curve(metric) >= threshold).any()),
             "variants",
-            f"{LABELS[metric]} reaches {threshold:g} %",
+            f"{label_of(metric)} reaches {threshold:g} %",
+            metric,
         )
 
     def diverged(self):
@@ -162,18 +182,18 @@ class Results:
 
         Args:
             parts: of the keys to choose from; without any, all.
-            by: the metric; of a loss the lowest counts.
+            by: the metric; of a loss or an error the lowest counts.
         """
         keys = self.keys
         for part in parts:
             keys = matching(keys, part)
-        sign = -1 if by.endswith("loss") else 1
+        sign = -1 if by.endswith(LOWER) else 1
         means = {key: sign * values.mean() for key, values in self.final(by).values.items()}
         return max(keys, key=means.get)
 
     def curve(self, metric, key):
         """Return a metric of a variant by epoch, (seeds, epochs + 1); NaN where not evaluated."""
-        return np.array([run.curve(metric) for run in self._of(key).values()])
+        return np.array([run.curve(metric) for run in self._of(key, metric).values()])
 
     def model(self, key, seed, epoch=None):
         """Return a trained member as an ordinary compiled Keras model.
@@ -201,10 +221,6 @@ class Results:
         key = self.key(as_key(key))
         return self.members[key, self.seeds(key)[0]].data
 
-    def balanced_accuracy(self, key):
-        """Return the test accuracy of a variant as the mean over classes, in per cent, (seeds,)."""
-        return np.array([100 * run.balanced_accuracy() for run in self._of(key).values()])
-
     def distributions(self, key):
         """Return the logged distributions of a variant's first seed, serialized, by epoch."""
         key = self.key(as_key(key))
@@ -214,22 +230,27 @@ class Results:
         """Return the epochs at which the weights of a variant were kept, in order."""
         return sorted(next(iter(self._of(key).values())).outcome.snapshots)
 
-    def _of(self, key):
-        """Return `{seed: run}` of a variant."""
+    def _of(self, key, metric=None):
+        """Return `{seed: run}` of a variant; a metric that its runs lack is computed."""
         key = self.key(as_key(key))
-        return {
+        runs = {
             seed: _Run(self.members[name, seed], outcome)
             for (name, seed), outcome in self.outcomes.items()
             if name == key
         }
+        if metric is not None and not all(run.has(metric) for run in runs.values()):
+            _compute(metric, list(runs.values()))
+        return runs
 
     def _runs_of(self, key):
         """Return which runs stand behind a variant's numbers and whether they learned nothing."""
         name = self.key(as_key(key))
         return {(name, seed): run.collapsed for seed, run in self._of(name).items()}
 
-    def _measure(self, function, unit, label):
-        values = {key: [function(run) for run in self._of(key).values()] for key in self.keys}
+    def _measure(self, function, unit, label, metric=None):
+        """Return `function(run)` of every variant and seed, which may ask for one metric."""
+        runs = {key: self._of(key, metric).values() for key in self.keys}
+        values = {key: [function(run) for run in of] for key, of in runs.items()}
         return Measure(values, unit, label, {key: self._runs_of(key) for key in self.keys})
 
 
@@ -255,9 +276,9 @@ class _Run:
 
     def curve(self, metric):
         """Return a metric by epoch, (epochs + 1,); NaN where it was not evaluated."""
-        values = self.outcome.history[metric.removeprefix("train_")]
-        evaluated = ~np.isnan(self.outcome.history["accuracy"])
-        bad = self.diverged | evaluated & ~np.isfinite(values)
+        name = metric.removeprefix("train_")
+        values = self.outcome.history[name]
+        bad = self.outcome.evaluated(name) & (self.diverged | ~np.isfinite(values))
         return np.where(bad, self._chance(metric), _scale(metric) * values)
 
     def final(self, metric):
@@ -265,21 +286,37 @@ class _Run:
         value = self.outcome.test.get(metric)
         if value is None:
             value = self.outcome.history[metric.removeprefix("train_")][self.outcome.epoch]
+        return self.in_units(metric, value)
+
+    def in_units(self, metric, value):
+        """Return a value of the final weights in its unit; at chance if the run diverged."""
         if self.diverged.any() or not np.isfinite(value):
             return self._chance(metric)
         return _scale(metric) * value
 
-    def balanced_accuracy(self):
-        """Return the test accuracy of the final weights as the mean over classes, 0..1."""
-        test = self.member.data.test
-        try:
-            models = Models([self.member], [self.weights(None)])
-            (probabilities,) = models.predict(test.x)
-        except NotStackableError:
-            model = load_model(self.member, self.weights(None))
-            probabilities = model.predict(test.x, verbose=0)
-        scores = score(np.asarray(probabilities), test.y, self.member.data.class_names)
-        return scores.balanced_accuracy
+    def has(self, metric):
+        """Tell whether the outcome holds a metric."""
+        return metric in self.outcome.test or metric.removeprefix("train_") in self.outcome.history
+
+    def keep(self, metric, epoch, value):
+        """Put a score into the outcome, of a recorded epoch or, for None, of the final weights."""
+        if metric.startswith("test_"):
+            self.outcome.test[metric] = value
+            return
+        name, epochs = metric.removeprefix("train_"), len(self.outcome.history["loss"])
+        curve = self.outcome.history.setdefault(name, np.full(epochs, np.nan))
+        curve[self.outcome.epoch if epoch is None else epoch] = value
+
+    def part(self, part):
+        """Return the examples of a part of the data, "train", "val" or "test"."""
+        return getattr(self.member.data, "validation" if part == "val" else part)
+
+    def score(self, metric, probabilities):
+        """Return a score of probabilities, (examples, classes); infinite if they are not finite."""
+        part, _, name = metric.partition("_")
+        if not np.isfinite(probabilities).all():
+            return np.inf
+        return SCORES[name](of_all_classes(np.asarray(probabilities)), self.part(part).y)
 
     def weights(self, epoch):
         """Return recorded weights, or the final ones for None."""
@@ -287,12 +324,53 @@ class _Run:
 
     def _chance(self, metric):
         data = self.member.data
+        part, _, name = metric.partition("_")
+        if name in SCORES:
+            shares = np.bincount(data.train.y, minlength=data.num_classes) / len(data.train.y)
+            answers = np.tile(shares, (len(self.part(part).y), 1))
+            return _scale(metric) * self.score(metric, answers)
         return np.log(data.num_classes) if metric.endswith("loss") else 100 * data.chance
 
 
-def _unit(metric):
-    return "nats" if metric.endswith("loss") else PERCENT
+def _compute(metric, runs):
+    """Compute a score of all runs of a variant, and put it into their outcomes."""
+    part = metric.partition("_")[0]
+    recorded = set.intersection(*(set(run.outcome.snapshots) for run in runs))
+    for epoch in [None] if part == "test" else [*sorted(recorded), None]:
+        predicted = _predicted(runs, part, epoch)
+        for run, probabilities in zip(runs, predicted, strict=True):
+            run.keep(metric, epoch, run.score(metric, probabilities))
+
+
+def _predicted(runs, part, epoch):
+    """Return the probabilities that runs of one variant give a part of their data, one by one."""
+    weights = [run.weights(epoch) for run in runs]
+    inputs = [run.part(part).x for run in runs]
+    try:
+        models = Models([run.member for run in runs], weights)
+    except NotStackableError:
+        members = [run.member for run in runs]
+        return [
+            load_model(member, of).predict(x, verbose=0)
+            for member, of, x in zip(members, weights, inputs, strict=True)
+        ]
+    starts = range(0, len(inputs[0]), BLOCK)
+    blocks = (np.stack([x[start : start + BLOCK] for x in inputs]) for start in starts)
+    return np.concatenate([models.predict(block) for block in blocks], axis=1)
+
+
+def label_of(metric):
+    """Return what a metric is called on an axis, such as "test accuracy"."""
+    part, _, name = metric.partition("_")
+    if part not in PARTS or name not in ("accuracy", "loss", *SCORES):
+        raise KeyError(f"{metric!r} is no metric of {', '.join(PARTS)}: {', '.join(SCORES)}")
+    return f"{PARTS[part]} {name.replace('_', ' ')}"
+
+
+def unit_of(metric):
+    """Return the unit of a metric."""
+    return UNITS.get(metric.partition("_")[2], PERCENT)
 
 
 def _scale(metric):
-    return 1.0 if metric.endswith("loss") else 100.0
+    return 100.0 if unit_of(metric) == PERCENT else 1.0

@@ -122,9 +122,8 @@ def _results_csv(results, recipe, data_name):
     names = results.names
     for (key, seed), outcome in results.outcomes.items():
         where = (recipe, data_name, names[key], seed)
-        (evaluated,) = np.nonzero(~np.isnan(outcome.history["accuracy"]))
         for metric, values in outcome.history.items():
-            for epoch in evaluated.tolist():
+            for epoch in np.flatnonzero(outcome.evaluated(metric)).tolist():
                 rows.append((*where, epoch, metric, repr(float(values[epoch]))))
         for metric, value in outcome.test.items():
             rows.append((*where, outcome.epoch, metric, repr(value)))

@@ -1,4 +1,4 @@
-"""Probabilities and labels -> accuracy, of each class too, beside that of a constant answer."""
+"""Probabilities and labels -> how good the answers are, and how far they can be trusted."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from sklearn import metrics
 
 # Shares of classes that differ by more than this factor are uneven: accuracy then hides a class.
 UNEVEN = 1.5
+BINS = 15  # of confidence, as Guo et al. 2017
 FEWEST = 20  # examples, of which more can be said than how many are right
 
 
@@ -67,8 +68,7 @@ def score(probabilities: np.ndarray, y: np.ndarray, class_names: tuple[str, ...]
         y: labels, 0..C-1, (examples,).
         class_names: what they stand for.
     """
-    if probabilities.shape[1] == 1:
-        probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
+    probabilities = of_all_classes(probabilities)
     answers = probabilities.argmax(axis=1)
     codes = np.arange(len(class_names))
     confusion = metrics.confusion_matrix(y, answers, labels=codes)
@@ -86,8 +86,56 @@ def score(probabilities: np.ndarray, y: np.ndarray, class_names: tuple[str, ...]
             name: float(hit / count) if count else None
             for name, hit, count in zip(class_names, hits, of_answer, strict=True)
         },
-        average_precision=float(metrics.average_precision_score(y, probabilities[:, 1]))
-        if is_binary
-        else None,
+        average_precision=average_precision(probabilities, y) if is_binary else None,
         confusion=confusion.tolist(),
     )
+
+
+def of_all_classes(probabilities: np.ndarray) -> np.ndarray:
+    """Return a column for each class; of a single output, which is the second of two classes."""
+    if probabilities.shape[1] > 1:
+        return probabilities
+    return np.concatenate([1 - probabilities, probabilities], axis=1)
+
+
+# Scores by name. Each takes probabilities (examples, classes) and labels (examples,).
+
+
+def balanced_accuracy(probabilities: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean over classes of the share of examples that is found, 0..1."""
+    right = probabilities.argmax(axis=1) == y
+    return float(np.mean([right[y == code].mean() for code in np.unique(y)]))
+
+
+def average_precision(probabilities: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean precision over all thresholds of a class's probability, 0..1.
+
+    Of two classes it is that of the second; of more, the mean over classes.
+    """
+    classes = [1] if probabilities.shape[1] == 2 else np.unique(y)
+    return float(
+        np.mean([metrics.average_precision_score(y == c, probabilities[:, c]) for c in classes])
+    )
+
+
+def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray) -> float:
+    """Return how far accuracy is from confidence, 0..1, on average over the examples.
+
+    Confidence is the probability of the class that is answered; both are means in each of 15 bins
+    of confidence of equal width (Naeini et al. 2015; Guo et al. 2017, equation 3).
+    """
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
+    bins = np.ceil(BINS * confidence).astype(int)  # ((m - 1) / 15, m / 15]
+    return float(np.abs(np.bincount(bins, weights=right - confidence)).sum() / len(y))
+
+
+def brier_score(probabilities: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean squared distance of the probabilities from the truth, 0..2 (Brier 1950)."""
+    truth = np.eye(probabilities.shape[1])[y]
+    return float(np.square(probabilities - truth).sum(axis=1).mean())
+
+
+SCORES = {
+    function.__name__: function
+    for function in (balanced_accuracy, average_precision, expected_calibration_error, brier_score)
+}

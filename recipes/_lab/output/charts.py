@@ -6,7 +6,7 @@ import numpy as np
 
 from recipes._lab.measures import matching, without
 from recipes._lab.output import figures
-from recipes._lab.results import LABELS
+from recipes._lab.results import label_of, unit_of
 
 EPOCHS = "epoch (0 = before training)"
 
@@ -37,13 +37,15 @@ def panels(results, metric="train_accuracy", *, each=None, lines=None, limits=No
             for name, of in metrics.items()
         }
     first = next(iter(metrics.values()))
-    loss = first.endswith("loss")
-    label = LABELS[first] if len(metrics) == 1 else first.rpartition("_")[2]
+    label = label_of(first)
+    if len(metrics) > 1:
+        label = label.partition(" ")[2]
+    unit = unit_of(first)
     return figures.lines(
         layout,
         x_label=EPOCHS,
-        y_label=f"{label} ({'nats' if loss else '%'})",
-        limits=limits or (None if loss else (0, 103)),
+        y_label=f"{label} ({unit})" if unit else label,
+        limits=limits or ((0, 103) if first.endswith("accuracy") else None),
     )
 
 

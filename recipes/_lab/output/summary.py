@@ -28,6 +28,7 @@ def table(results, variants):
     data = results.data(next(iter(variants.values())))
     threshold = THRESHOLD if data.chance < THRESHOLD else (1 + data.chance) / 2
     balanced = ["balanced (%)"] if is_uneven(np.bincount(data.test.y)) else []
+    by_class = results.final("test_balanced_accuracy").values if balanced else {}
     speed = f"epochs to {100 * threshold:.4g} %"
     columns = ("variant", "test accuracy (%)", *balanced, speed, "diverged")
     rows = [_of_the_most_frequent_class(data, bool(balanced))]
@@ -36,12 +37,11 @@ def table(results, variants):
     diverged = results.diverged().values
     for name, key in variants.items():
         epochs = np.median(reached[key])
-        by_class = [_with_interval(results.balanced_accuracy(key))] if balanced else []
         rows.append(
             (
                 name,
                 _with_interval(test[key]),
-                *by_class,
+                *([_with_interval(by_class[key])] if balanced else []),
                 f"{epochs:g}" if np.isfinite(epochs) else "never",
                 f"{diverged[key].sum():.0f} of {len(diverged[key])}",
             )

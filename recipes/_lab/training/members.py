@@ -83,7 +83,8 @@ class Result:
     Attributes:
         history: each of METRICS by epoch, (epochs + 1,), in inference mode; epoch 0 is before
             training. NaN where nothing was evaluated, and after early stopping. Losses leave out
-            penalties, so that they can be compared between members.
+            penalties, so that they can be compared between members. Scores that `Results` was
+            asked for are put there, too, and into `test`.
         test: `{"test_loss", "test_accuracy"}`, of the final or restored weights.
         epoch: after which `weights` were reached: the last, or the best with early stopping.
         weights: final or restored weights, in the order of `model.weights`. With `use_ema`, final
@@ -101,6 +102,11 @@ class Result:
     snapshots: dict[int, list[np.ndarray]] = field(default_factory=dict)
     distributions: dict[int, bytes] = field(default_factory=dict)
     pause: Pause | None = None
+
+    def evaluated(self, metric):
+        """Tell after which epochs a metric of `history` was evaluated, (epochs + 1,)."""
+        # A loss may be NaN because it is not finite.
+        return ~np.isnan(self.history["accuracy" if metric.endswith("loss") else metric])
 
     def go_on_from(self, earlier):
         """Put the curves of the same member until it paused before these."""

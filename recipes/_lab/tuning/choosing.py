@@ -11,15 +11,15 @@ class Choice:
 
     Attributes:
         value: the best; None where nothing learned, which is no reason for a value.
-        tried: mean final validation accuracy (%) of each value, in order.
+        tried: mean final accuracy on validation (%) of each value, in order.
     """
 
     value: float | None
     tried: dict[float, float]
 
 
-def choose(train, variants, values, argument, *, extensions, accepts):
-    """Choose a value for each variant by its mean validation accuracy, then the lower loss.
+def choose(train, variants, values, argument, *, by="val_accuracy", extensions, accepts):
+    """Choose a value for each variant by its mean accuracy on validation, then the lower loss.
 
     Where the best value lies at an end of the range, two more beyond that end are tried.
 
@@ -28,6 +28,7 @@ def choose(train, variants, values, argument, *, extensions, accepts):
         variants: `{key: arguments}`.
         values: the values to try first, `{key: list}`.
         argument: whose value it is.
+        by: the accuracy, or another metric of which more is better.
         extensions: how often a variant goes on beyond an end, at the most.
         accepts: `accepts(key, value)` tells whether the model can have a value beyond an end; a
             rate of Dropout ends at 1.
@@ -44,7 +45,7 @@ def choose(train, variants, values, argument, *, extensions, accepts):
             for value in new
         }
         trained = train(asked)
-        accuracy, loss = trained.final("val_accuracy"), trained.final("val_loss")
+        accuracy, loss = trained.final(by), trained.final("val_loss")
         for tried in asked:
             *key, value = tried
             mean = accuracy.values[tried].mean(), -loss.values[tried].mean()

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from recipes._lab.measures import PERCENT, Measure, as_key
-from recipes._lab.results import LABELS
+from recipes._lab.results import label_of
 from recipes._lab.tuning.oracles import rank
 from recipes._lab.tuning.space import growth_of_error
 
@@ -54,7 +54,7 @@ class Searches:
         return self.measure(
             lambda search: getattr(search, metric)[search.best],
             PERCENT,
-            f"{LABELS[metric]} of the best trial",
+            f"{label_of(metric)} of the best trial",
         )
 
     def measure(self, function, unit="", label=""):
