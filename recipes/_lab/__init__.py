@@ -48,7 +48,10 @@ training/schedules         a learning rate or a schedule -> the rate at each ste
 training/initial_weights   a member's initial weights, keyed by seed, layer and weight
 training/stack             the outputs, losses and gradients of many models
 training/layers            the forward pass of many models
+training/looping           any layer, applied to one model after another
 training/architecture      what must be equal to train together, what may vary
+training/connections       a model -> its layers in order, and what each is given
+training/identity          a layer of any kind -> what it is, to tell which are alike
 training/optimizers        a step of their optimizers: clipping, decay, averages
 training/update_rules      how each optimizer updates a weight
 training/numerics          arithmetic that does not depend on the other models

@@ -27,21 +27,12 @@ def build(*layers, optimizer="sgd", loss="sparse_categorical_crossentropy", **co
     return model
 
 
-def shapes_of(make):
-    """The shape of each weight of a built model, keyed as `initial_weights` wants it."""
-    model = make()
-    return {
-        f"{name}/{weight.name}": tuple(weight.shape)
-        for name, layer in zip(architecture.layer_names(model), model.layers, strict=True)
-        for weight in layer.weights
-    }
-
-
 def draws(make, seed=0):
     """A member's initial weights by name."""
-    shapes = shapes_of(make)
-    values = initial_weights(read(make), seed, shapes)
-    return dict(zip(shapes, values, strict=True))
+    model = make()
+    layers = dict(zip(architecture.layer_names(model), model.layers, strict=True))
+    names = [f"{name}/{w.name}" for name, layer in layers.items() for w in layer.weights]
+    return dict(zip(names, initial_weights(read(make), seed, layers), strict=True))
 
 
 # What varies
@@ -170,7 +161,7 @@ def test_a_sketch_reads_as_the_built_model_does(monkeypatch):
     }
     builds = [lambda make=make: build(make()) for make in kinds.values()]
     sketched = [read(make) for make in builds]
-    monkeypatch.setattr(architecture, "_sketch", lambda make: make())
+    monkeypatch.setattr(architecture, "sketch", lambda make: make())
     for sketch, make in zip(sketched, builds, strict=True):
         assert dataclasses.replace(sketch, build=None) == dataclasses.replace(
             read(make), build=None
@@ -179,7 +170,7 @@ def test_a_sketch_reads_as_the_built_model_does(monkeypatch):
 
 def test_a_sketch_makes_no_variables(monkeypatch):
     # The patched `keras.Sequential.build` is not a promise of Keras's: this fails if it moves.
-    sketch = architecture._sketch(lambda: build(L.Dense(5)))
+    sketch = architecture.sketch(lambda: build(L.Dense(5)))
     assert sketch.weights == []
     assert [type(layer) for layer in sketch.layers] == [L.Dense, L.Dense]
     assert len(build(L.Dense(5)).weights) == 4  # and afterwards models are built again
@@ -385,48 +376,34 @@ def test_what_is_no_compiled_model_is_a_mistake(make, words):
 
 SGD = functools.partial(keras.optimizers.SGD, 0.1)
 REFUSED = {
-    "functional": (functional, "Functional is not a keras.Sequential"),
-    "subclass": (subclassed, "OwnSequential is not"),
+    "subclass": (subclassed, "OwnSequential is a class of one's own"),
     "frozen": (frozen, "frozen"),
-    "own layer": (lambda: build(OwnDense(5)), "own_dense is a OwnDense"),
-    "nested": (lambda: build(keras.Sequential([L.Dense(3)])), "is a Sequential"),
-    "embedding": (lambda: build(L.Embedding(3, 4)), "embedding is a Embedding"),
-    "lstm": (lambda: build(L.LSTM(3)), "lstm is a LSTM"),
     "lambda layer": (lambda: build(L.Lambda(own_function)), "is a Lambda"),
-    "lambda": (lambda: build(L.Dense(5, activation=lambda x: x)), "dense has an activation"),
-    "function": (lambda: build(L.Activation(own_function)), "activation has an activation"),
-    "prelu": (lambda: build(L.Dense(5, activation=L.PReLU())), "dense has an activation"),
+    "lambda": (
+        lambda: build(L.Dense(5, activation=lambda x: x)),
+        "the activation of layer dense is not",
+    ),
+    "function": (
+        lambda: build(L.Activation(own_function)),
+        "the activation of layer activation is not",
+    ),
     "constraint": (
         lambda: build(L.Dense(5, kernel_constraint="non_neg")),
         "dense has a kernel_constraint",
     ),
-    "activity": (
-        lambda: build(L.Dense(5, activity_regularizer="l2")),
-        "dense has a activity_regularizer",
-    ),
     "initializer": (
         lambda: build(L.Dense(5, kernel_initializer=OwnInitializer())),
-        "dense has a kernel_initializer",
+        "the kernel_initializer of layer dense is not",
     ),
     "lambda initializer": (
         lambda: build(L.Dense(5, kernel_initializer=lambda shape, dtype: np.ones(shape))),
-        "dense has a kernel_initializer",
+        "the kernel_initializer of layer dense is not",
     ),
     "regularizer": (
         lambda: build(L.Dense(5, kernel_regularizer=OwnRegularizer())),
         "Regularizer",
     ),
-    "orthogonal": (
-        lambda: build(L.Dense(5, kernel_regularizer="orthogonal_regularizer")),
-        "dense/kernel_regularizer is not L1",
-    ),
     "float16": (float16, "dense does not compute in float32"),
-    "axis": (lambda: build(L.BatchNormalization(axis=1)), "works along axis 1"),
-    "softmax axis": (lambda: build(L.Softmax(axis=0)), "works along axis 0"),
-    "renorm": (lambda: build(L.BatchNormalization(renorm=True)), "has a renorm"),
-    "noise shape": (lambda: build(L.Dropout(0.5, noise_shape=(None, 1))), "has a noise_shape"),
-    "everything dropped": (lambda: build(L.Dropout(1.0)), "dropout drops everything"),
-    "rnn dropout": (lambda: build(L.SimpleRNN(3, dropout=0.5)), "simple_rnn has a dropout"),
     "rnn state": (lambda: build(L.SimpleRNN(3, stateful=True)), "simple_rnn has a stateful"),
     "optimizer": (
         lambda: build(optimizer=keras.optimizers.ScheduleFreeAdamW()),
@@ -491,7 +468,7 @@ def test_the_table_has_every_optimizer_and_loss_of_keras_and_no_other():
     """Fails where Keras gains one: stack it, or say that `fit` trains it."""
     table = architecture.trained_how()
     assert sorted(has(keras.optimizers, keras.optimizers.Optimizer)) == sorted(table["optimizers"])
-    losses = {architecture._snake_case(n) for n in has(keras.losses, keras.losses.Loss)}
+    losses = {architecture.snake_case(n) for n in has(keras.losses, keras.losses.Loss)}
     functions = {n for n, f in vars(keras.losses).items() if inspect.isfunction(f)}
     losses |= functions - {"get", "serialize", "deserialize"}
     assert sorted(losses) == sorted(table["losses"])

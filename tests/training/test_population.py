@@ -1228,11 +1228,9 @@ def functional():
 
 
 FALLBACKS = {
-    "functional": functional,
     "own_loss": lambda: dense(loss=own_loss),
     "scaled_loss": lambda: dense(optimizer=SGD(0.1, loss_scale_factor=8.0)),
     "schedule_free": lambda: dense(optimizer=keras.optimizers.ScheduleFreeAdamW(0.01)),
-    "nested": lambda: classifier(keras.Sequential([L.Dense(5, "tanh")])),
 }
 
 

@@ -1,4 +1,4 @@
-"""A compiled `keras.Sequential`, taken apart: what must be equal to train together, what may vary.
+"""A compiled model, taken apart: what must be equal to train together, what may vary.
 
 Models train as one population if they differ only in numbers that each member may have for itself:
 learning rate, momentum, dropout rate, penalties, scale of the initial weights. `read` separates
@@ -6,11 +6,9 @@ these `hyperparameters` from the rest of the configuration, the `signature`; mod
 signature can be stacked.
 """
 
-import collections
 import contextlib
 import json
-import re
-import warnings
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from unittest import mock
@@ -18,6 +16,18 @@ from unittest import mock
 import keras
 
 from recipes._lab.errors import UserError
+from recipes._lab.training.connections import connections, is_functional, layers_of
+from recipes._lab.training.identity import (
+    REFUSED_LAYERS,
+    NotStackableError,
+    configuration,
+    describe,
+    is_keras,
+    names_of,
+    parts_of,
+    remade,
+    snake_case,
+)
 from recipes._lab.training.optimizers import CLIPS, EMA
 
 OPTIMIZERS = {
@@ -83,7 +93,21 @@ WEIGHTLESS = (
     keras.layers.AveragePooling1D,
     keras.layers.GlobalAveragePooling1D,
     keras.layers.GlobalMaxPooling1D,
+    keras.layers.MaxPooling3D,
+    keras.layers.AveragePooling3D,
+    keras.layers.GlobalAveragePooling3D,
+    keras.layers.GlobalMaxPooling3D,
+    keras.layers.ZeroPadding1D,
     keras.layers.ZeroPadding2D,
+    keras.layers.ZeroPadding3D,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Cropping3D,
+    keras.layers.UpSampling1D,
+    keras.layers.UpSampling2D,
+    keras.layers.Identity,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
 )
 # Layers whose weights can't carry a member axis through TensorFlow's kernels: looped in the graph.
 LOOPED = (
@@ -93,7 +117,26 @@ LOOPED = (
     keras.layers.SeparableConv2D,
     keras.layers.SimpleRNN,
 )
-SUPPORTED = {keras.layers.Dense, *LAYER_HYPERPARAMETERS, *WEIGHTLESS, *LOOPED}
+# Layers of several inputs, whose arithmetic is elementwise.
+MERGING = (
+    keras.layers.Add,
+    keras.layers.Subtract,
+    keras.layers.Multiply,
+    keras.layers.Average,
+    keras.layers.Maximum,
+    keras.layers.Minimum,
+)
+# What is no layer of a model by itself: what others derive from, and what goes into an RNN.
+PARTS = (
+    keras.layers.Layer,
+    keras.layers.Wrapper,
+    keras.layers.InputLayer,
+    keras.layers.SimpleRNNCell,
+    keras.layers.GRUCell,
+    keras.layers.LSTMCell,
+    keras.layers.StackedRNNCells,
+)
+SUPPORTED = {keras.layers.Dense, *LAYER_HYPERPARAMETERS, *WEIGHTLESS, *LOOPED, *MERGING}
 # Weights that Keras calls otherwise in the configuration (as in recurrent_initializer).
 WEIGHT_NAMES = {
     (keras.layers.SimpleRNN, "recurrent"): "recurrent_kernel",
@@ -103,7 +146,7 @@ WEIGHT_NAMES = {
 }
 # Objects, not names, that may stand in a layer's configuration.
 PLAIN = ("ReLU", "LeakyReLU", "ELU", "__numpy__")
-# Parts of a layer's configuration that are off by default and need `fit`.
+# Parts of a layer's configuration that are off by default and have no stacked form.
 REFUSED = (
     "activity_regularizer",
     "noise_shape",
@@ -147,21 +190,35 @@ FITTED_LOSSES = (
 
 
 def trained_how():
-    """Return how a model with each of Keras's optimizers and losses is trained.
+    """Return how a model with each of Keras's layers, optimizers and losses is trained.
 
     Returns:
-        `{"optimizers": {"Adam": "stacked", ...}, "losses": {"dice": "fit", ...}}`, each by name.
+        `{"layers": {"Dense": "stacked", "LSTM": "looped", ...}, "optimizers": {"Adam": "stacked",
+        ...}, "losses": {"dice": "fit", ...}}`, each by name. What is stacked takes one operation
+        for all members; what is looped is applied to one after another, in the same graph.
     """
     optimizers = [kind.__name__ for kind in OPTIMIZERS]
     kinds = {"optimizers": (optimizers, FITTED_OPTIMIZERS), "losses": (LOSSES, FITTED_LOSSES)}
-    return {
+    table = {
         kind: dict.fromkeys(stacked, "stacked") | dict.fromkeys(fitted, "fit")
         for kind, (stacked, fitted) in kinds.items()
     }
+    return {"layers": _layers_trained_how()} | table
 
 
-class NotStackableError(Exception):
-    """The model holds something that can't be trained as part of a population; says what."""
+def _layers_trained_how():
+    """Return how each of Keras's layers is trained, by the name of its class."""
+    public = [kind for kind in vars(keras.layers).values() if isinstance(kind, type)]
+    table = {}
+    for kind in public:
+        is_part = kind in PARTS or not issubclass(kind, keras.Layer)
+        if is_part:
+            continue
+        if kind in SUPPORTED and kind not in LOOPED:
+            table[kind.__name__] = "stacked"
+        else:
+            table[kind.__name__] = "fit" if issubclass(kind, REFUSED_LAYERS) else "looped"
+    return dict(sorted(table.items()))
 
 
 @dataclass(frozen=True)
@@ -173,7 +230,10 @@ class ModelSpec:
         signature: everything that is not a per-member hyperparameter, as JSON.
         hyperparameters: those that each member may have for itself, such as
              `{"momentum": 0.9, "h1_dropout/rate": 0.1}`.
-        initializers: each weight's initializer, serialized as JSON, keyed `"layer/weight"`.
+        initializers: each weight's initializer, serialized as JSON, keyed `"layer/weight"`; but not
+            those of `looped`.
+        looped: what each layer is that is applied to one member after another, as JSON, by name:
+            all that have no stacked form.
         learning_rate: a number, or a `keras.optimizers.schedules.LearningRateSchedule`.
     """
 
@@ -181,39 +241,22 @@ class ModelSpec:
     signature: str
     hyperparameters: dict
     initializers: dict
+    looped: dict
     learning_rate: object
 
 
 def layer_names(model):
-    """Return a name for every layer that doesn't depend on how many models were made before.
-
-    Given names stay; `dense_17`, numbered by Keras over the whole process, becomes `dense`,
-    `dense_1`, ... in the order within the model.
-    """
-    names, count = [], collections.Counter()
-    for layer in model.layers:
-        kind = _snake_case(type(layer).__name__)
-        if re.fullmatch(rf"{kind}(_\d+)?", layer.name):
-            names.append(f"{kind}_{count[kind]}" if count[kind] else kind)
-            count[kind] += 1
-        else:
-            names.append(layer.name)
-    return names
-
-
-def _snake_case(name):
-    """Spell a class's name as Keras does where it gives names itself."""
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+    """Return a name for every layer of a model, its input left out; see `identity.names_of`."""
+    return names_of(layers_of(model))
 
 
 def read(build):
-    """Take the compiled `keras.Sequential` that `build()` returns apart.
+    """Take the compiled model that `build()` returns apart.
 
     Initial weights are drawn anew from the initializers: values that `build` assigns are lost.
 
     Args:
-        build: returns the compiled model.
+        build: returns the compiled model, a `keras.Sequential` or a functional one.
 
     Returns:
         A `ModelSpec`.
@@ -222,23 +265,40 @@ def read(build):
         NotStackableError: the model can only be trained by itself, with `fit`.
         UserError: it is no compiled model.
     """
-    model = _sketch(build)
+    with BUILDING:
+        model = sketch(build)
     if not isinstance(model, keras.Model):
         raise UserError(f"build_model returns {type(model).__name__}, not a compiled Keras model")
     if not model.compiled:
         raise UserError("build_model returns a model that is not compiled; end with model.compile")
-    if type(model) is not keras.Sequential:
-        raise NotStackableError(f"{type(model).__name__} is not a keras.Sequential")
+    functional = is_functional(model)
+    if type(model) is not keras.Sequential and not functional:
+        raise NotStackableError(f"{type(model).__name__} is a class of one's own")
     if not model.trainable:
         raise NotStackableError("the model is frozen")
-    if _config(model.get_compile_config)["loss_weights"] is not None:
+    if configuration(model.get_compile_config)["loss_weights"] is not None:
         raise NotStackableError("the loss is weighted")
-    names = [layer.name.lower() for layer in (model, *model.layers)]
+    layers = layers_of(model)
+    names = [layer.name.lower() for layer in (model, *layers)]
     if isinstance(model.optimizer, keras.optimizers.Muon) and "embedding" in " ".join(names):
         raise NotStackableError("Muon leaves out what is called an embedding")
-    hyperparameters, initializers, parts = {}, {}, []
-    for layer, name in zip(model.layers, layer_names(model), strict=True):
-        parts.append(_read_layer(layer, name, hyperparameters, initializers))
+    hyperparameters, initializers, looped, parts = {}, {}, {}, []
+    masked = False
+    for layer, name in zip(layers, layer_names(model), strict=True):
+        part = _read_supported(layer, name, hyperparameters, initializers)
+        if part is None:
+            part = describe(remade(layer, name) if functional else layer, name)
+            looped[name] = json.dumps(part, sort_keys=True)
+        elif masked and takes_mask(layer):  # looped if there is a mask, with its own numbers
+            part |= {"masked": describe(layer, name)}
+        masked = masked or _may_mask(layer)
+        parts.append(part)
+    if functional:
+        if masked:
+            raise NotStackableError("a functional model with masks")
+        parts.append(connections(model))
+    if looped and isinstance(model.optimizer, keras.optimizers.Muon):
+        raise NotStackableError("Muon tells the weights of inner layers apart by their names")
     parts.append(_read_optimizer(model.optimizer, hyperparameters))
     parts.append(_read_loss(model.loss))
     return ModelSpec(
@@ -246,30 +306,34 @@ def read(build):
         signature=json.dumps(parts, sort_keys=True),
         hyperparameters=hyperparameters,
         initializers={name: json.dumps(config) for name, config in initializers.items()},
+        looped=looped,
         learning_rate=_learning_rate(model.optimizer),
     )
 
 
-def _sketch(build):
+# Keras numbers names and seeds over the whole process: one model is made at a time.
+BUILDING = threading.RLock()
+
+
+def sketch(build):
     """Return the model that `build` makes, without weights where it does not ask for them.
 
     Only the configuration is needed, and to make weights takes most of the time: seconds for eighty
-    variants.
+    variants. Inner models are built when they are called.
     """
-    with mock.patch.object(keras.Sequential, "build"), contextlib.suppress(Exception):
-        return build()
+    original, sketching = keras.Sequential.build, True
+
+    def build_later(model, input_shape=None):
+        if not sketching:
+            original(model, input_shape)
+
+    with mock.patch.object(keras.Sequential, "build", build_later), contextlib.suppress(Exception):
+        try:
+            return build()
+        finally:
+            sketching = False
     # It asked for its weights, or is wrong; what is wrong is raised here.
     return build()
-
-
-def _config(serialize):
-    """Return a configuration without Keras's warning of a lambda, which is refused afterwards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return serialize()
-        except NotImplementedError as error:
-            raise NotStackableError(str(error)) from error
 
 
 def _is_foreign(config):
@@ -281,45 +345,68 @@ def _is_foreign(config):
     return not named or config.get("registered_name") is not None
 
 
-def _read_layer(layer, name, hyperparameters, initializers):
+def takes_mask(layer):
+    """Tell whether a layer asks which steps of a sequence count."""
+    return "mask" in layer.call_signature_parameters
+
+
+def _may_mask(layer):
+    """Tell whether what comes after a layer may get a mask."""
+    if not is_keras(type(layer)):
+        return layer.supports_masking
+    parts = (layer, *parts_of(layer))
+    return any(isinstance(p, keras.layers.Masking) or getattr(p, "mask_zero", False) for p in parts)
+
+
+def _read_supported(layer, name, hyperparameters, initializers):
+    """Read a layer that has a stacked form, into what the dictionaries are for.
+
+    Returns:
+        What else it is; None if it, or one of its options, has no stacked form.
+    """
     kind = type(layer)
     if kind not in SUPPORTED:
-        raise NotStackableError(f"layer {name} is a {kind.__name__}")
-    config = dict(_config(layer.get_config), name=name, seed=None)
+        return None
+    config = dict(configuration(layer.get_config), name=name, seed=None)
     if config.pop("dtype")["config"]["name"] != "float32":
-        raise NotStackableError(f"layer {name} does not compute in float32")
+        return None
+    own_hyperparameters, own_initializers = {}, {}
     for key in list(config):
         value = config[key]
         weight, _, role = key.rpartition("_")
         weight = f"{name}/{WEIGHT_NAMES.get((kind, weight), weight)}"
         if role == "initializer":
             if _is_foreign(value):
-                raise NotStackableError(f"layer {name} has a {key} that is not one of Keras's own")
-            initializers[weight] = config.pop(key)
+                return None
+            own_initializers[weight] = config.pop(key)
         elif role == "regularizer" and key != "activity_regularizer":
-            l1, l2 = _penalty_factors(config.pop(key), f"{name}/{key}")
-            hyperparameters[f"{weight}/l1"], hyperparameters[f"{weight}/l2"] = l1, l2
+            factors = _penalty_factors(config.pop(key))
+            if factors is None:
+                return None
+            own_hyperparameters[f"{weight}/l1"], own_hyperparameters[f"{weight}/l2"] = factors
         elif key in LAYER_HYPERPARAMETERS.get(kind, ()):
-            hyperparameters[f"{name}/{key}"] = float(config.pop(key))
+            own_hyperparameters[f"{name}/{key}"] = float(config.pop(key))
         elif role == "constraint" or key in REFUSED:
             if value:
-                raise NotStackableError(f"layer {name} has a {key}")
+                return None
         elif isinstance(value, dict) and (_is_foreign(value) or value["class_name"] not in PLAIN):
-            raise NotStackableError(f"layer {name} has an {key} that is not one of Keras's own")
+            return None
     if config.get("axis", -1) not in (-1, [-1]):
-        raise NotStackableError(f"layer {name} works along axis {config['axis']}")
+        return None
     # The masks have sixteen bits; at a rate of 1, Keras drops everything.
-    if kind is keras.layers.Dropout and hyperparameters[f"{name}/rate"] > 1.0 - 2.0**-16:
-        raise NotStackableError(f"layer {name} drops everything")
+    if kind is keras.layers.Dropout and own_hyperparameters[f"{name}/rate"] > 1.0 - 2.0**-16:
+        return None
+    hyperparameters |= own_hyperparameters
+    initializers |= own_initializers
     return {"class": kind.__name__, **config}
 
 
-def _penalty_factors(config, where):
-    """Return the (L1, L2) factors of a serialized regularizer."""
+def _penalty_factors(config):
+    """Return the (L1, L2) factors of a serialized regularizer; None if it is of another kind."""
     if config is None:
         return 0.0, 0.0
     if _is_foreign(config) or config["class_name"] not in ("L1", "L2", "L1L2"):
-        raise NotStackableError(f"{where} is not L1, L2 or L1L2")
+        return None
     return float(config["config"].get("l1", 0.0)), float(config["config"].get("l2", 0.0))
 
 
@@ -327,7 +414,7 @@ def _read_optimizer(optimizer, hyperparameters):
     kind = type(optimizer)
     if kind not in OPTIMIZERS:
         raise NotStackableError(f"the optimizer is {kind.__name__}")
-    config = _config(optimizer.get_config)
+    config = configuration(optimizer.get_config)
     for key in ("name", "learning_rate"):
         config.pop(key)
     if config.get("rms_rate", 0.0) is None:
@@ -355,22 +442,18 @@ def _read_optimizer(optimizer, hyperparameters):
 def wants_one_hot(loss):
     """Tell whether a loss, such as `model.loss`, is one of Keras's own for one-hot labels."""
     loss = keras.losses.get(loss)
-    return _is_keras(loss) and _loss_name(loss) in ONE_HOT
-
-
-def _is_keras(loss):
-    return (getattr(loss, "__module__", "") or "").startswith("keras.")
+    return is_keras(loss) and _loss_name(loss) in ONE_HOT
 
 
 def _loss_name(loss):
-    return getattr(loss, "__name__", None) or _snake_case(type(loss).__name__)
+    return getattr(loss, "__name__", None) or snake_case(type(loss).__name__)
 
 
 def _read_loss(loss):
     if not (isinstance(loss, str) or callable(loss)):
         raise NotStackableError("the loss is not a single function")
     loss = keras.losses.get(loss)
-    if not _is_keras(loss):
+    if not is_keras(loss):
         raise NotStackableError("the loss is not one of Keras's own")
     name = _loss_name(loss)
     if name not in LOSSES:
@@ -386,7 +469,7 @@ def _read_loss(loss):
 
 def _learning_rate(optimizer):
     """Return the rate as a number, or the schedule."""
-    config = _config(optimizer.get_config)["learning_rate"]
+    config = configuration(optimizer.get_config)["learning_rate"]
     if isinstance(config, dict):
         if _is_foreign(config):
             raise NotStackableError("the learning rate schedule is not one of Keras's own")

@@ -7,6 +7,7 @@ import tensorflow as tf
 from callbacks.distribution_logger import Probe, summarize
 from recipes._lab.seeding import batch_order, seed_from
 from recipes._lab.training.architecture import layer_names, wants_one_hot
+from recipes._lab.training.connections import layers_of
 from recipes._lab.training.initial_weights import initial_weights
 from recipes._lab.training.loading import model_to_train
 from recipes._lab.training.recording import PROBE, Record
@@ -37,12 +38,8 @@ def fit(members, progress):
     keras.utils.set_random_seed(seed_from(member.seed, "fit"))
     model = model_to_train(member)
     if member.spec is not None:
-        shapes = {
-            f"{name}/{weight.name}": tuple(weight.shape)
-            for name, layer in zip(layer_names(model), model.layers, strict=True)
-            for weight in layer.weights
-        }
-        draws = initial_weights(member.spec, member.seed, shapes)
+        layers = dict(zip(layer_names(model), layers_of(model), strict=True))
+        draws = initial_weights(member.spec, member.seed, layers)
         for variable, value in zip(model.weights, draws, strict=True):
             variable.assign(value)
     record = Record([member], member.epochs)

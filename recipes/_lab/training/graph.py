@@ -40,7 +40,7 @@ class Graph:
         first = members[0]
         self.size, self.streams, self.datasets = size, streams, datasets
         self.batch_size = min(first.batch_size, len(first.data.train))
-        self.stack = Stack(model_to_train(first))
+        self.stack = Stack(model_to_train(first), first.spec.looped)
         self.optimizer = json.loads(first.spec.signature)[-2]
         self.hyperparameters = self.hyperparameters_of(members)
         self.weighted = self.weights_examples(members)
@@ -97,13 +97,13 @@ class Graph:
             trainable = self.stack.trained(weights)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(trainable)
-                outputs, updated = self.stack.forward(
+                outputs, updated, penalty = self.stack.forward(
                     x, weights, hyperparameters, noise, training=True
                 )
                 losses = self.stack.losses(y, outputs)
                 if self.weighted:
                     losses *= factors[0]
-                objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
+                objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1)) + penalty
                 objective += self.stack.penalty(weights, hyperparameters)
             gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
             trained, states = optimizers.update(
@@ -316,7 +316,8 @@ class Graph:
         if chunk[0].start:
             states = zip(*[member.start.states for member in chunk], strict=True)
             return _stacked([m.start.weights for m in chunk]), [_stacked(of) for of in states]
-        weights = _stacked([initial_weights(m.spec, m.seed, self.stack.shapes) for m in chunk])
+        layers = dict(zip(self.stack.names, self.stack.layers, strict=True))
+        weights = _stacked([initial_weights(m.spec, m.seed, layers) for m in chunk])
         states = [
             optimizers.initial_state(self.optimizer, weight, hyperparameters)
             for weight in self.stack.trained(weights)

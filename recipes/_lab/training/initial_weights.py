@@ -2,14 +2,19 @@
 
 import functools
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 
 from recipes._lab.seeding import seed_from
+from recipes._lab.training.architecture import BUILDING, sketch
+from recipes._lab.training.connections import connections, layers_of
+from recipes._lab.training.identity import initializers_of, remade
 
 
-def initial_weights(spec, seed, shapes):
+def initial_weights(spec, seed, layers):
     """Draw a member's initial weights, each keyed by (seed, layer, weight).
 
     The draw doesn't depend on the other layers, so a variant with one layer more starts from the
@@ -18,15 +23,22 @@ def initial_weights(spec, seed, shapes):
     Args:
         spec: whose initializers to use; seeds given to them are replaced.
         seed: the member's seed.
-        shapes: shape of each weight, keyed `"layer/weight"`.
+        layers: of a model of this architecture, built, by name.
 
     Returns:
-        A list of float32 arrays in the order of `shapes`.
+        A list of float32 arrays in the order of `model.weights`.
     """
-    return [
-        _draw(spec.initializers[name], seed_from(seed, name), tuple(shape))
-        for name, shape in shapes.items()
-    ]
+    values = []
+    for position, (name, layer) in enumerate(layers.items()):
+        if name in spec.looped:
+            shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(layer.input))
+            whole = _Layer(spec.looped[name], position, spec.build)
+            values += _draw_all(whole, seed_from(seed, name), shapes)
+            continue
+        for weight in layer.weights:
+            key = f"{name}/{weight.name}"
+            values.append(_draw(spec.initializers[key], seed_from(seed, key), tuple(weight.shape)))
+    return values
 
 
 @functools.lru_cache(maxsize=1024)
@@ -36,3 +48,34 @@ def _draw(config, seed, shape):
         config["config"]["seed"] = seed
     values = keras.initializers.deserialize(config)(shape, dtype="float32")
     return np.asarray(values)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer to be made: what it is, where it stands in the model that `build` makes."""
+
+    description: str
+    position: int = field(compare=False)
+    build: Callable = field(compare=False)
+
+
+@functools.lru_cache(maxsize=1024)
+def _draw_all(whole, seed, shapes):
+    """Let a layer make its weights as it does by itself, at a seed; return them in its order."""
+    with BUILDING:
+        model = sketch(whole.build)
+        layer = layers_of(model)[whole.position]
+        numbers = connections(model)[0][whole.position]
+        if layer.built:  # in a functional model
+            layer = remade(layer, layer.name)
+        for number, initializer in enumerate(initializers_of(layer)):
+            if hasattr(initializer, "seed"):
+                initializer.seed = seed_from(seed, number)
+        keras.utils.set_random_seed(seed)  # for what is made while the layer is built
+        # Of a masked input, the mask comes last.
+        inputs = [
+            keras.Input(batch_shape=shape)
+            for shape, _ in zip(shapes, keras.tree.flatten(numbers), strict=False)
+        ]
+        layer(*keras.tree.pack_sequence_as(numbers, inputs))
+        return [weight.numpy() for weight in layer.weights]

@@ -7,79 +7,142 @@ else is in the population; numerics.py has what needs care for that.
 """
 
 import math
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from recipes._lab.training.architecture import ELEMENTWISE, LOOPED, WEIGHTLESS
+from recipes._lab.errors import UserError
+from recipes._lab.training import looping
+from recipes._lab.training.architecture import ELEMENTWISE, LOOPED, MERGING, WEIGHTLESS, takes_mask
 from recipes._lab.training.numerics import column, inverse_root, per_member, sum_rows
 
 
-def forward(layers, names, weights, x, hyperparameters, noise, training, kept=None):
-    """Apply the layers of a `keras.Sequential` to N members.
+class Architecture(NamedTuple):
+    """The layers of one model and how they are connected.
+
+    Attributes:
+        layers: the built layers.
+        names: their names, keys of the per-member hyperparameters.
+        inputs: what each layer is given, see `connections.connections`.
+        output: the number of the model's output, as in `inputs`.
+        looped: names of the layers that have no stacked form.
+    """
+
+    layers: list
+    names: list
+    inputs: list
+    output: int
+    looped: frozenset
+
+    def is_looped(self, name, layer):
+        """Tell whether a layer is applied to one member after another."""
+        return name in self.looped or type(layer) in LOOPED
+
+    @property
+    def is_chain(self):
+        """Whether each layer is given what the one before it returns."""
+        return self.inputs == [(n,) for n in range(len(self.layers))]
+
+
+def forward(architecture, weights, x, hyperparameters, noise, training, kept=None):
+    """Apply the layers of a model to N members.
 
     Args:
-        layers: the built layers of one model of this architecture.
-        names: their names, keys of `hyperparameters`.
+        architecture: the layers of one model and how they are connected, an `Architecture`.
         weights: a list of stacked weights for each layer, in the order of `layer.weights`.
         x: inputs, (members or 1, batch, ...).
         hyperparameters: per-member hyperparameters, `{"name/number": (members,)}`, float64.
         noise: function (layer name, shape (batch, ...)) -> random values for each activation,
-            (members or 1, batch, ...): uint16 for Dropout, standard normal for GaussianNoise.
+            (members or 1, batch, ...): uint16 for Dropout, standard normal for GaussianNoise; for
+            a looped layer its key, (members or 1, 2). None in inference.
         training: whether to normalize by batch statistics and to apply the noise.
         kept: a list that gets the output of every layer, (members or 1, batch, ...), or None.
 
     Returns:
-        The outputs, (members, batch, classes), and the weights after the pass (the moving
-        statistics of batch normalization move in training).
+        The outputs, (members, batch, classes); the weights after the pass (the moving statistics of
+        batch normalization move in training); and the sum of what looped layers add to the
+        members' losses.
     """
     members = next(w.shape[0] for layer in weights for w in layer)
-    updated = []
-    for layer, name, own in zip(layers, names, weights, strict=True):
-        kind = type(layer)
-        may_share = kind is keras.layers.Dense or (not own and kind not in ELEMENTWISE)
-        if x.shape[0] != members and not may_share:
-            x = tf.repeat(x, members, axis=0)
-        if kind is keras.layers.Dense:
-            x = _dense(layer, x, own)
-        elif kind is keras.layers.BatchNormalization:
-            x, own = _batch_normalization(layer, name, x, own, hyperparameters, training)
-        elif kind is keras.layers.LayerNormalization:
-            x = _layer_normalization(layer, name, x, own, hyperparameters)
-        elif kind is keras.layers.Dropout:
-            if training:
-                x = _dropout(x, noise(name, x.shape[1:]), hyperparameters[f"{name}/rate"])
-        elif kind is keras.layers.GaussianNoise:
-            if training:
-                x += noise(name, x.shape[1:]) * column(hyperparameters[f"{name}/stddev"], x)
-        elif kind in ELEMENTWISE:
-            x = layer(x)
-        elif kind in WEIGHTLESS:
-            x = _merged(layer, x)
-        elif kind in LOOPED:
-            x = _looped(layer, x, own)
+    updated, tensors, masks, penalty = [], [x], [None], 0.0
+    for layer, name, numbers, own in zip(
+        architecture.layers, architecture.names, architecture.inputs, weights, strict=True
+    ):
+        arguments = tf.nest.map_structure(tensors.__getitem__, numbers)
+        mask = masks[tf.nest.flatten(numbers)[0]]
+        if architecture.is_looped(name, layer) or (mask is not None and takes_mask(layer)):
+            has_keys = training and name in architecture.looped and looping.seed_states(layer)
+            keys = noise(name, None) if has_keys else None
+            x, mask, own, added = looping.apply(layer, arguments, mask, own, keys, training)
+            if name in architecture.looped:  # other penalties are per-member hyperparameters
+                penalty += tf.reduce_sum(added) * (members / added.shape[0])
         else:
-            raise NotImplementedError(f"{kind.__name__} has no stacked form")
+            mask = mask if layer.supports_masking else None
+            x, own = _stacked(
+                layer, name, arguments[0], own, hyperparameters, noise, training, members
+            )
         updated.append(own)
-        if kept is not None:
-            kept.append(x)
-    return x, updated
+        tensors.append(x)
+        masks.append(mask)
+    if kept is not None:
+        kept += tensors[1:]
+    if masks[architecture.output] is not None:
+        raise UserError("the model's outputs are masked; let a layer end the sequence before them")
+    return tensors[architecture.output], updated, penalty
 
 
-def fold(layers, names, weights, hyperparameters):
+def _stacked(layer, name, x, own, hyperparameters, noise, training, members):
+    """Apply a layer that has a stacked form; return its output and its weights after the pass."""
+    kind = type(layer)
+    if kind in MERGING:
+        return layer([_repeated(tensor, members) for tensor in x]), own
+    may_share = kind is keras.layers.Dense or (not own and kind not in ELEMENTWISE)
+    x = x if may_share else _repeated(x, members)
+    if kind is keras.layers.Dense:
+        x = _dense(layer, x, own)
+    elif kind is keras.layers.BatchNormalization:
+        x, own = _batch_normalization(layer, name, x, own, hyperparameters, training)
+    elif kind is keras.layers.LayerNormalization:
+        x = _layer_normalization(layer, name, x, own, hyperparameters)
+    elif kind is keras.layers.Dropout:
+        if training:
+            x = _dropout(x, noise(name, x.shape[1:]), hyperparameters[f"{name}/rate"])
+    elif kind is keras.layers.GaussianNoise:
+        if training:
+            x += noise(name, x.shape[1:]) * column(hyperparameters[f"{name}/stddev"], x)
+    elif kind in ELEMENTWISE:
+        x = layer(x)
+    elif kind in WEIGHTLESS:
+        x = _merged(layer, x)
+    else:
+        raise NotImplementedError(f"{kind.__name__} has no stacked form")
+    return x, own
+
+
+def _repeated(x, members):
+    """Return what members share as what each has."""
+    return x if x.shape[0] == members else tf.repeat(x, members, axis=0)
+
+
+def fold(architecture, weights, hyperparameters):
     """Fold each batch normalization that follows a linear Dense layer into its kernel and bias.
 
     For inference only, where normalization is a fixed linear map of every unit; it then costs
     nothing per example.
 
     Returns:
-        Layers, names and weights, shorter by the normalizations folded away, as for `forward`.
+        Architecture and weights, shorter by the normalizations folded away, as for `forward`; the
+        same if the layers don't follow one another.
     """
+    if not architecture.is_chain:
+        return architecture, weights
     folded = []
-    for layer, name, own in zip(layers, names, weights, strict=True):
+    for layer, name, own in zip(architecture.layers, architecture.names, weights, strict=True):
         before = folded[-1] if folded else (None, None, None)
         if (
             type(layer) is keras.layers.BatchNormalization
+            and name not in architecture.looped
             and type(before[0]) is keras.layers.Dense
             and before[0].activation is keras.activations.linear
         ):
@@ -90,7 +153,9 @@ def fold(layers, names, weights, hyperparameters):
             folded[-1] = (before[0], before[1], [kernel, bias])
         else:
             folded.append((layer, name, own))
-    return tuple(zip(*folded, strict=True))
+    layers, names, weights = zip(*folded, strict=True)
+    chain = [(n,) for n in range(len(layers))]
+    return Architecture(layers, names, chain, len(layers), architecture.looped), weights
 
 
 def _inference_map(layer, name, weights, hyperparameters):
@@ -201,17 +266,3 @@ def _merged(layer, x):
     """Apply a layer that treats each example alone: members and batch become one axis."""
     y = layer(tf.reshape(x, [-1, *x.shape[2:]]))
     return tf.reshape(y, [x.shape[0], -1, *y.shape[1:]])
-
-
-def _looped(layer, x, weights):
-    """Apply a layer to one member after another, inside the graph."""
-
-    def one(arguments):
-        inputs, *own = arguments
-        with keras.StatelessScope(state_mapping=zip(layer.weights, own, strict=True)):
-            return layer(inputs)
-
-    shape = layer.compute_output_shape(x.shape[1:])
-    return tf.map_fn(
-        one, (x, *weights), fn_output_signature=tf.TensorSpec(tuple(shape), tf.float32)
-    )

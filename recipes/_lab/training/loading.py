@@ -1,13 +1,15 @@
 """A member's model: build_model, checked, loaded with trained weights."""
 
 from recipes._lab.errors import UserError
+from recipes._lab.training.architecture import BUILDING
 
 
 def build_model(member):
     """Return the member's model, built for its data."""
-    model = member.build()
-    if not model.built:
-        model.build((None, *member.data.input_shape))
+    with BUILDING:
+        model = member.build()
+        if not model.built:
+            model.build((None, *member.data.input_shape))
     return model
 
 

@@ -27,7 +27,7 @@ class Models:
     def __init__(self, members, weights):
         if members[0].spec is None:
             raise NotStackableError(f"{members[0].label} can't be stacked")
-        self._stack = Stack(build_model(members[0]))
+        self._stack = Stack(build_model(members[0]), members[0].spec.looped)
         self._hyperparameters = members[0].spec.hyperparameters
         self._seeds = [member.seed for member in members]
         stacked = map(np.stack, zip(*weights, strict=True))

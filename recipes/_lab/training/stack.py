@@ -3,8 +3,10 @@
 import keras
 import tensorflow as tf
 
-from recipes._lab.training import layers
+from recipes._lab.training import layers, looping
 from recipes._lab.training.architecture import layer_names, wants_one_hot
+from recipes._lab.training.connections import connections, layers_of
+from recipes._lab.training.identity import weight_names
 
 
 class Stack:
@@ -13,7 +15,8 @@ class Stack:
     Weights are flat lists in the order of `shapes`, (members, ...) each.
 
     Args:
-        model: a built and compiled `keras.Sequential` of this architecture.
+        model: a built and compiled model of this architecture.
+        looped: names of the layers that have no stacked form.
 
     Attributes:
         names: of the layers.
@@ -23,23 +26,29 @@ class Stack:
         noisy: names of the layers that draw noise in training.
     """
 
-    def __init__(self, model):
-        self.layers, self.names = model.layers, layer_names(model)
+    def __init__(self, model, looped=()):
+        self.layers, self.names = layers_of(model), layer_names(model)
+        self._architecture = layers.Architecture(
+            self.layers, self.names, *connections(model), frozenset(looped)
+        )
         self.loss = keras.losses.get(model.loss)
-        self.shapes = {
-            f"{name}/{weight.name}": tuple(weight.shape)
-            for name, layer in zip(self.names, self.layers, strict=True)
-            for weight in layer.weights
-        }
+        self.shapes = {}
+        for name, layer in zip(self.names, self.layers, strict=True):
+            for own, weight in zip(weight_names(layer), layer.weights, strict=True):
+                self.shapes[f"{name}/{own}"] = tuple(weight.shape)
         self.trainable = [w.trainable for layer in self.layers for w in layer.weights]
         self.kernels = [
             name
             for (name, shape), trainable in zip(self.shapes.items(), self.trainable, strict=True)
             if trainable and len(shape) > 1
         ]
-        kinds = dict(zip(self.names, map(type, self.layers), strict=True))
-        self._draws = {keras.layers.Dropout: _bits, keras.layers.GaussianNoise: _normal}
-        self._draws = {n: self._draws[kind] for n, kind in kinds.items() if kind in self._draws}
+        self._draws = {}
+        for name, layer in zip(self.names, self.layers, strict=True):
+            if name in looped:
+                if looping.seed_states(layer):
+                    self._draws[name] = _key
+            elif type(layer) in NOISE:
+                self._draws[name] = NOISE[type(layer)]
         self.noisy = list(self._draws)
 
     def trained(self, weights):
@@ -58,10 +67,12 @@ class Stack:
         return [[next(weights) for _ in layer.weights] for layer in self.layers]
 
     def forward(self, x, weights, hyperparameters, noise, training, kept=None):
-        """Return the outputs and the weights after the pass; see `layers.forward`."""
-        y, updated = layers.forward(
-            self.layers,
-            self.names,
+        """Return the outputs, the weights after the pass and what the layers add to the losses.
+
+        See `layers.forward`.
+        """
+        y, updated, penalty = layers.forward(
+            self._architecture,
             self._by_layer(weights),
             x,
             hyperparameters,
@@ -69,11 +80,11 @@ class Stack:
             training,
             kept,
         )
-        return y, [weight for layer in updated for weight in layer]
+        return y, [weight for layer in updated for weight in layer], penalty
 
     def inference(self, weights, hyperparameters):
         """Return a function from inputs to outputs, with normalizations folded into kernels."""
-        folded = layers.fold(self.layers, self.names, self._by_layer(weights), hyperparameters)
+        folded = layers.fold(self._architecture, self._by_layer(weights), hyperparameters)
         return lambda x: layers.forward(*folded, x, hyperparameters, None, training=False)[0]
 
     def noise(self, keys, step, spread=lambda values: values):
@@ -127,9 +138,11 @@ class Stack:
         outputs = []
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
-            predictions, _ = self.forward(x, weights, hyperparameters, noise, training, outputs)
+            predictions, _, penalty = self.forward(
+                x, weights, hyperparameters, noise, training, outputs
+            )
             losses = self.losses(y, predictions)
-            objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
+            objective = tf.reduce_sum(tf.reduce_mean(losses, axis=1)) + penalty
             objective += self.penalty(weights, hyperparameters)
         gradients = tape.gradient(objective, watched, unconnected_gradients="zero")
         members = weights[0].shape[0]  # layers before the first with weights may share outputs
@@ -150,6 +163,14 @@ def _bits(seed, shape):
 
 def _normal(seed, shape):
     return tf.random.stateless_normal(shape, seed)
+
+
+def _key(seed, _shape):
+    """Return the key itself: a looped layer draws by its own generators."""
+    return seed
+
+
+NOISE = {keras.layers.Dropout: _bits, keras.layers.GaussianNoise: _normal}
 
 
 def labels_for(loss, y, outputs):
