@@ -55,7 +55,7 @@ def test_learning_rates_of_the_layers_are_those_of_the_papers_table(optimizer, f
     for step, reference, factor in zip(mup, usual, factors, strict=True):
         # Where gradients are tiny, Adam's epsilon counts.
         large = np.abs(reference) > 0.9 * np.abs(reference).max()
-        np.testing.assert_allclose(step[large], factor * reference[large], rtol=0.01)
+        np.testing.assert_allclose(step[large], factor * reference[large], rtol=0.03)
 
 
 def test_the_rate_of_the_lowest_loss_by_seed():
