@@ -53,9 +53,9 @@ def stepped(optimizer, wider):
 def test_learning_rates_of_the_layers_are_those_of_the_papers_table(optimizer, factors):
     usual, mup = stepped(optimizer, 1), stepped(optimizer, 4)
     for step, reference, factor in zip(mup, usual, factors, strict=True):
-        # Where gradients are tiny, Adam's epsilon counts.
-        large = np.abs(reference) > 0.9 * np.abs(reference).max()
-        np.testing.assert_allclose(step[large], factor * reference[large], rtol=0.03)
+        moved = reference != 0  # not the weights of dead units
+        # The median, as Adam's epsilon counts where gradients are tiny.
+        assert np.median(step[moved] / reference[moved]) == pytest.approx(factor, rel=0.01)
 
 
 def test_the_rate_of_the_lowest_loss_by_seed():
