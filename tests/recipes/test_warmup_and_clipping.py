@@ -14,7 +14,7 @@ NEITHER, WARMUP, CLIPPING, NORMALIZED = recipe.ARMS
 
 
 def test_rates_double():
-    assert recipe.RATES.tolist() == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56])
+    assert recipe.RATES.tolist() == pytest.approx([0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56])
 
 
 def test_a_warm_up_grows_from_nothing_to_the_whole():
@@ -55,7 +55,7 @@ def judged(made_up):
     """`judged(counts, speeds)` runs the recipe on made-up results.
 
     Args:
-        counts: how many of the 8 rates, from the lowest, learn, by data and arm.
+        counts: how many of the 7 rates, from the lowest, learn, by data and arm.
         speeds: accuracy (%) on the way, by arm.
     """
 
