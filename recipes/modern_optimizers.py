@@ -11,7 +11,7 @@ Why: every optimizer gets seven trials, and has to pay for all of its hyperparam
 same budget, as in AlgoPerf (Dahl et al. 2023). An optimizer that was tuned beside others that were
 not looks better than it is. Signs, orthogonal matrices and roots of squares change the size of a
 step first of all, for which another rate makes up.
-Use: Adam with its learning rate tuned: none of the others has been shown to be better here.
+Use: Adam with its learning rate tuned: no other has been shown to gain a percentage point here.
 Symptoms: training is slow; a search finds nothing better
 Topic: Optimization
 """
