@@ -76,7 +76,7 @@ search: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## search a re
 	  $(call option,START,start) $(call option,MINUTES,minutes) $(call flag,DISCARD,discard)
 
 predict: .venv/installed $(tables)  ## classes of new examples: MODEL=best.keras DATA=new.csv [OUT=predictions.csv]
-	@test $(origin DATA) != file || { echo 'error: no data given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
+	@test '$(origin DATA)' != file || { echo 'error: no data given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
 	@test -n $(call q,MODEL) || { echo 'error: no model given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
 	@$(VENV)/python -m recipes predict $(call q,MODEL) $(call q,DATA) $(if $(filter-out file,$(origin OUT)),$(call option,OUT,out))
 

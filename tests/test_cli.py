@@ -438,6 +438,10 @@ def test_make_predict_passes_every_option(make):
     assert command_of(make("-n", "predict", *options)) == expected
     done = make("-n", "predict", *options, "OUT=p.csv")
     assert command_of(done) == [*expected, "--out", "p.csv"]
+    checks = [line for line in done.stdout.splitlines() if line.startswith("test ")]
+    assert len(checks) == 2
+    for check in checks:  # that DATA and MODEL are given
+        assert subprocess.run(["sh", "-c", check]).returncode == 0
 
 
 @pytest.mark.parametrize("folder", ["recipes", "tests", "callbacks", "docs", "runs"])
