@@ -553,8 +553,7 @@ SENTENCES = [
     ),
     (
         judge_difference([1] * 3, unit="epochs"),
-        "not detected: +1 epochs (the same at all 3 seeds, fewer than 6 identical ones decide "
-        "nothing)",
+        "not detected: +1 epochs (the same at all 3 seeds; it takes 6 to decide)",
     ),
     (
         judge_difference([-0.0], unit="points"),

@@ -415,7 +415,7 @@ def _said_of_identical(differences: np.ndarray, unit: str, asked: str) -> str:
     value = f"{differences.mean():+z.4g} {unit}".rstrip()
     if differences.size == 1:
         return f"{value} (one seed has no interval{asked})"
-    few = f", fewer than {FEWEST_IDENTICAL} identical ones decide nothing"
+    few = f"; it takes {FEWEST_IDENTICAL} to decide"
     few = few if differences.size < FEWEST_IDENTICAL else ""
     return f"{value} (the same at all {differences.size} seeds{asked}{few})"
 

@@ -55,7 +55,7 @@ def test_rows_by_hand(rows):
     # t = 4.30265 at 2 degrees of freedom. good: mean 80, standard deviation 10. split: mean 35,
     # deviations 15, -10, -5, variance 350 / 2. lost: 25 (chance), 75, 75; variance 2500 / 3.
     assert rows(variants) == [
-        ("(always '0')", "25.0", "", ""),
+        ("baseline: always '0'", "25.0", "", ""),
         ("row good", "80.0 ± 24.8", "2", "0 of 3"),
         ("row split", "35.0 ± 32.9", "never", "0 of 3"),
         ("row alike", "60.0", "never", "0 of 3"),
@@ -74,7 +74,7 @@ def test_the_threshold_lies_above_the_share_of_the_most_frequent_class(made_up):
     results = made_up({"v": [{"accuracy": [0.94, 0.96, 0.98]}]}, chance=0.94)
     columns, rows = summary.table(results, {"v": ("v",)})
     assert columns == ("variant", "test accuracy (%)", "epochs to 97 %", "diverged")
-    assert rows == [("(always '0')", "94.0", "", ""), ("v", "98.0", "2", "0 of 1")]
+    assert rows == [("baseline: always '0'", "94.0", "", ""), ("v", "98.0", "2", "0 of 1")]
 
 
 def test_uneven_classes_are_judged_by_their_balanced_accuracy():
@@ -93,7 +93,7 @@ def test_uneven_classes_are_judged_by_their_balanced_accuracy():
     results = Results({(("v",), 0): member}, {(("v",), 0): result}, {("v",): ("v",)})
     columns, rows = summary.table(results, {"v": ("v",)})
     assert columns[:3] == ("variant", "test accuracy (%)", "balanced (%)")
-    assert rows[0][:3] == ("(always 'often')", "90.0", "50.0")
+    assert rows[0][:3] == ("baseline: always 'often'", "90.0", "50.0")
     assert rows[1][:3] in {("v", "90.0", "50.0"), ("v", "10.0", "50.0")}
 
 

@@ -37,7 +37,7 @@ def test_a_lead_is_judged_by_the_noise_of_seeds():
         "within their noise"
     )
     assert lead([0.95, 0.9501], [0.90, 0.90]).endswith("more than their noise")
-    assert "only SEEDS=3 or more tell" in lead([0.9], [0.8])
+    assert "one seed can't say whether that is noise, SEEDS=3 can" in lead([0.9], [0.8])
 
 
 def test_shares_and_an_end_are_told():
@@ -53,7 +53,7 @@ def test_shares_and_an_end_are_told():
     told = remarks([made], space, [second, first])
     assert told[0].startswith("rate 0.6 lies at the upper end of its range, 0 to 0.6")
     assert told[1:3] == ["1 of 4 trials diverged, 25 %", "1 of 4 trials failed, 25 %"]
-    assert told[3].startswith("the best trial is 10.00 points ahead of the second; whether")
+    assert told[3].startswith("the best trial is 10.00 points ahead of the second; one seed")
     assert len(remarks([made], space, [second])) == 2
 
 

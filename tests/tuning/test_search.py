@@ -65,13 +65,14 @@ def test_the_command_tells_everything_on_stdout_and_nothing_on_stderr(quick_sear
     assert quick_search.stderr == ""
     lines = quick_search.stdout.splitlines()
     assert lines[:2] == ["training 4 trials x 2 seeds"] * 2
-    assert "8 trials, 0 of them diverged, 0 failed, 0 pruned" in lines
-    assert "what matters can't be told: too few trials, or all scores are the same" in lines
-    (best,) = (line for line in lines if line.startswith("best on validation: trial "))
+    assert "8 trials: 0 diverged, 0 failed, 0 pruned" in lines
+    assert "importance  not estimated: too few trials, or all have the same score" in lines
+    (best,) = (line for line in lines if "has the best validation accuracy" in line)
     about = json.loads((quick_search.folder / "search.json").read_text(encoding="utf-8"))["best"]
-    assert f"trial {about['trial']}, {100 * about['val_accuracy']:.1f} %" in best
+    assert best.startswith(f"trial {about['trial']} has the best")
+    assert f"accuracy, {100 * about['val_accuracy']:.1f} %" in best
     test = 100 * np.mean(about["test_accuracy"])
-    assert best.endswith(f"on test, which had no say in the choice: {test:.1f} %")
+    assert best.endswith(f"its test accuracy: {test:.1f} %")
     for kind, file in (
         ("trials", "trials.csv"),
         ("figure", "figure.png"),

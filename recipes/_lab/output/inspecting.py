@@ -23,7 +23,7 @@ def page(source, found):
         _shown(
             source,
             suspect.example,
-            f"rather {suspect.believed!r}: {suspect.probabilities[1]:.0%} against "
+            f"more likely {suspect.believed!r}: {suspect.probabilities[1]:.0%} against "
             f"{suspect.probabilities[0]:.0%}",
         )
         for suspect in found.suspects
@@ -52,16 +52,16 @@ def facts(found):
     return [
         (
             "forest",
-            f"a random forest answers {scores.accuracy:.1%} right of examples that it has not seen"
+            f"a random forest classifies {scores.accuracy:.1%} of held-out examples correctly"
             f"{balanced} (always the most frequent class: {scores.majority:.1%})",
         ),
         (
             "suspects",
-            f"labels that it does not believe: {found.unbelieved} of {len(found.examined)}",
+            f"labels that it doubts: {found.unbelieved} of {len(found.examined)}",
         ),
         (
             "repeated",
-            f"groups of examples equal in all inputs: {len(found.repeated)}, with several labels: "
+            f"groups of equal examples: {len(found.repeated)}, with different labels: "
             f"{found.contradicting}",
         ),
         *(("warning", warning) for warning in scores.warnings),

@@ -53,7 +53,7 @@ def _of_the_most_frequent_class(data, with_balanced):
     """Return the row of what needs no model."""
     most = data.class_names[int(np.bincount(data.train.y).argmax())]
     balanced = [f"{100 / data.num_classes:.1f}"] if with_balanced else []
-    return f"(always {most!r})", f"{100 * data.chance:.1f}", *balanced, "", ""
+    return f"baseline: always {most!r}", f"{100 * data.chance:.1f}", *balanced, "", ""
 
 
 def _with_interval(values):

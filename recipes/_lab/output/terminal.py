@@ -60,13 +60,13 @@ def show_search(console, found, folder, seconds):
     diverged = sum(message.startswith("diverged") for message in lost)
     pruned = sum(trial.message is not None for trial in found.ranking)
     console.print(
-        f"\n{len(found.trials)} trials, {diverged} of them diverged, "
+        f"\n{len(found.trials)} trials: {diverged} diverged, "
         f"{len(lost) - diverged} failed, {pruned} pruned"
     )
     test = 100 * found.test_accuracy.mean()
     console.print(
-        f"best on validation: trial {best.trial_id}, {100 * best.score:.1f} %; "
-        f"on test, which had no say in the choice: {test:.1f} %",
+        f"trial {best.trial_id} has the best validation accuracy, {100 * best.score:.1f} %; "
+        f"its test accuracy: {test:.1f} %",
         soft_wrap=True,
     )
     for remark in found.remarks:
@@ -74,7 +74,7 @@ def show_search(console, found, folder, seconds):
     for name, (mean, half) in sorted(found.importance.items(), key=lambda item: -item[1][0]):
         console.print(f"importance  {escape(name)} {mean:.2f} ± {half:.2f}")
     if not found.importance:
-        console.print("what matters can't be told: too few trials, or all scores are the same")
+        console.print("importance  not estimated: too few trials, or all have the same score")
     console.print(f"took        {seconds:.1f} s")
     for file in ("trials.csv", *found.figures):
         kind = {"csv": "trials", "png": "figure"}[file.rpartition(".")[2]]
@@ -141,6 +141,8 @@ def show_data(console, source, found, path):
     else:
         _print_facts(console, understanding.facts_of(source))
     _print_facts(console, inspecting.facts(found))
+    if found.suspects:
+        console.print("look at     the labels that it doubts most:")
     for suspect in found.suspects[:SHOWN_SUSPECTS]:
         name = (
             source.example_names[suspect.example] if source.example_names else suspect.example + 1
@@ -148,7 +150,7 @@ def show_data(console, source, found, path):
         given, believed = suspect.probabilities
         console.print(
             f"            {name}: labelled {suspect.given!r} ({given:.0%}), "
-            f"rather {suspect.believed!r} ({believed:.0%})",
+            f"more likely {suspect.believed!r} ({believed:.0%})",
             markup=False,
             soft_wrap=True,
         )
@@ -177,7 +179,7 @@ def show_saved(console, saved, path):
     """
     console.print(f"model       {path}", markup=False, soft_wrap=True)
     what = saved.get("variant") or "the best trial"
-    again = "; trained on training and validation part" if saved["refit"] else ""
+    again = "; retrained on the training and validation parts" if saved["refit"] else ""
     console.print(f"            {what}, seed {saved['seed']}{again}", markup=False, soft_wrap=True)
     show_scores(console, Scores(**saved["test"]), "on the test part of its split")
 

@@ -100,7 +100,9 @@ def _train_all(members, tuners):
         own[number].append(of)
     total = sum(_epochs(trials, first.discard) for trials in own.values())
     together = {k: of for k, of in members.items() if of[0].spec or first.is_elsewhere}
-    doing = f"training {len(members)} trials x {len(first.seeds)} seeds"
+    doing = f"training {len(members)} trials"
+    if len(first.seeds) > 1:
+        doing += f" x {len(first.seeds)} seeds"
     with first._progress(doing, total) as advance:
         plan = {"store": first.store, "progress": advance}
         train = functools.partial(first.train_members, **plan)

@@ -39,7 +39,7 @@ def lead(best, second):
     mean, count = differences.mean(), len(differences)
     ahead = f"the best trial is {mean:.2f} points ahead of the second"
     if count == 1:
-        return f"{ahead}; whether that is more than the noise of seeds, only SEEDS=3 or more tell"
+        return f"{ahead}; one seed can't say whether that is noise, SEEDS=3 can"
     half = stats.t.ppf(0.975, count - 1) * differences.std(ddof=1) / np.sqrt(count)
     verdict = "within" if mean <= half else "more than"
     return f"{ahead}, ± {half:.2f} over {count} seeds (95 % interval): {verdict} their noise"
