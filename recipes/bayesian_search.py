@@ -13,7 +13,7 @@ length scale for all hyperparameters and no term for noise, so it often looks wh
 at the ends of the ranges. Other implementations may do better.
 Use: random search in carefully chosen ranges: there Bayesian optimization finds hardly better
 settings, and has to wait for each trial before it proposes the next.
-Symptoms: there is compute for a few trials only
+Symptoms: each trial is expensive
 Topic: Hyperparameters
 """
 

@@ -11,7 +11,7 @@ pass reaches the layers before it, and none behind: it is in the last layer that
 what follows that.
 Use: keras.config.set_dtype_policy("float64"), no Dropout, a fixed batch, a centred difference and a
 step of 1e-5, on a few weights of each layer.
-Symptoms: the loss does not move; nobody knows whether the code is right
+Symptoms: the loss does not move; is my code right?
 Topic: Data and sanity
 """
 

@@ -11,7 +11,7 @@ that all else is small. The batch size matters as far as the epochs are few, sin
 make more steps of them. In a narrow range of good learning rates the order may be another.
 Use: search the learning rate first, over several decades; leave beta_1, beta_2 and epsilon of Adam
 at their defaults.
-Symptoms: there is compute for a few trials only
+Symptoms: each trial is expensive
 Topic: Hyperparameters
 """
 

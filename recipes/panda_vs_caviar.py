@@ -10,7 +10,7 @@ too low, lowers one that is too high, and starts again where a model is dead, bu
 epochs on finding out. With enough compute both end with a good rate.
 Use: many at once where they can run side by side; one that is babysat has to wait for each block to
 end, and is not clearly more accurate at equal compute.
-Symptoms: there is compute for a few trials only
+Symptoms: each trial is expensive
 Topic: Hyperparameters
 """
 

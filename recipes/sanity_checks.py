@@ -10,8 +10,7 @@ their loss must fall to zero. Labels that belong to other examples pass both che
 memorized, too: only validation sees them.
 Use: the checks in this order for each new loop: the initial loss, 20 examples, then a short
 training with its validation loss beside it.
-Symptoms: the loss does not move; the first loss is far from that of guessing; nobody knows whether
-the code is right
+Symptoms: the loss does not move; the first loss is far from that of guessing; is my code right?
 Topic: Data and sanity
 """
 

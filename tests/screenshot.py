@@ -1,4 +1,4 @@
-"""README's picture of TensorBoard: `make gallery` takes it, after a run of bn_vs_nobn.
+"""The picture of TensorBoard in docs/: `make gallery` takes it, after a run of bn_vs_nobn.
 
 python -m tests.screenshot
 """
@@ -35,7 +35,7 @@ def main():
     missing = "" if find() else "no Chromium is installed"
     missing = missing or ("" if LOGS.exists() else "no reference run of bn_vs_nobn lies here")
     if missing:
-        print(f"{missing}, so README's picture of TensorBoard stays as it was")
+        print(f"{missing}, so the picture of TensorBoard in docs/ stays as it was")
         return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "logs"

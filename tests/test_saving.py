@@ -98,8 +98,8 @@ def labels_in(csv):
     return [line.rpartition(",")[2] for line in csv.read_text("utf-8").splitlines()[1:]]
 
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-(PLAIN,) = re.findall(r"```python\n([^`]*pandas\.read_csv.*?)```", README, flags=re.DOTALL)
+DOCS = (Path(__file__).parents[1] / "docs" / "own-data.md").read_text(encoding="utf-8")
+(PLAIN,) = re.findall(r"```python\n([^`]*pandas\.read_csv.*?)```", DOCS, flags=re.DOTALL)
 SHOWN = """
 import json, sys
 print(json.dumps(probabilities.tolist()))

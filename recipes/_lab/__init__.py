@@ -6,7 +6,7 @@ publishing/new             a recipe of one's own: a small one to start from, or 
 publishing/skeleton        the small one
 publishing/gallery         reference runs -> recipes/results/
 publishing/site            recipes and their claims -> static pages
-publishing/readme          recipes and their claims -> the generated parts of README.md
+publishing/readme          recipes and their claims -> what is generated in README.md and docs/
 publishing/claims          recipes/results/ -> every claim with its verdicts
 tuning/search              a recipe's search space -> trials in stages, figures, the best model
 output/terminal            progress and verdicts -> lines that a terminal shows

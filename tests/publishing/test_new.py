@@ -14,7 +14,7 @@ from recipes._lab.publishing import new
 @pytest.fixture
 def project(tmp_path, root):
     """A copy of what counts."""
-    for folder in ("recipes", "callbacks", "tests"):
+    for folder in ("recipes", "callbacks", "docs", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(root / folder, tmp_path / folder, ignore=ignored)
     for file in ("README.md", "Makefile", "pyproject.toml"):

@@ -1,4 +1,4 @@
-"""What README says is so: its code runs, its numbers are those of the program."""
+"""What README and docs/ say is so: their code runs, their numbers are those of the program."""
 
 import re
 from pathlib import Path
@@ -12,17 +12,25 @@ from callbacks.training_monitor import TrainingMonitor
 from recipes import bn_vs_nobn
 from recipes._lab import catalogue, evidence
 from recipes._lab.claim import OURS, Claim
-from recipes._lab.lab import SEEDS, Options
+from recipes._lab.lab import QUICK, SEEDS, Options
 from recipes._lab.publishing import claims, readme
 from recipes._lab.tuning import search
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CODE = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+DOCS = ROOT / "docs"
+PAGES = {
+    path: path.read_text(encoding="utf-8") for path in (readme.README, *sorted(DOCS.glob("*.md")))
+}
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+SCREENS = 120  # lines: two screens, of which the figure takes half a one
+# Written by `make gallery`, not by hand.
+GALLERY = {catalogue.RESULTS / "README.md", catalogue.RESULTS / "CLAIMS.md"}
 
 
 def code_with(word):
-    (found,) = [code for code in CODE if word in code]
+    """The one example in Python, of any page, that holds a word."""
+    blocks = [re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) for text in PAGES.values()]
+    (found,) = [code for of_page in blocks for code in of_page if word in code]
     return found
 
 
@@ -40,8 +48,9 @@ def names():
     }
 
 
-def test_a_pasted_template_trains(names):
-    exec(code_with("build_model(input_shape"), names)
+@pytest.mark.parametrize("example", ["callbacks.training_monitor", "np.unique"])
+def test_a_pasted_template_trains(example, names):
+    exec(code_with(example), names)
     assert names["model"].history.epoch == list(range(20))
 
 
@@ -56,8 +65,8 @@ def test_a_pasted_search_runs(names, tmp_path, monkeypatch):
 def test_the_pasted_callbacks_run(names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names["model"] = bn_vs_nobn.build_model((20,), 3)
-    exec(code_with("DistributionLogger"), names)
-    exec(code_with("TrainingMonitor"), names)
+    exec(code_with("DistributionLogger("), names)
+    exec(code_with("epochs=10, callbacks=[monitor]"), names)
     assert list((tmp_path / "logs" / "first").glob("events*"))
 
 
@@ -69,18 +78,22 @@ def test_a_saved_model_predicts(quick_run, tmp_path, monkeypatch, capsys):
     assert keras.saving.load_model("best.keras").input_shape == (None, 8, 8)
 
 
+def options_of(page):
+    """The defaults in a page's table of options, by option."""
+    rows = re.findall(r"^\| `(\w+)=.*?` \| .* \| (.*?) \|$", PAGES[DOCS / page], flags=re.MULTILINE)
+    return dict(rows)
+
+
 def test_options_and_defaults_are_those_of_the_makefile_and_the_program():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    head, of_search = README.split("## Search\n")
-    run, searched = (
-        dict(re.findall(r"^\| `(\w+)=.*?` \| .* \| (.*?) \|$", part, flags=re.MULTILINE))
-        for part in (head, of_search)
-    )
+    run, searched = options_of("running.md"), options_of("search.md")
     for option in (*run, *searched):
-        assert re.search(rf"^{option} +=", makefile, flags=re.MULTILINE), option
+        assert re.search(rf"^{option} +=", MAKEFILE, flags=re.MULTILINE), option
     assert run["SEEDS"] == str(SEEDS)
     assert run["DATA"] == f"`{Options().data}`"
     assert run["OUT"] == f"`{Options().out}`"
+    seeds, epochs, examples = QUICK["seeds"], QUICK["epochs"], QUICK["examples"]
+    quick = f"| `QUICK=1` | {seeds} seeds, {epochs} epochs, {examples} examples at most"
+    assert quick in PAGES[DOCS / "running.md"]
     defaults = search.Options()
     assert searched["TRIALS"] == f"{search.TRIALS}, or {search.QUICK_TRIALS} of a quick search"
     for option in ("STAGES", "SEEDS"):
@@ -88,106 +101,152 @@ def test_options_and_defaults_are_those_of_the_makefile_and_the_program():
     assert searched["ORACLE"] == f"`{defaults.oracle}`"
     assert searched["EPOCHS"] == str(search.EPOCHS)
     assert search.DISCARD == (1 / 9, 1 / 3)
-    assert "after a ninth and again after a third" in README
+    assert "after a ninth and again after a third" in PAGES[DOCS / "search.md"]
 
 
-def test_every_make_target_exists():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"(?:`|^)make ([\w-]+)", README, flags=re.MULTILINE)):
-        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-    for name in set(re.findall(r"(?:NAME|FROM)=(\w+)", README)) - {"my_question"}:
+@pytest.mark.parametrize("page", PAGES.values(), ids=[path.name for path in PAGES])
+def test_what_make_is_asked_for_exists(page):
+    for target in set(re.findall(r"(?:`|^)make ([\w-]+)", page, flags=re.MULTILINE)):
+        assert re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE), target
+    for name in set(re.findall(r"(?:NAME|FROM)=(\w+)", page)) - {"my_question"}:
         assert name in catalogue.names()
+    for command in re.findall(r"(?:`|^)make [^`\n#]+", page, flags=re.MULTILINE):
+        for variable in re.findall(r"\b([A-Z_]+)=", command):
+            assert re.search(rf"^{variable} *=", MAKEFILE, flags=re.MULTILINE), variable
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_and_pictures_are_there(path):
+    links = re.findall(r"\]\(([^)#]+)\)|src=\"(.*?)\"", PAGES[path])
+    for link in {markdown or html for markdown, html in links}:
+        target = (path.parent / link).resolve()
+        assert link.startswith("https://") or target in GALLERY or target.exists(), link
+
+
+def test_readme_leads_to_every_page_and_is_short():
+    text = PAGES[readme.README]
+    assert len(text.splitlines()) <= SCREENS
+    for path in DOCS.glob("*.md"):
+        assert f"](docs/{path.name})" in text
 
 
 def test_pythons_are_those_that_the_makefile_accepts():
-    versions = re.search(r"Python (3\.\d+), (3\.\d+) or (3\.\d+)", README).groups()
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    low, high = re.search(r"\(3, (\d+)\) <= .* <= \(3, (\d+)\)", makefile).groups()
+    versions = re.search(r"Python (3\.\d+), (3\.\d+) or (3\.\d+)", PAGES[readme.README]).groups()
+    low, high = re.search(r"\(3, (\d+)\) <= .* <= \(3, (\d+)\)", MAKEFILE).groups()
     assert versions == tuple(f"3.{minor}" for minor in range(int(low), int(high) + 1))
 
 
 def test_the_level_of_the_intervals():
     assert f"{1 - evidence.LEVEL:.0%}".replace("%", " %") == "95 %"
-    assert "the 95 % interval" in README
-    assert "with 80 % power" in README
+    for page in (readme.README, DOCS / "verdicts.md"):
+        assert "95 % interval" in PAGES[page]
+
+
+def test_the_words_for_verdicts_are_those_of_the_program():
+    rows = re.findall(r"^\| (.) \| (.*?) \|", PAGES[DOCS / "verdicts.md"], flags=re.MULTILINE)
+    assert {verdict: mark for mark, verdict in rows} == evidence.MARKS
+    for verdict, mark in evidence.MARKS.items():
+        assert re.search(rf"\*{verdict}\*\s\({re.escape(mark)}\)", PAGES[readme.README])
 
 
 def test_the_generated_parts_are_what_the_committed_results_say():
-    assert readme.renewed(README) == README
+    for path in (readme.README, readme.SYMPTOMS):
+        assert readme.renewed(path, PAGES[path]) == PAGES[path]
     for path in catalogue.RESULTS.glob("*.json"):
         assert path.stem in catalogue.names()
-        assert f"make recipe NAME={path.stem}" in README
 
 
 @pytest.mark.parametrize("times", [0, 2])
 def test_a_generated_part_is_there_once(times):
-    start, end = "<!-- claims: written by make gallery -->\n", "<!-- /claims -->"
-    _, _, rest = README.partition(start)
+    start, end = "<!-- surprises: written by make gallery -->\n", "<!-- /surprises -->"
+    text = PAGES[readme.README]
+    _, _, rest = text.partition(start)
     part = f"{start}{rest.partition(end)[0]}{end}"
-    with pytest.raises(ValueError, match=f"'claims' {times} times instead of once"):
-        readme.renewed(README.replace(part, times * part))
+    with pytest.raises(ValueError, match=f"'surprises' {times} times instead of once"):
+        readme.renewed(readme.README, text.replace(part, times * part))
 
 
-@pytest.fixture
-def entries():
-    """A textbook's claim on two data sets, one of them stale; one on any data; one of ours."""
-
-    def entry(text, verdicts, **options):
-        by_data = {
-            data: Claim(
-                text,
-                options.get("source", "a book"),
-                options.get("primary", False),
-                evidence.Judgement(verdict, "exact", 0.0, finding=f"|{text}| on {data}"),
-                options.get("any_data", False),
-            )
-            for data, verdict in verdicts.items()
-        }
-        return claims.Entry(recipe, by_data, stale=options.get("stale", set()))
-
-    recipe = catalogue.parse("one", '"""Is it?"""')
-    holds = {"digits": "holds", "mnist": "holds"}
-    return [
-        entry("a", holds | {"digits": "makes no difference"}, primary=True, stale={"mnist"}),
-        entry("b", holds, any_data=True, primary=True),
-        entry("c", {"digits": "does not hold"}, source=OURS),
-    ]
+def entry(topic, text, estimates, **options):
+    """A claim of a textbook that does not hold, with its estimates by data set."""
+    judgement = {"verdict": "does not hold", "kind": "difference", "unit": "percentage points"}
+    judgement |= {name: options[name] for name in judgement if name in options}
+    by_data = {
+        data: Claim(
+            text,
+            options.get("source", "a book"),
+            primary=False,
+            judgement=evidence.Judgement(
+                estimate=estimate, low=estimate - 1, high=estimate + 0.25, **judgement
+            ),
+        )
+        for data, estimate in estimates.items()
+    }
+    recipe = catalogue.parse("one", f'"""Is it?\n\nTopic: {topic}\n"""')
+    return claims.Entry(recipe, by_data, stale=options.get("stale", set()))
 
 
-def test_claims_are_counted_apart_and_stale_ones_are_marked(entries):
-    assert readme.claims_table(entries).splitlines() == [
-        "| claims of | on | holds | does not hold | makes no difference | not detected "
-        "| † made by an earlier version of the code |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        "| textbooks | digits | 0 | 0 | 1 | 0 | 0 |",
-        "| textbooks | mnist† | 1 | 0 | 0 | 0 | 1 |",
-        "| textbooks | any data | 1 | 0 | 0 | 0 | 0 |",
-        "| ours | digits | 0 | 1 | 0 | 0 | 0 |",
-        "",
-        "The first claim of each recipe:",
-        "",
-        "† made by an earlier version of the code",
-        "",
-        "| claim | digits | mnist |",
-        "| --- | --- | --- |",
-        r"| a (a book) | **= makes no difference**<br>\|a\| on digits | "
-        r"**✓ holds**†<br>\|a\| on mnist |",
-        r"| b (a book) | **✓ holds**<br>\|b\| on digits | "
-        "the same: it does not depend on the data |",
-    ]
-    fresh = readme.claims_table(entries[1:])
-    assert "†" not in fresh
-    assert "earlier" not in fresh
+def shown(*entries):
+    """The claims of the rows of the table."""
+    rows = readme.surprises(list(entries)).splitlines()[2:]
+    return [row.removeprefix("| ").partition(" (")[0] for row in rows if row.startswith("|")]
 
 
-def test_the_gallery_counts_the_claims_of_a_recipe(entries):
-    table = readme.gallery_table([entries[0].recipe], entries)
-    assert table.startswith("† made by an earlier version of the code\n\n### Others\n")
-    counts = (
-        "digits: 1&nbsp;=",
-        "mnist†: 1&nbsp;✓",
-        "any data: 1&nbsp;✓",
-        "digits, ours: 1&nbsp;✗",
+def test_a_surprise_is_a_textbooks_claim_that_no_data_set_supports():
+    holds, equal = {"verdict": "holds"}, {"verdict": "makes no difference"}
+    mixed = entry("G", "mixed", {"digits": -3.0, "mnist": 3.0})
+    mixed.by_data["mnist"] = entry("G", "mixed", {"mnist": 3.0}, **holds).claim
+    assert shown(
+        entry("A", "refuted", {"digits": -3.0}),
+        entry("B", "equal", {"digits": 0.1}, **equal),
+        entry("C", "right", {"digits": 3.0}, **holds),
+        entry("D", "unknown", {"digits": -3.0}, verdict="not detected"),
+        entry("E", "our own", {"digits": -3.0}, source=OURS),
+        entry("F", "a loss", {"digits": -3.0}, unit="nats"),
+        mixed,
+    ) == ["refuted", "equal"]
+
+
+def test_surprises_are_ranked_by_their_smallest_effect_one_a_topic_and_fresh_ones_first():
+    assert shown(
+        entry("A", "small on mnist", {"digits": -30.0, "mnist": -1.0}),
+        entry("B", "a difference", {"digits": -4.0, "mnist": -5.0}),
+        entry("B", "of the same topic", {"digits": -3.0}),
+        entry("C", "an equality", {"digits": 2.0}, kind="equality"),
+        entry("D", "stale", {"digits": -9.0}, stale={"digits"}),
+        entry("E", "below its bound", {"digits": 1.0}),
+        entry("F", "small", {"digits": -0.5}),
+    ) == ["a difference", "an equality", "small on mnist", "small", "below its bound"]
+
+
+def test_a_surprise_is_shown_with_its_numbers_and_what_its_signs_mean():
+    table = readme.surprises(
+        [
+            entry("A", "BN |x|", {"digits": -2.5, "mnist": -1.5}, stale={"mnist"}),
+            entry("B", "tanh", {"mnist": -0.5}, verdict="makes no difference"),
+        ]
     )
-    assert f"| {'<br>'.join(counts)} |" in table
-    assert "†" not in readme.gallery_table([entries[0].recipe], entries[1:])
+    assert table.splitlines() == [
+        "| a textbook says | digits | mnist |",
+        "| --- | --- | --- |",
+        "| tanh (a book; [`one`](recipes/one.py)) | – | = -0.5 (-1.5 to -0.2) |",
+        r"| BN \|x\| (a book; [`one`](recipes/one.py)) | ✗ -2.5 (-3.5 to -2.2) "
+        "| ✗ -1.5 (-2.5 to -1.2)† |",
+        "",
+        "BN: batch normalization; †: made by an earlier version of the code",
+    ]
+    fresh = readme.surprises([entry("A", "no jargon", {"digits": -2.5})])
+    assert "†" not in fresh
+    assert "normalization" not in fresh
+
+
+def test_the_index_of_symptoms_names_recipes_and_commands():
+    one, two = (
+        catalogue.parse(name, f'"""Is it?\n\nSymptoms: it is slow{more}\n"""')
+        for name, more in (("one", ""), ("two", "; rare classes are never predicted"))
+    )
+    lines = readme.symptoms([one, two]).splitlines()
+    assert "| it is slow | [`one`](../recipes/one.py), [`two`](../recipes/two.py) |" in lines
+    assert (
+        "| rare classes are never predicted | [`two`](../recipes/two.py), "
+        "`make inspect DATA=...` |" in lines
+    )

@@ -1,4 +1,4 @@
-"""Recipes and claims -> the generated parts of README.md."""
+"""Recipes and claims -> the generated parts of README.md and docs/symptoms.md."""
 
 import re
 
@@ -8,35 +8,42 @@ from recipes._lab.publishing import claims
 
 ROOT = catalogue.FOLDER.parent
 README = ROOT / "README.md"
-WIDTH = 260  # pixels of a picture in the table
+SYMPTOMS = ROOT / "docs" / "symptoms.md"
 DAGGER = "†"  # marks what is stale
+SURPRISES = 5
+AGAINST = (evidence.DOES_NOT_HOLD, evidence.NO_DIFFERENCE)
+# Of the words in claims only those that README's reader may not know.
+ABBREVIATIONS = {
+    "BN": "batch normalization",
+    "lr": "learning rate",
+    "std": "standard deviation of the initial weights",
+}
 
 
 def update():
-    """Write README.md with its generated parts made anew."""
-    write(README, renewed(README.read_text(encoding="utf-8")))
+    """Write both pages with their generated parts made anew."""
+    for path in (README, SYMPTOMS):
+        write(path, renewed(path, path.read_text(encoding="utf-8")))
 
 
-def renewed(text):
-    """Return README's text with its generated parts made anew, of all recipes with results.
+def renewed(path, text):
+    """Return a page's text with its generated part made anew, of all recipes with results.
 
-    Each part stands between two comments, `<!-- name: ... -->` and `<!-- /name -->`.
+    It stands between two comments, `<!-- name: ... -->` and `<!-- /name -->`.
+
+    Args:
+        path: `README` or `SYMPTOMS`.
+        text: of the page.
 
     Raises:
-        ValueError: a part is not there, or more than once.
+        ValueError: the part is not there, or more than once.
     """
     recipes = [
         recipe for recipe in catalogue.everything() if catalogue.results(recipe.name)["runs"]
     ]
-    entries = claims.entries(recipes)
-    parts = {
-        "symptoms": symptoms(recipes),
-        "gallery": gallery_table(recipes, entries),
-        "claims": claims_table(entries),
-    }
-    for name, content in parts.items():
-        text = _replaced(text, name, content)
-    return text
+    if path == SYMPTOMS:
+        return _replaced(text, "symptoms", symptoms(recipes))
+    return _replaced(text, "surprises", surprises(claims.entries(recipes)))
 
 
 def _replaced(text, name, content):
@@ -44,88 +51,90 @@ def _replaced(text, name, content):
     # By a function, since content may hold what re takes for a reference, such as \1.
     text, count = re.subn(between, lambda m: m[1] + content + m[2], text, flags=re.DOTALL)
     if count != 1:
-        raise ValueError(f"README.md has the part {name!r} {count} times instead of once")
+        raise ValueError(f"the page has the part {name!r} {count} times instead of once")
     return text
 
 
 def symptoms(recipes):
-    """Return the index from symptom to recipes as Markdown."""
+    """Return the index from symptom to recipes as Markdown, for a page in docs/."""
     rows = []
     for symptom, concerned in catalogue.by_symptom(recipes).items():
-        places = [f"[`{recipe.name}`](recipes/{recipe.name}.py)" for recipe in concerned]
+        places = [f"[`{recipe.name}`](../recipes/{recipe.name}.py)" for recipe in concerned]
         if command := catalogue.COMMANDS.get(symptom):
             places.append(f"`{command}`")
         rows.append((symptom, ", ".join(places)))
     return _table(("what you see", "where to look"), rows)
 
 
-def gallery_table(recipes, entries):
-    """Return all recipes by topic as Markdown: figure, question, command, verdicts, setting."""
-    parts = [_legend(entries)]
-    for topic, of_topic in catalogue.by_topic(recipes).items():
-        rows = [_row(recipe, claims.of(recipe, entries)) for recipe in of_topic]
-        parts.append(f"### {topic}\n\n" + _table(("", "question", "verdicts"), rows))
-    return "\n".join(filter(None, parts))
+def surprises(entries):
+    """Return the most surprising of the textbooks' claims as Markdown, one a topic.
+
+    A claim surprises if on every data set it does not hold, or makes no difference. They are ranked
+    by their effect, in percentage points, on the data set where that is smallest; claims with fresh
+    results come before those with stale ones.
+    """
+    found = [entry for entry in entries if _is_surprising(entry)]
+    found.sort(key=lambda entry: (len(entry.stale) > 0, -_effect(entry)))
+    first_of_topic = {}
+    for entry in found:
+        first_of_topic.setdefault(entry.recipe.topic, entry)
+    shown = list(first_of_topic.values())[:SURPRISES]
+    counted = {data for entry in shown for data in entry.counted}
+    datasets = [data for data in claims.datasets(entries) if data in counted]
+    rows = [(_said(entry), *(_measured(entry, data) for data in datasets)) for entry in shown]
+    table = _table(("a textbook says", *datasets), rows)
+    notes = _notes(shown)
+    return f"{table}\n{notes}\n" if notes else table
 
 
-def _row(recipe, entries):
-    figure = ""
-    if recipe.pictures:
-        path = recipe.pictures[0].relative_to(ROOT)
-        figure = f'<img src="{path}" width="{WIDTH}" alt="Figure of {recipe.name}">'
-    question = f"**{recipe.question}**<br>`make recipe NAME={recipe.name}`"
-    if recipe.use:
-        question += f"<br>Use: {recipe.use}"
-    return figure, question, "<br>".join(map(_marks, claims.tallies(entries)))
-
-
-def _marks(tally):
-    counts = {evidence.MARKS[verdict]: count for verdict, count in tally.counts.items() if count}
-    marks = " ".join(f"{count}&nbsp;{mark}" for mark, count in counts.items())
-    return f"{_on(tally)}{', ours' if tally.ours else ''}: {marks}"
-
-
-def _on(tally):
-    return tally.data + (DAGGER if tally.stale else "")
-
-
-def claims_table(entries):
-    """Return what became of the claims as Markdown: in numbers, and the primary ones in words."""
-    tallies, datasets = claims.tallies(entries), claims.datasets(entries)
-    head = ["claims of", "on", *evidence.MARKS]
-    counts = [[tally.whose, _on(tally), *tally.counts.values()] for tally in tallies]
-    if any(tally.stale for tally in tallies):
-        head.append(f"{DAGGER} {claims.STALE}")
-        for row, tally in zip(counts, tallies, strict=True):
-            row.append(tally.stale)
-    primary = [
-        (f"{entry.claim.text} ({entry.claim.source})", *(_cell(entry, data) for data in datasets))
-        for entry in entries
-        if entry.claim.primary
-    ]
-    parts = (
-        _table(head, counts),
-        "The first claim of each recipe:\n",
-        _legend(entries),
-        _table(("claim", *datasets), primary),
+def _is_surprising(entry):
+    judgements = [entry.by_data[data].judgement for data in entry.counted]
+    return (
+        not entry.claim.ours
+        and "points" in judgements[0].unit
+        and all(judgement.verdict in AGAINST for judgement in judgements)
     )
-    return "\n".join(filter(None, parts))
 
 
-def _legend(entries):
-    """Return what the dagger means as Markdown, if there is one."""
-    return f"{DAGGER} {claims.STALE}\n" if any(entry.stale for entry in entries) else ""
+def _effect(entry):
+    """Return how far from the claim the runs are where they are closest to it."""
+    distances = []
+    for data in entry.counted:
+        judgement = entry.by_data[data].judgement
+        is_equality = judgement.kind == "equality"
+        distances.append(abs(judgement.estimate) if is_equality else -judgement.estimate)
+    return min(distances)
 
 
-def _cell(entry, data):
-    """Return a verdict and its numbers in a table's cell."""
-    if data not in entry.by_data:
-        return "–"
+def _said(entry):
+    """Return a claim in words, its source and its recipe."""
+    recipe = entry.recipe.name
+    return f"{entry.claim.text} ({entry.claim.source}; [`{recipe}`](recipes/{recipe}.py))"
+
+
+def _measured(entry, data):
+    """Return a verdict's sign, the mean difference and its interval, in a table's cell."""
     if data not in entry.counted:
-        return "the same: it does not depend on the data"
+        return "–"
     claim = entry.by_data[data]
-    dagger = DAGGER if data in entry.stale else ""
-    return f"**{claim.mark} {claim.verdict}**{dagger}<br>{claim.detail}"
+    judgement = claim.judgement
+    words = f"{claim.mark} {judgement.estimate:+.1f}"
+    if judgement.low is not None:
+        words += f" ({judgement.low:+.1f} to {judgement.high:+.1f})"
+    return words + (DAGGER if data in entry.stale else "")
+
+
+def _notes(entries):
+    """Return what abbreviations and the dagger mean, of those that entries have."""
+    words = " ".join(entry.claim.text for entry in entries)
+    notes = {
+        short: meaning
+        for short, meaning in ABBREVIATIONS.items()
+        if re.search(rf"\b{short}\b", words)
+    }
+    if any(entry.stale for entry in entries):
+        notes[DAGGER] = claims.STALE
+    return "; ".join(f"{short}: {meaning}" for short, meaning in notes.items())
 
 
 def _table(head, rows):
