@@ -118,10 +118,11 @@ def _measured(entry, data):
         return "–"
     claim = entry.by_data[data]
     judgement = claim.judgement
-    words = f"{claim.mark} {judgement.estimate:+.1f}"
+    dagger = DAGGER if data in entry.stale else ""
+    words = f"{claim.mark}&nbsp;{judgement.estimate:+.1f}{dagger}"
     if judgement.low is not None:
-        words += f" ({judgement.low:+.1f} to {judgement.high:+.1f})"
-    return words + (DAGGER if data in entry.stale else "")
+        words += f"<br>{judgement.low:+.1f} to {judgement.high:+.1f}"
+    return words
 
 
 def _notes(entries):
