@@ -231,7 +231,7 @@ def test_inspect_shows_what_is_in_a_table(capsys, monkeypatch, tmp_path):
         "name             identifier, left out  0       all different",
         "",
     ]
-    assert lines[12].startswith("forest      a random forest answers ")
+    assert lines[12].startswith("forest      a random forest classifies ")
     assert lines[-1] == "page        runs/inspect/own.html"
     page = (tmp_path / "runs" / "inspect" / "own.html").read_text(encoding="utf-8")
     assert "Labels least believed" in page

@@ -12,11 +12,12 @@ SYMPTOMS = ROOT / "docs" / "symptoms.md"
 DAGGER = "†"  # marks what is stale
 SURPRISES = 5
 AGAINST = (evidence.DOES_NOT_HOLD, evidence.NO_DIFFERENCE)
-# Of the words in claims only those that README's reader may not know.
+# What README's reader may not know of the words in claims and the names of data.
 ABBREVIATIONS = {
     "BN": "batch normalization",
     "lr": "learning rate",
     "std": "standard deviation of the initial weights",
+    "mnist-t10k": "10,000 images of MNIST",
 }
 
 
@@ -83,7 +84,7 @@ def surprises(entries):
     datasets = [data for data in claims.datasets(entries) if data in counted]
     rows = [(_said(entry), *(_measured(entry, data) for data in datasets)) for entry in shown]
     table = _table(("a textbook says", *datasets), rows)
-    notes = _notes(shown)
+    notes = _notes(shown, datasets)
     return f"{table}\n{notes}\n" if notes else table
 
 
@@ -125,9 +126,9 @@ def _measured(entry, data):
     return words
 
 
-def _notes(entries):
+def _notes(entries, datasets):
     """Return what abbreviations and the dagger mean, of those that entries have."""
-    words = " ".join(entry.claim.text for entry in entries)
+    words = " ".join([*(entry.claim.text for entry in entries), *datasets])
     notes = {
         short: meaning
         for short, meaning in ABBREVIATIONS.items()
