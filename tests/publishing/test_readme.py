@@ -203,6 +203,7 @@ def test_a_surprise_is_a_textbooks_claim_that_no_data_set_supports():
         entry("D", "unknown", {"digits": -3.0}, verdict="not detected"),
         entry("E", "our own", {"digits": -3.0}, source=OURS),
         entry("F", "a loss", {"digits": -3.0}, unit="nats"),
+        entry("H", "an equality", {"digits": -3.0}, kind="equality"),
         mixed,
     ) == ["refuted", "equal"]
 
@@ -212,11 +213,11 @@ def test_surprises_are_ranked_by_their_smallest_effect_one_a_topic_and_fresh_one
         entry("A", "small on mnist", {"digits": -30.0, "mnist": -1.0}),
         entry("B", "a difference", {"digits": -4.0, "mnist": -5.0}),
         entry("B", "of the same topic", {"digits": -3.0}),
-        entry("C", "an equality", {"digits": 2.0}, kind="equality"),
+        entry("C", "in the middle", {"digits": -2.0}),
         entry("D", "stale", {"digits": -9.0}, stale={"digits"}),
         entry("E", "below its bound", {"digits": 1.0}),
         entry("F", "small", {"digits": -0.5}),
-    ) == ["a difference", "an equality", "small on mnist", "small", "below its bound"]
+    ) == ["a difference", "in the middle", "small on mnist", "small", "below its bound"]
 
 
 def test_a_surprise_is_shown_with_its_numbers_and_what_its_signs_mean():

@@ -70,9 +70,9 @@ def symptoms(recipes):
 def surprises(entries):
     """Return the most surprising of the textbooks' claims as Markdown, one a topic.
 
-    A claim surprises if on every data set it does not hold, or makes no difference. They are ranked
-    by their effect, in percentage points, on the data set where that is smallest; claims with fresh
-    results come before those with stale ones.
+    A claim surprises if on every data set it does not hold, or makes no difference. Only those of a
+    difference in accuracy can be compared: they are ranked by it, in percentage points, on the data
+    set where it is smallest. Claims with fresh results come before those with stale ones.
     """
     found = [entry for entry in entries if _is_surprising(entry)]
     found.sort(key=lambda entry: (len(entry.stale) > 0, -_effect(entry)))
@@ -89,22 +89,19 @@ def surprises(entries):
 
 
 def _is_surprising(entry):
+    """Tell whether a textbook's claim of a difference in accuracy is refuted on all data sets."""
     judgements = [entry.by_data[data].judgement for data in entry.counted]
     return (
         not entry.claim.ours
+        and judgements[0].kind == "difference"
         and "points" in judgements[0].unit
         and all(judgement.verdict in AGAINST for judgement in judgements)
     )
 
 
 def _effect(entry):
-    """Return how far from the claim the runs are where they are closest to it."""
-    distances = []
-    for data in entry.counted:
-        judgement = entry.by_data[data].judgement
-        is_equality = judgement.kind == "equality"
-        distances.append(abs(judgement.estimate) if is_equality else -judgement.estimate)
-    return min(distances)
+    """Return how far the runs are on the other side where they are closest to the claim."""
+    return min(-entry.by_data[data].judgement.estimate for data in entry.counted)
 
 
 def _said(entry):
