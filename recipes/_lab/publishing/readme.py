@@ -82,7 +82,9 @@ def surprises(entries):
     shown = list(first_of_topic.values())[:SURPRISES]
     counted = {data for entry in shown for data in entry.counted}
     datasets = [data for data in claims.datasets(entries) if data in counted]
-    rows = [(_said(entry), *(_measured(entry, data) for data in datasets)) for entry in shown]
+    rows = [
+        (_claim_cell(entry), *(_result_cell(entry, data) for data in datasets)) for entry in shown
+    ]
     table = _table(("a textbook says", *datasets), rows)
     notes = _notes(shown, datasets)
     return f"{table}\n{notes}\n" if notes else table
@@ -104,13 +106,13 @@ def _effect(entry):
     return min(-entry.by_data[data].judgement.estimate for data in entry.counted)
 
 
-def _said(entry):
+def _claim_cell(entry):
     """Return a claim in words, its source and its recipe."""
     recipe = entry.recipe.name
     return f"{entry.claim.text} ({entry.claim.source}; [`{recipe}`](recipes/{recipe}.py))"
 
 
-def _measured(entry, data):
+def _result_cell(entry, data):
     """Return a verdict's sign, the mean difference and its interval, in a table's cell."""
     if data not in entry.counted:
         return "–"
