@@ -61,7 +61,16 @@ class _Layer:
 
 @functools.lru_cache(maxsize=1024)
 def _draw_all(whole, seed, shapes):
-    """Let a layer make its weights as it does by itself, at a seed; return them in its order."""
+    """Let a layer make its weights as it does by itself, at a seed.
+
+    Args:
+        whole: the layer.
+        seed: of all its weights.
+        shapes: of its inputs, the batch included; of a masked one, the mask's after them.
+
+    Returns:
+        The weights, in its order.
+    """
     with BUILDING:
         model = sketch(whole.build)
         layer = layers_of(model)[whole.position]
@@ -72,10 +81,8 @@ def _draw_all(whole, seed, shapes):
             if hasattr(initializer, "seed"):
                 initializer.seed = seed_from(seed, number)
         keras.utils.set_random_seed(seed)  # for what is made while the layer is built
-        # Of a masked input, the mask comes last.
-        inputs = [
-            keras.Input(batch_shape=shape)
-            for shape, _ in zip(shapes, keras.tree.flatten(numbers), strict=False)
-        ]
-        layer(*keras.tree.pack_sequence_as(numbers, inputs))
+        inputs = [keras.Input(batch_shape=shape) for shape in shapes]
+        count = len(keras.tree.flatten(numbers))
+        mask = {"mask": keras.ops.cast(inputs[count], bool)} if len(inputs) > count else {}
+        layer(*keras.tree.pack_sequence_as(numbers, inputs[:count]), **mask)
         return [weight.numpy() for weight in layer.weights]
