@@ -48,6 +48,7 @@ training/schedules         a learning rate or a schedule -> the rate at each ste
 training/initial_weights   a member's initial weights, keyed by seed, layer and weight
 training/stack             the outputs, losses and gradients of many models
 training/layers            the forward pass of many models
+training/opening           a layer made of layers -> its parts and how they are connected
 training/looping           any layer, applied to one model after another
 training/architecture      what must be equal to train together, what may vary
 training/connections       a model -> its layers in order, and what each is given

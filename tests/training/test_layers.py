@@ -230,7 +230,7 @@ def architecture_of(model):
     names = [layer.name for layer in model.layers]
     kinds = dict(zip(names, map(type, model.layers), strict=True))
     looped = {name for name, kind in kinds.items() if kind not in architecture.SUPPORTED}
-    return layers.Architecture(model.layers, names, *connections(model), looped)
+    return layers.Architecture(model.layers, names, *connections(model), looped, {})
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])

@@ -1,12 +1,14 @@
 """Layers without a stacked form are applied to one member after another, and train as in Keras."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from recipes._lab.errors import UserError
-from recipes._lab.training import looping
+from recipes._lab.training import looping, opening
 from recipes._lab.training.architecture import NotStackableError, read
 from recipes._lab.training.population import train
 from tests.training.test_population import (
@@ -27,15 +29,15 @@ ROWS = blobs(shape=(4,))
 class Residual(L.Layer):
     """A residual block, as people write it."""
 
-    def __init__(self, units, rate=0.0):
+    def __init__(self, units, rate=0.0, penalty=None):
         super().__init__()
-        self.inner = L.Dense(units, activation="relu", kernel_regularizer="l2")
+        self.inner = L.Dense(units, activation="relu", kernel_regularizer=penalty)
         self.norm = L.BatchNormalization()
         self.dropout = L.Dropout(rate)
         self.outer = L.Dense(units)
 
     def call(self, x):
-        return x + self.outer(self.dropout(self.norm(self.inner(x))))
+        return x + 0.5 * self.outer(self.dropout(self.norm(self.inner(x))))
 
 
 class Transformer(L.Layer):
@@ -81,6 +83,7 @@ def nested():
 LAYERS = {
     "a residual block": ([lambda: Residual(4)], ROWS),
     "two residual blocks": ([lambda: Residual(4), lambda: Residual(4)], ROWS),
+    "a block with a penalty": ([lambda: Residual(4, penalty="l2")], ROWS),
     "a transformer": ([lambda: Transformer(2), L.Flatten], STEPS),
     "a nested Sequential": ([nested], ROWS),
     "a loss of its own": ([lambda: L.Dense(5), OwnLoss], ROWS),
@@ -225,6 +228,69 @@ def test_a_layers_masks_differ_from_step_to_step_and_are_off_in_inference():
     assert (output(1, 0, training=False) == 1).all()
 
 
+class InferenceOnly(Residual):
+    def call(self, x):
+        return self.outer(self.dropout(self.norm(self.inner(x), training=False)))
+
+
+class TwoWays(Residual):
+    def call(self, x, training=False):
+        return super().call(x) * (2 if training else 1)
+
+
+class OverTheBatch(Residual):
+    def call(self, x):
+        return super().call(x - keras.ops.mean(x, axis=0))
+
+
+class OwnWeight(L.Layer):
+    def build(self, shape):
+        self.scale = self.add_weight(shape=shape[1:], initializer="ones")
+
+    def call(self, x):
+        return x * self.scale
+
+
+OPENED = {
+    "a residual block": (
+        lambda: Residual(4, 0.3),
+        ["dense", "batch_normalization", "dropout", "dense_1", "multiply", "add"],
+        [],
+    ),
+    "a transformer": (
+        lambda: Transformer(2),
+        ["multi_head_attention", "add", "layer_normalization"],
+        ["multi_head_attention"],
+    ),
+    "a nested Sequential": (
+        nested,
+        ["convert_to_tensor", "dense", "batch_normalization", "dense_1"],
+        [],
+    ),
+    "a penalty": (lambda: Residual(4, penalty="l2"), None, None),
+    "a loss of its own": (OwnLoss, None, None),
+    "a part that is told not to train": (lambda: InferenceOnly(4), None, None),
+    "another way in training": (lambda: TwoWays(4), None, None),
+    "a mean over the batch": (lambda: OverTheBatch(4), None, None),
+    "a weight of its own": (OwnWeight, None, None),
+    "a recurrent layer": (lambda: L.LSTM(3), None, None),
+}
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_a_layer_is_opened_if_its_call_only_calls_others(name):
+    make, names, looped = OPENED[name]
+    data = STEPS if name in ("a transformer", "a recurrent layer") else ROWS
+    model = classifier(keras.Input(data.input_shape), make())
+    parts = opening.parts_of_call(model.layers[0], "block")
+    if names is None:
+        assert parts is None
+        return
+    bare = [re.sub(r"(?<=add|ply|sor)_\d+$", "", name) for name in parts.names]
+    assert bare == [f"block/{name}" for name in names]
+    assert parts.looped == {f"block/{name}" for name in looped}
+
+
 def make_inside(units):
     class Local(L.Layer):
         def call(self, x):
@@ -296,7 +362,7 @@ def twice(x):
 
 CONNECTED = {
     "a layer used twice": (twice, "is used 2 times"),
-    "arithmetic between layers": (lambda x: keras.ops.tanh(x), "is no layer with one output"),
+    "arithmetic between layers": (lambda x: keras.ops.tanh(x), "tanh is no layer; make a"),
     "an option of the call": (
         lambda x: L.Attention()([x, x], use_causal_mask=True),
         "called with use_causal_mask",

@@ -285,13 +285,13 @@ def read(build):
     hyperparameters, initializers, looped, parts = {}, {}, {}, []
     masked = False
     for layer, name in zip(layers, layer_names(model), strict=True):
-        part = _read_supported(layer, name, hyperparameters, initializers)
+        part = read_supported(layer, name, hyperparameters, initializers)
         if part is None:
             part = describe(remade(layer, name) if functional else layer, name)
             looped[name] = json.dumps(part, sort_keys=True)
         elif masked and takes_mask(layer):  # looped if there is a mask, with its own numbers
             part |= {"masked": describe(layer, name)}
-        masked = masked or _may_mask(layer)
+        masked = masked or may_mask(layer)
         parts.append(part)
     if functional:
         if masked:
@@ -350,7 +350,7 @@ def takes_mask(layer):
     return "mask" in layer.call_signature_parameters
 
 
-def _may_mask(layer):
+def may_mask(layer):
     """Tell whether what comes after a layer may get a mask."""
     if not is_keras(type(layer)):
         return layer.supports_masking
@@ -358,8 +358,14 @@ def _may_mask(layer):
     return any(isinstance(p, keras.layers.Masking) or getattr(p, "mask_zero", False) for p in parts)
 
 
-def _read_supported(layer, name, hyperparameters, initializers):
-    """Read a layer that has a stacked form, into what the dictionaries are for.
+def read_supported(layer, name, hyperparameters, initializers):
+    """Read a layer that has a stacked form.
+
+    Args:
+        layer: of Keras.
+        name: by which it is called.
+        hyperparameters: gets its numbers.
+        initializers: gets the initializers of its weights.
 
     Returns:
         What else it is; None if it, or one of its options, has no stacked form.

@@ -1,5 +1,7 @@
 """A model -> its layers in order, and what each of them is given."""
 
+from typing import NamedTuple
+
 import keras
 
 from recipes._lab.training.identity import NotStackableError, configuration, names_of
@@ -20,6 +22,12 @@ def _functional():
     return keras.Model(inputs, inputs)
 
 
+class Constant(NamedTuple):
+    """An argument of a call that is a number, and no tensor."""
+
+    value: float
+
+
 def connections(model):
     """Return what each layer is given, as the arguments of its call.
 
@@ -31,22 +39,38 @@ def connections(model):
         is the model's input, n the output of the n-th layer. And the number of the model's output.
 
     Raises:
-        NotStackableError: it has several inputs or outputs, or uses a layer twice or with options.
+        NotStackableError: it has several inputs or outputs, uses a layer twice or with options, or
+            computes between its layers.
     """
     layers = layers_of(model)
     if isinstance(model, keras.Sequential):
         return [(n,) for n in range(len(layers))], len(layers)
+    steps, inputs, output = connections_of(model)
+    for step in steps:
+        if not isinstance(step, keras.Layer):
+            raise NotStackableError(f"{step.name} is no layer; make a layer of it")
+    return inputs, output
+
+
+def connections_of(model):
+    """Return the same of a functional model that may compute between its layers.
+
+    Returns:
+        The layers and operations in order; what each is given, a number of one's own as a
+        `Constant`; and the number of the output.
+    """
     config = configuration(model.get_config)
-    inputs, outputs = config["input_layers"], config["output_layers"]
-    if not isinstance(inputs[0], str) or not isinstance(outputs[0], str):
+    first, last = config["input_layers"], config["output_layers"]
+    if not isinstance(first[0], str) or not isinstance(last[0], str):
         raise NotStackableError("the model has several inputs or outputs")
-    numbers = {layer.name: n for n, layer in enumerate(layers, 1)} | {inputs[0]: 0}
+    steps = [s for s in model.operations if not isinstance(s, keras.layers.InputLayer)]
+    numbers = {step.name: n for n, step in enumerate(steps, 1)} | {first[0]: 0}
     nodes = {one["name"]: one["inbound_nodes"] for one in config["layers"]}
-    arguments = [
-        _arguments(name, nodes[layer.name], numbers)
-        for layer, name in zip(layers, names_of(layers), strict=True)
+    inputs = [
+        _arguments(name, nodes[step.name], numbers)
+        for step, name in zip(steps, names_of(steps), strict=True)
     ]
-    return arguments, numbers[outputs[0]]
+    return steps, inputs, numbers[last[0]]
 
 
 def _arguments(name, nodes, numbers):
@@ -62,11 +86,22 @@ def _arguments(name, nodes, numbers):
     def number(value):
         if isinstance(value, (list, tuple)):
             return list(map(number, value))
+        if isinstance(value, (int, float)):
+            return Constant(value)
         if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
             raise NotStackableError(f"layer {name} is called with {value!r}")
         before, _, position = value["config"]["keras_history"]
-        if before not in numbers or position:
-            raise NotStackableError(f"{before} is no layer with one output; make a layer of it")
+        if position:
+            raise NotStackableError(f"layer {before} has several outputs")
         return numbers[before]
 
     return tuple(map(number, node["args"]))
+
+
+def plain(attributes):
+    """Return those of an operation's attributes that are numbers or names."""
+    return {
+        key: value
+        for key, value in attributes.items()
+        if isinstance(value, (bool, int, float, str)) and key != "name"
+    }

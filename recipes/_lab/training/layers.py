@@ -15,6 +15,7 @@ import tensorflow as tf
 from recipes._lab.errors import UserError
 from recipes._lab.training import looping
 from recipes._lab.training.architecture import ELEMENTWISE, LOOPED, MERGING, WEIGHTLESS, takes_mask
+from recipes._lab.training.connections import Constant
 from recipes._lab.training.numerics import column, inverse_root, per_member, sum_rows
 
 
@@ -27,6 +28,7 @@ class Architecture(NamedTuple):
         inputs: what each layer is given, see `connections.connections`.
         output: the number of the model's output, as in `inputs`.
         looped: names of the layers that have no stacked form.
+        opened: the `opening.Parts` of those among them that are made of layers, by name.
     """
 
     layers: list
@@ -34,6 +36,7 @@ class Architecture(NamedTuple):
     inputs: list
     output: int
     looped: frozenset
+    opened: dict
 
     def is_looped(self, name, layer):
         """Tell whether a layer is applied to one member after another."""
@@ -45,7 +48,7 @@ class Architecture(NamedTuple):
         return self.inputs == [(n,) for n in range(len(self.layers))]
 
 
-def forward(architecture, weights, x, hyperparameters, noise, training, kept=None):
+def forward(architecture, weights, x, hyperparameters, noise, training, kept=None, *, members=None):
     """Apply the layers of a model to N members.
 
     Args:
@@ -58,20 +61,30 @@ def forward(architecture, weights, x, hyperparameters, noise, training, kept=Non
             a looped layer its key, (members or 1, 2). None in inference.
         training: whether to normalize by batch statistics and to apply the noise.
         kept: a list that gets the output of every layer, (members or 1, batch, ...), or None.
+        members: their number, if the weights don't tell.
 
     Returns:
         The outputs, (members, batch, classes); the weights after the pass (the moving statistics of
         batch normalization move in training); and the sum of what looped layers add to the
         members' losses.
     """
-    members = next(w.shape[0] for layer in weights for w in layer)
+    members = members or next(w.shape[0] for layer in weights for w in layer)
     updated, tensors, masks, penalty = [], [x], [None], 0.0
     for layer, name, numbers, own in zip(
         architecture.layers, architecture.names, architecture.inputs, weights, strict=True
     ):
+        if not isinstance(layer, keras.Layer):
+            tensors.append(_operate(layer, [_get(tensors, n) for n in numbers], members))
+            masks.append(None)
+            updated.append([])
+            continue
         arguments = tf.nest.map_structure(tensors.__getitem__, numbers)
         mask = masks[tf.nest.flatten(numbers)[0]]
-        if architecture.is_looped(name, layer) or (mask is not None and takes_mask(layer)):
+        if name in architecture.opened and mask is None:
+            parts = architecture.opened[name]
+            x, own, added = _opened(parts, arguments[0], own, noise, training, members)
+            penalty += added
+        elif architecture.is_looped(name, layer) or (mask is not None and takes_mask(layer)):
             has_keys = training and name in architecture.looped and looping.seed_states(layer)
             keys = noise(name, None) if has_keys else None
             x, mask, own, added = looping.apply(layer, arguments, mask, own, keys, training)
@@ -120,6 +133,39 @@ def _stacked(layer, name, x, own, hyperparameters, noise, training, members):
     return x, own
 
 
+def _opened(parts, x, own, noise, training, members):
+    """Apply the parts of a layer; return as `forward` does, the weights as one list."""
+    hyperparameters = {
+        name: tf.fill([members], tf.constant(number, tf.float64))
+        for name, number in parts.hyperparameters.items()
+    }
+    inner = Architecture(parts.steps, parts.names, parts.inputs, parts.output, parts.looped, {})
+    weights = [[own[position] for position in of] for of in parts.weights]
+    x, updated, penalty = forward(
+        inner, weights, x, hyperparameters, noise, training, members=members
+    )
+    after = list(own)
+    for positions, values in zip(parts.weights, updated, strict=True):
+        for position, value in zip(positions, values, strict=True):
+            after[position] = value
+    return x, after, penalty
+
+
+def _get(tensors, number):
+    return number if isinstance(number, Constant) else tensors[number]
+
+
+def _operate(operation, arguments, members):
+    """Apply an elementwise operation of keras.ops."""
+
+    def value(argument):
+        if isinstance(argument, Constant):
+            return argument.value
+        return _repeated(argument, members)
+
+    return operation(*map(value, arguments))
+
+
 def _repeated(x, members):
     """Return what members share as what each has."""
     return x if x.shape[0] == members else tf.repeat(x, members, axis=0)
@@ -155,7 +201,8 @@ def fold(architecture, weights, hyperparameters):
             folded.append((layer, name, own))
     layers, names, weights = zip(*folded, strict=True)
     chain = [(n,) for n in range(len(layers))]
-    return Architecture(layers, names, chain, len(layers), architecture.looped), weights
+    fewer = architecture._replace(layers=layers, names=names, inputs=chain, output=len(layers))
+    return fewer, weights
 
 
 def _inference_map(layer, name, weights, hyperparameters):

@@ -7,6 +7,7 @@ from recipes._lab.training import layers, looping
 from recipes._lab.training.architecture import layer_names, wants_one_hot
 from recipes._lab.training.connections import connections, layers_of
 from recipes._lab.training.identity import weight_names
+from recipes._lab.training.opening import parts_of_call
 
 
 class Stack:
@@ -28,8 +29,11 @@ class Stack:
 
     def __init__(self, model, looped=()):
         self.layers, self.names = layers_of(model), layer_names(model)
+        pairs = list(zip(self.names, self.layers, strict=True))
+        opened = {name: parts_of_call(layer, name) for name, layer in pairs if name in looped}
+        opened = {name: parts for name, parts in opened.items() if parts is not None}
         self._architecture = layers.Architecture(
-            self.layers, self.names, *connections(model), frozenset(looped)
+            self.layers, self.names, *connections(model), frozenset(looped), opened
         )
         self.loss = keras.losses.get(model.loss)
         self.shapes = {}
@@ -43,13 +47,21 @@ class Stack:
             if trainable and len(shape) > 1
         ]
         self._draws = {}
-        for name, layer in zip(self.names, self.layers, strict=True):
-            if name in looped:
-                if looping.seed_states(layer):
-                    self._draws[name] = _key
-            elif type(layer) in NOISE:
-                self._draws[name] = NOISE[type(layer)]
+        for name, layer in pairs:
+            self._add_noise(name, layer, looped)
+            if name in opened:
+                parts = opened[name]
+                for part, step in zip(parts.names, parts.steps, strict=True):
+                    self._add_noise(part, step, parts.looped)
         self.noisy = list(self._draws)
+
+    def _add_noise(self, name, layer, looped):
+        """Note how a layer draws noise, if it does."""
+        if name in looped:
+            if looping.seed_states(layer):
+                self._draws[name] = _key
+        elif type(layer) in NOISE:
+            self._draws[name] = NOISE[type(layer)]
 
     def trained(self, weights):
         """Return those of all weights that are trainable."""
