@@ -26,7 +26,10 @@ SPELLED = {
     "keras.layers.Dropout": ["name"],
 }
 SWITCHED = ("scale", "center")  # what a recipe may switch besides
-SPELLED_NAMES = ("f'h{n}_bn'", "f'h{n}_act'", "f'h{n}_dropout'", "'dropout'")
+SPELLED_NAMES = (
+    *("f'h{n}_bn'", "f'h{n}_act'", "f'h{n}_dropout'"),
+    *("'dropout'", "'last_bn'", "'last_act'"),
+)
 
 pytestmark = pytest.mark.parametrize("name", sorted(FILES))
 

@@ -32,7 +32,7 @@ def draws(make, seed=0):
     model = make()
     layers = dict(zip(architecture.layer_names(model), model.layers, strict=True))
     names = [f"{name}/{w.name}" for name, layer in layers.items() for w in layer.weights]
-    return dict(zip(names, initial_weights(read(make), seed, layers), strict=True))
+    return dict(zip(names, initial_weights(read(make), seed, layers, {}), strict=True))
 
 
 # What varies

@@ -10,6 +10,7 @@ from recipes._lab.training.architecture import layer_names, wants_one_hot
 from recipes._lab.training.connections import layers_of
 from recipes._lab.training.initial_weights import initial_weights
 from recipes._lab.training.loading import model_to_train
+from recipes._lab.training.opening import opened_layers
 from recipes._lab.training.recording import PROBE, Record
 from recipes._lab.training.stack import is_correct, labels_for
 
@@ -39,7 +40,8 @@ def fit(members, progress):
     model = model_to_train(member)
     if member.spec is not None:
         layers = dict(zip(layer_names(model), layers_of(model), strict=True))
-        draws = initial_weights(member.spec, member.seed, layers)
+        looped = {name: layer for name, layer in layers.items() if name in member.spec.looped}
+        draws = initial_weights(member.spec, member.seed, layers, opened_layers(looped))
         for variable, value in zip(model.weights, draws, strict=True):
             variable.assign(value)
     record = Record([member], member.epochs)

@@ -317,7 +317,8 @@ class Graph:
             states = zip(*[member.start.states for member in chunk], strict=True)
             return _stacked([m.start.weights for m in chunk]), [_stacked(of) for of in states]
         layers = dict(zip(self.stack.names, self.stack.layers, strict=True))
-        weights = _stacked([initial_weights(m.spec, m.seed, layers) for m in chunk])
+        opened = self.stack.opened
+        weights = _stacked([initial_weights(m.spec, m.seed, layers, opened) for m in chunk])
         states = [
             optimizers.initial_state(self.optimizer, weight, hyperparameters)
             for weight in self.stack.trained(weights)

@@ -11,10 +11,10 @@ import numpy as np
 from recipes._lab.seeding import seed_from
 from recipes._lab.training.architecture import BUILDING, sketch
 from recipes._lab.training.connections import connections, layers_of
-from recipes._lab.training.identity import initializers_of, remade
+from recipes._lab.training.identity import initializers_of, remade, weight_names
 
 
-def initial_weights(spec, seed, layers):
+def initial_weights(spec, seed, layers, opened):
     """Draw a member's initial weights, each keyed by (seed, layer, weight).
 
     The draw doesn't depend on the other layers, so a variant with one layer more starts from the
@@ -24,20 +24,28 @@ def initial_weights(spec, seed, layers):
         spec: whose initializers to use; seeds given to them are replaced.
         seed: the member's seed.
         layers: of a model of this architecture, built, by name.
+        opened: the `opening.Parts` of those that are made of layers, by name.
 
     Returns:
         A list of float32 arrays in the order of `model.weights`.
     """
     values = []
     for position, (name, layer) in enumerate(layers.items()):
-        if name in spec.looped:
+        parts = opened.get(name)
+        if parts is not None and parts.initializers is not None:
+            pairs = zip(parts.initializers, weight_names(layer), layer.weights, strict=True)
+            for config, own, weight in pairs:
+                key = seed_from(seed, f"{name}/{own}")
+                values.append(_draw(config, key, tuple(weight.shape)))
+        elif name in spec.looped:
             shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(layer.input))
             whole = _Layer(spec.looped[name], position, spec.build)
             values += _draw_all(whole, seed_from(seed, name), shapes)
-            continue
-        for weight in layer.weights:
-            key = f"{name}/{weight.name}"
-            values.append(_draw(spec.initializers[key], seed_from(seed, key), tuple(weight.shape)))
+        else:
+            for weight in layer.weights:
+                key = f"{name}/{weight.name}"
+                config, shape = spec.initializers[key], tuple(weight.shape)
+                values.append(_draw(config, seed_from(seed, key), shape))
     return values
 
 

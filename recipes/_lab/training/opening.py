@@ -6,6 +6,7 @@ that have a stacked form are then stacked, and only the others are looped.
 
 import contextlib
 import inspect
+import json
 from typing import NamedTuple
 
 import keras
@@ -34,6 +35,7 @@ class Parts(NamedTuple):
         looped: names of those that have no stacked form.
         weights: of each step, the positions of its weights among the layer's.
         hyperparameters: numbers of the parts, `{"layer/part/rate": 0.1}`.
+        initializers: of the weights of the layer, in its order, as JSON; None if a part is looped.
     """
 
     steps: list
@@ -43,6 +45,13 @@ class Parts(NamedTuple):
     looped: frozenset
     weights: list[list[int]]
     hyperparameters: dict
+    initializers: list[str] | None
+
+
+def opened_layers(layers):
+    """Return the `Parts` of those of the layers, by name, that do no more than to call others."""
+    opened = {name: parts_of_call(layer, name) for name, layer in layers.items()}
+    return {name: parts for name, parts in opened.items() if parts is not None}
 
 
 def parts_of_call(layer, name):
@@ -102,19 +111,22 @@ def _parts(graph, layer, name):
     part_names = dict(zip(map(id, layers), names_of(layers), strict=True))
     names = [f"{name}/{part_names.get(id(step), step.name)}" for step in steps]
     positions = {id(weight): position for position, weight in enumerate(layer.weights)}
-    hyperparameters, looped, weights = {}, set(), []
+    hyperparameters, initializers, looped, weights = {}, {}, set(), []
+    keys = dict.fromkeys(range(len(positions)))
     for step, part in zip(steps, names, strict=True):
         if isinstance(step, keras.Layer):
-            if read_supported(step, part, hyperparameters, {}) is None:
+            if read_supported(step, part, hyperparameters, initializers) is None:
                 looped.add(part)
             weights.append([positions[id(weight)] for weight in step.weights])
+            keys |= {positions[id(weight)]: f"{part}/{weight.name}" for weight in step.weights}
         else:
             _check_elementwise(step)
             weights.append([])
     if sorted(position for of in weights for position in of) != list(range(len(positions))):
         raise NotStackableError("weights outside of its parts")
     numbers = {k: v for k, v in hyperparameters.items() if not k.endswith(("/l1", "/l2"))}
-    return Parts(steps, names, inputs, output, frozenset(looped), weights, numbers)
+    drawn = None if looped else [json.dumps(initializers[key]) for key in keys.values()]
+    return Parts(steps, names, inputs, output, frozenset(looped), weights, numbers, drawn)
 
 
 def _check_elementwise(operation):

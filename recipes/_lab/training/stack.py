@@ -7,7 +7,7 @@ from recipes._lab.training import layers, looping
 from recipes._lab.training.architecture import layer_names, wants_one_hot
 from recipes._lab.training.connections import connections, layers_of
 from recipes._lab.training.identity import weight_names
-from recipes._lab.training.opening import parts_of_call
+from recipes._lab.training.opening import opened_layers
 
 
 class Stack:
@@ -24,16 +24,16 @@ class Stack:
         shapes: shape of each weight in one model, keyed `"layer/weight"`.
         trainable: whether each weight is.
         kernels: names of the trainable weights with two axes or more.
+        opened: the `opening.Parts` of the layers that are made of layers, by name.
         noisy: names of the layers that draw noise in training.
     """
 
     def __init__(self, model, looped=()):
         self.layers, self.names = layers_of(model), layer_names(model)
         pairs = list(zip(self.names, self.layers, strict=True))
-        opened = {name: parts_of_call(layer, name) for name, layer in pairs if name in looped}
-        opened = {name: parts for name, parts in opened.items() if parts is not None}
+        self.opened = opened_layers({name: layer for name, layer in pairs if name in looped})
         self._architecture = layers.Architecture(
-            self.layers, self.names, *connections(model), frozenset(looped), opened
+            self.layers, self.names, *connections(model), frozenset(looped), self.opened
         )
         self.loss = keras.losses.get(model.loss)
         self.shapes = {}
@@ -49,8 +49,8 @@ class Stack:
         self._draws = {}
         for name, layer in pairs:
             self._add_noise(name, layer, looped)
-            if name in opened:
-                parts = opened[name]
+            if name in self.opened:
+                parts = self.opened[name]
                 for part, step in zip(parts.names, parts.steps, strict=True):
                     self._add_noise(part, step, parts.looped)
         self.noisy = list(self._draws)
