@@ -151,7 +151,7 @@ def test_the_words_for_verdicts_are_those_of_the_program():
 
 
 def test_the_generated_parts_are_what_the_committed_results_say():
-    for path in (readme.README, readme.SYMPTOMS):
+    for path in (readme.README, readme.SYMPTOMS, readme.RUNNING):
         assert readme.renewed(path, PAGES[path]) == PAGES[path]
     for path in catalogue.RESULTS.glob("*.json"):
         assert path.stem in catalogue.names()
@@ -252,3 +252,16 @@ def test_the_index_of_symptoms_names_recipes_and_commands():
         "| rare classes are never predicted | [`two`](../recipes/two.py), "
         "`make inspect DATA=...` |" in lines
     )
+
+
+def test_the_table_of_what_is_stacked_names_all_but_what_is_looped():
+    table = {
+        "layers": {"Dense": "stacked", "LSTM": "looped", "Lambda": "fit", "ReLU": "stacked"},
+        "losses": {"dice": "fit"},
+    }
+    assert readme.trained(table).splitlines()[2:] == [
+        "| layers | stacked | `Dense`, `ReLU` |",
+        "| layers | looped | the other 1 of Keras, and layers of your own |",
+        "| layers | fit | `Lambda` |",
+        "| losses | fit | `dice` |",
+    ]

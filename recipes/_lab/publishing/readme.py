@@ -1,14 +1,16 @@
-"""Recipes and claims -> the generated parts of README.md and docs/symptoms.md."""
+"""Recipes, claims and what can be stacked -> the generated parts of README.md and docs/."""
 
 import re
 
 from recipes._lab import catalogue, evidence
 from recipes._lab.files import write
 from recipes._lab.publishing import claims
+from recipes._lab.training.architecture import trained_how
 
 ROOT = catalogue.FOLDER.parent
 README = ROOT / "README.md"
 SYMPTOMS = ROOT / "docs" / "symptoms.md"
+RUNNING = ROOT / "docs" / "running.md"
 DAGGER = "†"  # marks what is stale
 SURPRISES = 5
 AGAINST = (evidence.DOES_NOT_HOLD, evidence.NO_DIFFERENCE)
@@ -22,28 +24,28 @@ ABBREVIATIONS = {
 
 
 def update():
-    """Write both pages with their generated parts made anew."""
-    for path in (README, SYMPTOMS):
+    """Write the pages with their generated parts made anew."""
+    for path in (README, SYMPTOMS, RUNNING):
         write(path, renewed(path, path.read_text(encoding="utf-8")))
 
 
 def renewed(path, text):
-    """Return a page's text with its generated part made anew, of all recipes with results.
+    """Return a page's text with its generated part made anew.
 
     It stands between two comments, `<!-- name: ... -->` and `<!-- /name -->`.
 
     Args:
-        path: `README` or `SYMPTOMS`.
+        path: `README`, `SYMPTOMS` or `RUNNING`.
         text: of the page.
 
     Raises:
         ValueError: the part is not there, or more than once.
     """
-    recipes = [
-        recipe for recipe in catalogue.everything() if catalogue.results(recipe.name)["runs"]
-    ]
+    recipes = catalogue.everything()
     if path == SYMPTOMS:
         return _replaced(text, "symptoms", symptoms(recipes))
+    if path == RUNNING:
+        return _replaced(text, "trained", trained(trained_how()))
     return _replaced(text, "surprises", surprises(claims.entries(recipes)))
 
 
@@ -65,6 +67,23 @@ def symptoms(recipes):
             places.append(f"`{command}`")
         rows.append((symptom, ", ".join(places)))
     return _table(("what you see", "where to look"), rows)
+
+
+def trained(table):
+    """Return which of Keras's layers, optimizers and losses are stacked, as Markdown.
+
+    Args:
+        table: as of `architecture.trained_how`.
+    """
+    rows = []
+    for kind, how in table.items():
+        for way in dict.fromkeys(how.values()):
+            names = [name for name in how if how[name] == way]
+            if way == "looped":
+                rows.append((kind, way, f"the other {len(names)} of Keras, and layers of your own"))
+            else:
+                rows.append((kind, way, ", ".join(f"`{name}`" for name in names)))
+    return _table(("", "trained how", "which"), rows)
 
 
 def surprises(entries):
