@@ -63,7 +63,7 @@ SPLITS, SEEDS, BOTH = "another split", "another seed", "another split and seed"
 PAIRED, UNPAIRED = "pairs on the same split and seed", "each on its own"
 COUNTS = (1, 2, 3, 5, 10)  # runs of each that are compared
 VARIANTS = {
-    (varied, network, f"run {run}"): {}
+    (varied, network, run): {}
     for varied, network in ((SPLITS, FEWER), (SEEDS, FEWER), (BOTH, FEWER), (BOTH, MORE))
     for run in range(RUNS)
 }
@@ -96,42 +96,36 @@ def wrong_winners(differences, count):
 
 def run(lab):
     """Train both networks 20 times, and one of them with only the split or the seed varied."""
-    data, datasets, copies = lab.data(), {}, {}
-    for varied, network, name in VARIANTS:
-        number = int(name.split()[1])
-        key = varied, network, name
+    data = lab.data()
+    datasets, copies = {}, {}
+    for varied, network, number in VARIANTS:
+        key = varied, network, number
         datasets[key] = dealt(data, network, 0 if varied == SEEDS else number)
         copies[key] = 0 if varied == SPLITS else number
-    results = lab.train(
-        build_model,
-        VARIANTS,
-        datasets,
-        epochs=20,
-        evaluate_every=20,
-        copy=copies,
-        watch=[(BOTH, FEWER, "run 0")],
-    )
+    results = lab.train(build_model, VARIANTS, datasets, epochs=20, evaluate_every=20, copy=copies)
     # Nothing is selected here, so the validation part serves as another, smaller test set.
     accuracies = {SMALL: results.final("val_accuracy"), LARGE: results.final("test_accuracy")}
+    any_split = datasets[BOTH, FEWER, 0]
+    examples = {SMALL: any_split.validation.y.shape[1], LARGE: any_split.test.y.shape[1]}
 
-    spreads, expected, wrong, of_differences = {}, {}, {}, {}
+    spreads, binomial, difference_spreads, wrong_shares = {}, {}, {}, {}
     for test, accuracy in accuracies.items():
         for varied in (SEEDS, SPLITS, BOTH):
             values = accuracy[varied, FEWER].array()  # (runs, seeds)
             share = values.mean(axis=0) / 100
             spreads[test, varied] = values.std(axis=0, ddof=1)
-            expected[test, varied] = 100 * np.sqrt(share * (1 - share) / TEST[test])
+            binomial[test, varied] = 100 * np.sqrt(share * (1 - share) / examples[test])
         fewer, more = accuracy[BOTH, FEWER].array(), accuracy[BOTH, MORE].array()
         # Half of the runs further on, so that groups of ten share no split.
         differences = {PAIRED: more - fewer, UNPAIRED: np.roll(more, RUNS // 2, axis=0) - fewer}
         for way, difference in differences.items():
-            of_differences[test, way] = difference.std(axis=0, ddof=1)
+            difference_spreads[test, way] = difference.std(axis=0, ddof=1)
             for count in COUNTS:
-                wrong[test, way, count] = wrong_winners(difference, count)
+                wrong_shares[test, way, count] = wrong_winners(difference, count)
     spread = lab.measure(spreads, "%", "standard deviation of the accuracy")
-    coins = lab.measure(expected, "%")
-    spread_of_difference = lab.measure(of_differences, "%")
-    wrong = lab.measure(wrong, "%", "the worse network wins")
+    coins = lab.measure(binomial, "%")
+    spread_of_difference = lab.measure(difference_spreads, "%")
+    wrong = lab.measure(wrong_shares, "%", "the worse network wins")
 
     lab.claim(
         f"the standard deviation of the accuracy, {LARGE}, is larger over splits than over initial "
@@ -161,7 +155,7 @@ def run(lab):
         f"single pairs of runs name the wrong winner in more than 10 % of comparisons, {LARGE}",
         that=wrong[LARGE, PAIRED, 1] > 10,
     )
-    lab.table({network: (BOTH, network, "run 0") for network in TRAIN})
+    lab.table({network: (BOTH, network, 0) for network in TRAIN})
     axes = {"x_label": "runs of each network", "limits": (0, 60)}
     lab.figure(lab.lines(wrong, along=COUNTS, each=TEST, lines=(PAIRED, UNPAIRED), **axes))
     of_each = {"measured": spread, "binomial": coins}

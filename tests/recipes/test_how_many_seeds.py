@@ -57,16 +57,15 @@ def judged(made_up):
         random = np.random.default_rng(0)
 
         class MadeUpLab(Lab):
-            def train(self, build_model, variants, data, *, epochs, evaluate_every, copy, watch):
+            def train(self, build_model, variants, data, *, epochs, evaluate_every, copy):
                 assert list(data) == list(copy) == list(variants)
                 runs = {}
                 for _ in range(6):
                     luck = random.normal(0, 1, (2, 2, recipe.RUNS))  # networks, sources, runs
                     luck -= luck.mean(axis=-1, keepdims=True)
                     luck /= luck.std(axis=-1, ddof=1, keepdims=True)
-                    for varied, network, name in variants:
-                        key = varied, network, name
-                        number = int(name.split()[1])
+                    for varied, network, number in variants:
+                        key = varied, network, number
                         assert copy[key] == (0 if varied == SPLITS else number)
                         mine = luck[0 if shared or network == FEWER else 1]
                         points = 90 + gain * (network == MORE)
