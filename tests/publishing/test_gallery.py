@@ -59,10 +59,12 @@ def build(*names, datasets=("digits",)):
 
 
 def test_reference_runs_have_seeds_of_their_own(runs):
-    build("bn_vs_nobn")
-    ((name, options),) = runs
-    assert (name, options.data, options.quick) == ("bn_vs_nobn", "digits", False)
-    assert (options.seeds, options.first_seed) == (20, 1000)
+    build("bn_vs_nobn", datasets=("digits", "breast_cancer"))
+    of_digits, of_others = (options for _, options in runs)
+    assert (of_digits.data, of_digits.seeds, of_digits.first_seed) == ("digits", 20, 1000)
+    assert (of_others.data, of_others.seeds, of_others.first_seed) == ("breast_cancer", 10, 1000)
+    assert not of_digits.quick
+    assert not of_others.quick
 
 
 def test_what_is_kept_says_which_code_it_is_of_and_nothing_of_the_machine(runs):
