@@ -8,6 +8,7 @@ publishing/gallery         reference runs -> recipes/results/
 publishing/site            recipes and their claims -> static pages
 publishing/readme          recipes and their claims -> what is generated in README.md and docs/
 publishing/claims          recipes/results/ -> every claim with its verdicts
+publishing/meta_analysis   verdicts on several data sets -> the one over all, and the pooled effect
 tuning/search              a recipe's search space -> trials in stages, figures, the best model
 output/terminal            progress and verdicts -> lines that a terminal shows
 run                        a recipe -> its folder, its files, the saved model

@@ -100,6 +100,20 @@ def test_what_an_earlier_version_made_is_stale(entries_of):
         assert [tally.stale for tally in claims.tallies(entries)] == counts
 
 
+def test_a_claim_is_judged_over_its_fresh_data_sets(entries_of):
+    digits, mnist = claim("a"), claim("a", "does not hold")
+    anywhere = claim("b", any_data=True)
+    results = {"one": {"digits": [digits, anywhere], "mnist": [mnist, anywhere]}}
+    for stale, words in (
+        ((), "depends on the data: holds on digits, does not hold on mnist"),
+        (("digits",), "does not hold on 1 of 1"),
+        (("digits", "mnist"), "depends on the data: holds on digits, does not hold on mnist"),
+    ):
+        entries = entries_of(results, stale)
+        assert entries[0].overall.words == words
+        assert entries[1].overall.words == "holds, on any data"
+
+
 def test_a_run_without_a_digest_is_stale():
     recipe = catalogue.parse("one", "x = 1")
     assert claims.is_stale(recipe, {"code": recipe.digest})

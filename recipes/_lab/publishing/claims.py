@@ -4,6 +4,7 @@ import dataclasses
 
 from recipes._lab import catalogue, evidence
 from recipes._lab.claim import Claim
+from recipes._lab.publishing.meta_analysis import Overall, over_datasets
 
 ANY_DATA = "any data"
 STALE = "made by an earlier version of the code"
@@ -40,6 +41,17 @@ class Entry:
         if not self.claim.any_data:
             return list(self.by_data)
         return sorted(self.by_data, key=self.stale.__contains__)[:1]
+
+    @property
+    def overall(self) -> Overall:
+        """What the data sets that count say together; stale ones only if all of them are."""
+        fresh = [data for data in self.counted if data not in self.stale]
+        overall = over_datasets(
+            {data: self.by_data[data].judgement for data in fresh or self.counted}
+        )
+        if self.claim.any_data:
+            return dataclasses.replace(overall, words=f"{overall.verdict}, on any data")
+        return overall
 
 
 @dataclasses.dataclass
