@@ -5,12 +5,13 @@ test than its last ones (Goodfellow et al. 2016, 7.8). To stop later costs much 
 four times in the paper, for a little less test error (Prechelt 1998, abstract). The loss rises
 again while accuracy still grows (Guo et al. 2017, 3).
 Look for: in the figure, what each rule gains over training to the end, and at which patience; in
-figure-epochs, how long it trains; in TensorBoard, under loss, where validation turns.
+figure-epochs, how long training takes by the lowest loss; in TensorBoard, under loss, where
+validation turns.
 Why: a network first learns what its examples have in common, and then memorizes each of them, with
 its label even if that is wrong. From there on validation gets worse. Where labels are right only
 the loss does: it counts how sure wrong answers are, which accuracy does not see. A short patience
-takes the first bump of a curve for the turn. Accuracy moves in steps of an example, and a tie is no
-improvement: with a short patience it stops on its first plateau.
+takes the first bump of a curve for the turn; of accuracy, which moves in steps of an example, also
+the first plateau, as a tie is no improvement.
 Use: keras.callbacks.EarlyStopping(patience=16, restore_best_weights=True) where labels may be
 wrong; a patience of 2 takes less than half of the epochs.
 Symptoms: validation loss rises; validation far below training
@@ -98,37 +99,29 @@ def early_stopping(curve, patience):
     return best, len(curve) - 1
 
 
-def test_accuracy_by_epoch(results, labels, test):
-    """Return the test accuracy (%) after each epoch, (seeds, epochs + 1); of epoch 0 it is NaN."""
-    accuracy = np.full_like(results.curve("val_accuracy", labels), np.nan)
-    for epoch in results.recorded(labels):
-        accuracy[:, epoch] = 100 * results.models(labels, epoch).accuracy(test)
-    return accuracy
-
-
 def run(lab):
     """Train for 100 epochs, and ask where each rule would have stopped."""
     few = lab.data(examples=300)
     data = {RIGHT: few, WRONG: few.map(with_wrong_labels)}
-    every_epoch = range(1, lab.epochs(EPOCHS) + 1)
+    every_epoch = range(lab.epochs(EPOCHS) + 1)
     results = lab.train(
         build_model, VARIANTS, data, epochs=EPOCHS, batch_size=20, record=every_epoch
     )
     gains, lengths = {}, {}
     seeds = np.arange(len(lab.seeds))
     for labels in VARIANTS:
-        test = test_accuracy_by_epoch(results, labels, data[labels].test)
-        gained = test - test[:, -1:]
+        epochs = [results.models(labels, epoch) for epoch in results.recorded(labels)]
+        test = np.stack([100 * models.accuracy(data[labels].test) for models in epochs], axis=1)
+        gained = test - test[:, -1:]  # (seeds, epochs + 1)
         loss = results.curve("val_loss", labels)
         accuracy = results.curve("val_accuracy", labels)
         for patience in PATIENCES:
             best, last = np.transpose([early_stopping(curve, patience) for curve in loss])
             gains[labels, LOSS, patience] = gained[seeds, best]
             gains[labels, LAST, patience] = gained[seeds, last]
-            lengths[labels, LOSS, patience] = last
-            best, last = np.transpose([early_stopping(curve, patience) for curve in -accuracy])
+            lengths[labels, patience] = last
+            best, _ = np.transpose([early_stopping(curve, patience) for curve in -accuracy])
             gains[labels, ACCURACY, patience] = gained[seeds, best]
-            lengths[labels, ACCURACY, patience] = last
     gain = lab.measure(gains, "percentage points", "test accuracy gained")
     length = lab.measure(lengths, "epochs", "training")
 
@@ -152,7 +145,7 @@ def run(lab):
     lab.claim(
         f"{RIGHT}: training takes over 4 times as long with patience {SLOW} as with {FAST}",
         source=PRECHELT,
-        that=length[RIGHT, LOSS, SLOW] / length[RIGHT, LOSS, FAST] > 4,
+        that=length[RIGHT, SLOW] / length[RIGHT, FAST] > 4,
     )
     lab.claim(
         f"{RIGHT}, patience {SLOW}: the weights of the highest validation accuracy are more "
@@ -162,7 +155,7 @@ def run(lab):
     )
     axes = {"each": VARIANTS, "along": PATIENCES, "x_label": "patience (epochs)"}
     lab.figure(lab.lines(gain, lines=(LOSS, LAST, ACCURACY), **axes))
-    lab.figure(lab.lines(length, lines=(LOSS, ACCURACY), **axes), name="epochs")
+    lab.figure(lab.lines(length, **axes), name="epochs")
 
 
 if __name__ == "__main__":

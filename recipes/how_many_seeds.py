@@ -1,4 +1,4 @@
-"""How many seeds and test examples does it take to tell which of two networks is better?
+"""How many seeds does it take to tell which of two networks is better?
 
 Claim: accuracies differ more from split to split of the data than from seed to seed (Bouthillier et
 al. 2021, "Accounting for Variance in Machine Learning Benchmarks", 2.2), about as much as the size
@@ -7,11 +7,10 @@ pairs of runs on the same split and seed need fewer.
 Look for: in the figure, how often the wrong network wins, by the number of runs; in figure-spread,
 what moves the accuracy of one network.
 Why: n test examples that a network answers right with probability p are n throws of a coin: their
-share of right answers has a standard deviation of sqrt(p * (1 - p) / n), which is 1.3 percentage
-points at 95 % of 300. Two networks on the same test examples share most of this luck, and that of
-the training examples, so that it cancels in the difference. What is left shrinks with the square
-root of the number of runs. To know which network should win, one is given a fifth more training
-examples.
+share of right answers has a standard deviation of sqrt(p * (1 - p) / n), 1.3 percentage points at
+95 % of 300. Two networks on the same split share most of this luck, and it cancels in their
+difference; what is left shrinks with the square root of the number of runs. One network is given a
+fifth more training examples, so that it is known which of them should win.
 Use: several runs of each, another split and seed for every run but the same for both networks, and
 the mean of the differences.
 Symptoms: worse on new data than in validation; results change from run to run
@@ -57,9 +56,9 @@ PAPER = "Bouthillier et al. 2021"
 RUNS = 20  # of each network
 FEWER, MORE = "500 examples", "600 examples"  # the better network has a fifth more to learn from
 TRAIN = {FEWER: 500, MORE: 600}
-SMALL, LARGE = "75 test examples", "300 test examples"
-TEST = {SMALL: 75, LARGE: 300}
+TEST = 300  # examples
 SPLITS, SEEDS, BOTH = "another split", "another seed", "another split and seed"
+COINS = "throws of a coin (binomial)"
 PAIRED, UNPAIRED = "pairs on the same split and seed", "each on its own"
 COUNTS = (1, 2, 3, 5, 10)  # runs of each that are compared
 VARIANTS = {
@@ -74,7 +73,7 @@ def dealt(data, network, run):
 
     def change(dataset, random):
         deal = random.spawn(RUNS)[run]
-        return dataset.dealt_anew(deal).first(TRAIN[network], TEST[SMALL], TEST[LARGE])
+        return dataset.dealt_anew(deal).first(TRAIN[network], test=TEST)
 
     return data.map(change)
 
@@ -103,63 +102,61 @@ def run(lab):
         datasets[key] = dealt(data, network, 0 if varied == SEEDS else number)
         copies[key] = 0 if varied == SPLITS else number
     results = lab.train(build_model, VARIANTS, datasets, epochs=20, evaluate_every=20, copy=copies)
-    # Nothing is selected here, so the validation part serves as another, smaller test set.
-    accuracies = {SMALL: results.final("val_accuracy"), LARGE: results.final("test_accuracy")}
-    any_split = datasets[BOTH, FEWER, 0]
-    examples = {SMALL: any_split.validation.y.shape[1], LARGE: any_split.test.y.shape[1]}
+    accuracy = results.final("test_accuracy")
 
-    spreads, binomial, difference_spreads, wrong_shares = {}, {}, {}, {}
-    for test, accuracy in accuracies.items():
-        for varied in (SEEDS, SPLITS, BOTH):
-            values = accuracy[varied, FEWER].array()  # (runs, seeds)
-            share = values.mean(axis=0) / 100
-            spreads[test, varied] = values.std(axis=0, ddof=1)
-            binomial[test, varied] = 100 * np.sqrt(share * (1 - share) / examples[test])
-        fewer, more = accuracy[BOTH, FEWER].array(), accuracy[BOTH, MORE].array()
-        # Half of the runs further on, so that groups of ten share no split.
-        differences = {PAIRED: more - fewer, UNPAIRED: np.roll(more, RUNS // 2, axis=0) - fewer}
-        for way, difference in differences.items():
-            difference_spreads[test, way] = difference.std(axis=0, ddof=1)
-            for count in COUNTS:
-                wrong_shares[test, way, count] = wrong_winners(difference, count)
+    spreads = {}
+    for varied in (SEEDS, SPLITS, BOTH):
+        spreads[varied] = accuracy[varied, FEWER].array().std(axis=0, ddof=1)  # over the runs
+    share = accuracy[SPLITS, FEWER].array().mean(axis=0) / 100
+    examples = datasets[SPLITS, FEWER, 0].test.y.shape[1]
+    spreads[COINS] = 100 * np.sqrt(share * (1 - share) / examples)
     spread = lab.measure(spreads, "%", "standard deviation of the accuracy")
-    coins = lab.measure(binomial, "%")
+
+    fewer, more = accuracy[BOTH, FEWER].array(), accuracy[BOTH, MORE].array()  # (runs, seeds)
+    # Half of the runs further on, so that groups of ten share no split.
+    differences = {PAIRED: more - fewer, UNPAIRED: np.roll(more, RUNS // 2, axis=0) - fewer}
+    difference_spreads, wrong_shares = {}, {}
+    for way, difference in differences.items():
+        difference_spreads[way] = difference.std(axis=0, ddof=1)
+        for count in COUNTS:
+            wrong_shares[way, count] = wrong_winners(difference, count)
     spread_of_difference = lab.measure(difference_spreads, "%")
     wrong = lab.measure(wrong_shares, "%", "the worse network wins")
 
     lab.claim(
-        f"the standard deviation of the accuracy, {LARGE}, is larger over splits than over initial "
-        "weights and batch orders",
+        f"the standard deviation of the accuracy, {TEST} test examples, is larger over splits than "
+        "over initial weights and batch orders",
         source=f"{PAPER}, 2.2 and Figure 1",
-        that=spread[LARGE, SPLITS] > spread[LARGE, SEEDS],
+        that=spread[SPLITS] > spread[SEEDS],
         matters=0.1,
     )
     lab.claim(
-        f"over splits it is within 0.3 percentage points of the binomial one, {LARGE}",
+        f"over splits it is within 0.3 percentage points of the binomial one, {TEST} test examples",
         source=f"{PAPER}, Figure 2",
-        that=spread[LARGE, SPLITS].within(0.3, of=coins[LARGE, SPLITS]),
+        that=spread[SPLITS].within(0.3, of=spread[COINS]),
     )
     lab.claim(
         "the difference of two networks has a smaller standard deviation if both runs have the "
-        f"same split and seed, {LARGE}",
+        f"same split and seed, {TEST} test examples",
         source=f"{PAPER}, appendix C",
-        that=spread_of_difference[LARGE, PAIRED] < spread_of_difference[LARGE, UNPAIRED],
+        that=spread_of_difference[PAIRED] < spread_of_difference[UNPAIRED],
         matters=0.1,
     )
     lab.claim(
-        f"means of 10 pairs of runs name the wrong winner less often than single pairs, {LARGE}",
+        "means of 10 pairs of runs name the wrong winner less often than single pairs, "
+        f"{TEST} test examples",
         source=f"{PAPER}, 4",
-        that=wrong[LARGE, PAIRED, 10] < wrong[LARGE, PAIRED, 1],
+        that=wrong[PAIRED, 10] < wrong[PAIRED, 1],
     )
     lab.claim(
-        f"single pairs of runs name the wrong winner in more than 10 % of comparisons, {LARGE}",
-        that=wrong[LARGE, PAIRED, 1] > 10,
+        "single pairs of runs name the wrong winner in more than 10 % of comparisons, "
+        f"{TEST} test examples",
+        that=wrong[PAIRED, 1] > 10,
     )
     lab.table({network: (BOTH, network, 0) for network in TRAIN})
     axes = {"x_label": "runs of each network", "limits": (0, 60)}
-    lab.figure(lab.lines(wrong, along=COUNTS, each=TEST, lines=(PAIRED, UNPAIRED), **axes))
-    of_each = {"measured": spread, "binomial": coins}
-    lab.figure(lab.dots(of_each, each=TEST, limits=(0, None)), name="spread")
+    lab.figure(lab.lines(wrong, along=COUNTS, lines=(PAIRED, UNPAIRED), **axes))
+    lab.figure(lab.dots(spread, limits=(0, None)), name="spread")
 
 
 if __name__ == "__main__":

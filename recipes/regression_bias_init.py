@@ -54,7 +54,7 @@ KARPATHY = "Karpathy 2019, A Recipe for Training Neural Networks"
 ZERO, MEAN, STANDARDIZED = "bias 0", "bias at the mean", "targets standardized"
 ARMS = (ZERO, MEAN, STANDARDIZED)
 RATES = {f"learning rate {rate:g}": rate for rate in (0.001, 0.01, 0.1, 1.0)}
-VARIANTS = {(arm, name): {"learning_rate": of} for arm in ARMS for name, of in RATES.items()}
+VARIANTS = {(arm, name): {"learning_rate": rate} for arm in ARMS for name, rate in RATES.items()}
 EPOCHS, BATCH_SIZE = 25, 50
 TRAIN, VALIDATION, TEST = slice(0, 242), slice(242, 342), slice(342, 442)  # of the patients
 
@@ -71,16 +71,6 @@ def diabetes(seed):
     order = np.random.default_rng(seed).permutation(len(x))
     x, y = x[order], y[order]
     return (x - x[TRAIN].mean(axis=0)) / x[TRAIN].std(axis=0), y
-
-
-def start_anew(model, initial, last_bias, learning_rate):
-    """Set a model back to initial values; it keeps what Keras has compiled for it."""
-    for variable, value in zip(model.variables, initial, strict=True):
-        variable.assign(value)
-    for variable in model.optimizer.variables:  # the count of steps, and Adam's averages
-        variable.assign(keras.ops.zeros_like(variable))
-    model.optimizer.learning_rate = learning_rate
-    model.get_layer("output").bias.assign([last_bias])
 
 
 def learn(model, x, y, epochs):
@@ -113,12 +103,16 @@ def run(lab):
     for seed in lab.seeds:
         x, y = diabetes(seed)
         keras.utils.set_random_seed(seed)
-        model = build_model()
-        initial = [variable.numpy() for variable in model.variables]
+        model = build_model()  # once, as compiling takes longest
+        model.optimizer.build(model.trainable_variables)
+        initial = model.get_state_tree(value_format="numpy_array")  # the optimizer's, too
         for (arm, rate), arguments in VARIANTS.items():
-            last_bias = y[TRAIN].mean() if arm == MEAN else 0.0
-            mean, deviation = (y[TRAIN].mean(), y[TRAIN].std()) if arm == STANDARDIZED else (0, 1)
-            start_anew(model, initial, last_bias, **arguments)
+            model.set_state_tree(initial)
+            model.optimizer.learning_rate = arguments["learning_rate"]
+            if arm == MEAN:
+                model.get_layer("output").bias.assign([y[TRAIN].mean()])
+            mean = y[TRAIN].mean() if arm == STANDARDIZED else 0.0
+            deviation = y[TRAIN].std() if arm == STANDARDIZED else 1.0
             predicted = mean + deviation * learn(model, x, (y - mean) / deviation, epochs)
             validation[arm, rate].append(error(predicted, y, VALIDATION))
             test[arm, rate].append(error(predicted, y, TEST))

@@ -142,25 +142,16 @@ def shorten(dataset, random):
     return dataset.map_inputs(cut)
 
 
-def accuracy_on(results, test):
-    """Return the accuracy (%) of each variant on test examples, `{variant: (seeds,)}`."""
-    accuracies = {}
-    for variant in VARIANTS:
-        models = [results.model(variant, seed) for seed in results.seeds(variant)]
-        accuracies[variant] = [
-            100 * np.mean(np.argmax(model(x), axis=1) == y)
-            for model, x, y in zip(models, test.x, test.y, strict=True)
-        ]
-    return accuracies
-
-
 def run(lab):
     """Train with Adam at 0.01 on images that end early; then let the networks read whole ones."""
     images = lab.data(images=True, examples=1000)
     results = lab.train(build_model, VARIANTS, images.map(shorten), epochs=30)
     speed = results.mean_over_epochs("train_accuracy")  # the sooner, the higher
     test = results.final("test_accuracy")
-    whole = results.measure(accuracy_on(results, images.test), unit="%", label="test accuracy")
+    on_whole_images = {}
+    for variant in VARIANTS:
+        on_whole_images[variant] = 100 * results.models(variant).accuracy(images.test)
+    whole = results.measure(on_whole_images, unit="%", label="test accuracy")
 
     lab.claim(
         "LayerNorm is more accurate on test than BN, images as long as in training, lr 0.01",

@@ -93,6 +93,12 @@ SGD, ADAM = "SGD", "Adam"
 USUAL, MUP = "usual", "muP"
 NARROW, WIDE = 32, 256  # units
 RATES = {SGD: 2.0 ** np.arange(-6, 4), ADAM: 2.0 ** np.arange(-11, -1)}
+SETTINGS = [
+    (optimizer, scaling, units)
+    for optimizer in (SGD, ADAM)
+    for scaling in (USUAL, MUP)
+    for units in (NARROW, WIDE)
+]
 VARIANTS = {
     (optimizer, scaling, units, rate): {
         "batch_norm": False,
@@ -102,21 +108,9 @@ VARIANTS = {
         "optimizer": optimizer,
         "learning_rate": rate,
     }
-    for optimizer, rates in RATES.items()
-    for scaling in (USUAL, MUP)
-    for units in (NARROW, WIDE)
-    for rate in rates
+    for optimizer, scaling, units in SETTINGS
+    for rate in RATES[optimizer]
 }
-
-
-def best_rates(loss, rates):
-    """Return the learning rate of the lowest loss, as its logarithm to base 2, by seed.
-
-    Args:
-        loss: (rates, seeds).
-        rates: learning rates, in the same order.
-    """
-    return np.log2(rates)[loss.argmin(axis=0)]
 
 
 def run(lab):
@@ -124,15 +118,12 @@ def run(lab):
     data = lab.data(examples=1000)
     results = lab.train(build_model, VARIANTS, data, epochs=10, evaluate_every=10)
     loss = results.final("train_loss")
-    values = {}
-    for optimizer, rates in RATES.items():
-        for scaling in (USUAL, MUP):
-            for units in (NARROW, WIDE):
-                key = optimizer, scaling, units
-                values[key] = best_rates(loss[key].array(), rates)
-    best = lab.measure(values, "doublings", "best learning rate")
-    lowest = loss[ADAM, USUAL, NARROW].array().mean(axis=1).argmin()
-    tuned = RATES[ADAM][lowest]  # on the narrow network, over all seeds
+    rates = {}
+    for optimizer, scaling, units in SETTINGS:
+        lowest = loss[optimizer, scaling, units].array().argmin(axis=0)  # for each seed
+        rates[optimizer, scaling, units] = np.log2(RATES[optimizer])[lowest]
+    best = lab.measure(rates, "doublings", "best learning rate")
+    *_, tuned = results.best(ADAM, USUAL, NARROW, by="train_loss")  # over all seeds
 
     lab.claim(
         f"SGD, usual: the best learning rate of {WIDE} units is lower than that of {NARROW}",
@@ -162,7 +153,7 @@ def run(lab):
         source=f"{PAPER}, Figure 1",
         that=loss[ADAM, MUP, WIDE, tuned] < loss[ADAM, USUAL, WIDE, tuned],
     )
-    lab.table({", ".join(map(str, key)): results.best(*key) for key in values})
+    lab.table([results.best(*setting, by="train_loss") for setting in SETTINGS])
     axes = {"x_label": "learning rate", "each": (USUAL, MUP), "x_scale": "log"}
     for optimizer, name in ((ADAM, None), (SGD, "sgd")):
         widths = {f"{units} units": loss[optimizer, units] for units in (NARROW, WIDE)}

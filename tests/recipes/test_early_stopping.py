@@ -73,7 +73,7 @@ def judged(made_up):
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs, batch_size, record):
                 assert variants == recipe.VARIANTS
-                assert (epochs, list(record)) == (100, [*range(1, 101)])
+                assert (epochs, list(record)) == (100, [*range(101)])
                 y = {labels: data[labels].train.y for labels in data}
                 assert np.mean(y[RIGHT] != y[WRONG]) == pytest.approx(0.2)
                 runs = {

@@ -16,8 +16,8 @@ def test_both_networks_of_a_pair_share_their_split():
         recipe.dealt(data, network, run).split(0)
         for network, run in ((FEWER, 3), (MORE, 3), (MORE, 4))
     )
-    assert [len(part) for part in fewer.parts] == [500, 75, 300]
-    assert [len(part) for part in more.parts] == [600, 75, 300]
+    assert (len(fewer.train), len(fewer.test)) == (500, 300)
+    assert (len(more.train), len(more.test)) == (600, 300)
     np.testing.assert_array_equal(fewer.train.x, more.train.x[:500])
     np.testing.assert_array_equal(fewer.test.x, more.test.x)
     assert not np.array_equal(other.test.x, more.test.x)
@@ -59,6 +59,11 @@ def judged(made_up):
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs, evaluate_every, copy):
                 assert list(data) == list(copy) == list(variants)
+                for varied, number in ((SEEDS, 0), (SPLITS, 3)):
+                    x, other = (
+                        data[key, FEWER, n].test.x for key, n in ((varied, 3), (BOTH, number))
+                    )
+                    np.testing.assert_array_equal(x, other)
                 runs = {}
                 for _ in range(6):
                     luck = random.normal(0, 1, (2, 2, recipe.RUNS))  # networks, sources, runs
@@ -72,8 +77,8 @@ def judged(made_up):
                         points += of_split * mine[0, 0 if varied == SEEDS else number]
                         points += of_seed * mine[1, 0 if varied == SPLITS else number]
                         points += random.normal(0, 0.01)
-                        ends = {"accuracy": [0.1, points / 100], "val_accuracy": [0.1, 0.9]}
-                        runs.setdefault(key, []).append(ends | {"test_accuracy": points / 100})
+                        ends = {"accuracy": [0.1, 0.9], "test_accuracy": points / 100}
+                        runs.setdefault(key, []).append(ends)
                 self.results = made_up(runs, chance=0.1)
                 return self.results
 

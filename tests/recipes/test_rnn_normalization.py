@@ -87,27 +87,21 @@ def test_images_end_after_a_random_number_of_rows():
     assert not np.array_equal(data.train.x, data.test.x)
 
 
-def test_accuracy_on_test_examples():
-    """A model that says class 1 of images of more than six rows."""
-
-    def model(x):
-        return np.eye(2)[(x.sum(axis=(1, 2, 3)) > 6).astype(int)]
-
-    results = types.SimpleNamespace(seeds=lambda _: [0, 1], model=lambda variant, seed: model)
-    test = Split(np.ones((2, 4, 8, 1, 1)), np.array([[0, 1, 1, 1], [0, 0, 1, 1]]))
-    assert recipe.accuracy_on(results, test) == {key: [75, 50] for key in recipe.VARIANTS}
-
-
 @pytest.fixture
-def judged(made_up, monkeypatch):
+def judged(made_up):
     """`judged(ends, whole)` runs the recipe on made-up accuracies in % of each variant."""
 
     def run(ends, whole):
         noise = RNG.normal(0, 0.1, (4, 6))
 
-        def accuracy_on(results, test):
-            assert test.x[:, :, 6:].max() > 0  # whole images
-            return {v: noise[k] + whole[k] for k, v in enumerate(recipe.VARIANTS)}
+        def models(variant):
+            k = list(recipe.VARIANTS).index(variant)
+
+            def accuracy(test):
+                assert test.x[:, :, 6:].max() > 0  # whole images
+                return (whole[k] + noise[k]) / 100
+
+            return types.SimpleNamespace(accuracy=accuracy)
 
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs):
@@ -117,9 +111,9 @@ def judged(made_up, monkeypatch):
                     for k, (variant, end) in enumerate(zip(variants, ends, strict=True))
                 }
                 self.results = made_up(runs, chance=0.1)
+                self.results.models = models
                 return self.results
 
-        monkeypatch.setattr(recipe, "accuracy_on", accuracy_on)
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
         assert list(lab.figures) == ["figure.png", "figure-whole.png"]

@@ -58,11 +58,6 @@ def test_learning_rates_of_the_layers_are_those_of_the_papers_table(optimizer, f
         assert np.median(step[moved] / reference[moved]) == pytest.approx(factor, rel=0.01)
 
 
-def test_the_rate_of_the_lowest_loss_by_seed():
-    loss = np.array([[3, 1], [2, 5], [9, 4]])
-    assert recipe.best_rates(loss, [0.25, 0.5, 1.0]).tolist() == [-1, -2]
-
-
 def test_both_parametrizations_are_the_same_narrow_network():
     for rate in recipe.RATES[SGD]:
         usual, mup = (recipe.VARIANTS[SGD, scaling, NARROW, rate] for scaling in (USUAL, MUP))
