@@ -27,8 +27,11 @@ DISCARD =
 CLUSTER =
 # Of `make bench` and `make gallery`.
 MNIST   =
-# Of `make gallery`: only the seconds that `make list` shows.
+# Of `make gallery`: other seeds; only the seconds that `make list` shows; only the pages.
+FASHION =
+CHECK   =
 TIMES   =
+PAGES   =
 # Of `make new`.
 FROM    =
 PYTHON ?= python3
@@ -64,6 +67,8 @@ help:  ## show this list
 	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|sobol|bayesian] [DISCARD=1] [SEEDS=1]'
 	@echo '              [START=learning_rate=0.01,...] [MINUTES=30] and what else make recipe takes'
 	@echo '  make predict MODEL=best.keras DATA=new.csv [OUT=predictions.csv]'
+	@echo '  make gallery [NAME=...] [MNIST=mnist.npz] [FASHION=fashion_mnist.npz] [CLUSTER=...]'
+	@echo '              [CHECK=1: compare with other seeds] [TIMES=1: only measure the seconds] [PAGES=1: train nothing]'
 
 recipe: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## run a recipe: NAME=..., see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
@@ -99,10 +104,11 @@ list: .venv/installed  ## the recipes with their questions
 tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
 	@$(VENV)/python -m recipes tensorboard $(if $(value NAME),$(call q,NAME)) $(call option,PORT,port) --out $(call q,OUT)
 
-gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## make the reference results: 20 seeds, hours for all; goes on where it was: [NAME=...] [MNIST=mnist.npz] [TIMES=1]
+gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## make the reference results, hours for all; goes on where it was: see below
 	@$(VENV)/python -m recipes gallery $(if $(value NAME),$(call q,NAME)) $(call option,MNIST,mnist) \
-	  $(call option,CLUSTER,cluster) $(call flag,TIMES,times)
-	$(if $(NAME)$(TIMES),,@$(VENV)/python -m tests.screenshot)
+	  $(call option,FASHION,fashion) $(call option,CLUSTER,cluster) \
+	  $(call flag,CHECK,check) $(call flag,TIMES,times) $(call flag,PAGES,pages)
+	$(if $(NAME)$(CHECK)$(TIMES)$(PAGES),,@$(VENV)/python -m tests.screenshot)
 
 gallery-serve: .venv/installed  ## the gallery's pages on 127.0.0.1: [PORT=8000]
 	@$(VENV)/python -m recipes site $(call option,PORT,port)

@@ -110,3 +110,15 @@ def test_every_recipe_says_what_to_use_and_has_a_topic(name):
     assert recipe.claim
     assert recipe.look_for
     assert recipe.explanation
+
+
+def test_a_digest_is_computed_once_a_text(monkeypatch):
+    """It takes a hundredth of a second, and the pages ask for it for each claim."""
+    computed = []
+    monkeypatch.setattr(
+        catalogue.digest, "of_recipe", lambda source: computed.append(source) or "a"
+    )
+    texts = ["x = 'digest, once'", "x = 'digest, twice'"]
+    for _ in range(3):
+        assert [catalogue.parse("one", text).digest for text in texts] == ["a", "a"]
+    assert computed == texts

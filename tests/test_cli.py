@@ -269,6 +269,63 @@ def test_a_tilde_that_the_shell_left_is_the_home_folder(refused, tmp_path, monke
     assert f"can't write '{tmp_path}/home/runs/bn_vs_nobn/digits'" in message
 
 
+@pytest.fixture
+def gallery(monkeypatch, tmp_path):
+    """`gallery(*arguments)` returns what the command calls, with names and data; nothing is run."""
+    from recipes._lab.publishing import gallery, github, pictures, readme, site
+
+    calls = []
+    everything = {
+        gallery: ("build", "check", "time_runs"),
+        pictures: ("update_thumbnails",),
+        **dict.fromkeys((readme, github), ("update",)),
+        site: ("build",),
+    }
+    for module, functions in everything.items():
+        for function in functions:
+            name = f"{module.__name__.rpartition('.')[2]}.{function}"
+
+            def record(*arguments, name=name, **_):
+                calls.append((name, arguments))
+
+            monkeypatch.setattr(module, function, record)
+
+    def run(*arguments):
+        calls.clear()
+        monkeypatch.setattr(sys, "argv", ["__main__.py", "gallery", *arguments])
+        cli.main()
+        return [name for name, _ in calls], calls[0][1][:2]
+
+    return run
+
+
+PAGES_OF_GALLERY = ["pictures.update_thumbnails", "readme.update", "github.update", "site.build"]
+
+
+def test_the_gallery_does_one_thing_and_writes_all_pages(gallery, tmp_path):
+    data = tmp_path / "mine.npz"
+    np.savez(data, x=np.random.default_rng(0).normal(size=(60, 3)), y=np.arange(60) % 3)
+    assert gallery("--pages")[0] == PAGES_OF_GALLERY
+    called, (names, _) = gallery("dropout", "--times")
+    assert called == ["gallery.time_runs", *PAGES_OF_GALLERY]
+    assert names == ["dropout"]
+    called, (names, shown) = gallery("--check", "--mnist", str(data))
+    assert called == ["gallery.check", *PAGES_OF_GALLERY]
+    assert names == catalogue.names()
+    assert shown == {"digits": "digits", str(data): "mine"}
+    called, (_, shown) = gallery("--mnist", str(data), "--fashion", str(data))
+    assert called == ["gallery.build", *PAGES_OF_GALLERY]
+    assert shown == {"digits": "digits", str(data): "mine"}
+
+
+def test_the_gallerys_mistakes_are_said_before_anything_is_run(refused):
+    assert "--check (CHECK=1) and --pages (PAGES=1) are two" in refused(
+        "gallery", "--pages", "--check"
+    )
+    for option in ("--mnist", "--fashion"):
+        assert "'gone.npz' does not exist" in refused("gallery", "--check", option, "gone.npz")
+
+
 def test_ctrl_c_is_one_line(capsys, monkeypatch):
     def stop(_):
         raise KeyboardInterrupt
@@ -481,6 +538,16 @@ def test_make_tensorboard_passes_every_option(make):
     done = make("-n", "tensorboard", "NAME=bn_vs_nobn", "PORT=7000", "OUT=my runs")
     options = ["--port", "7000", "--out", "my runs"]
     assert command_of(done) == ["tensorboard", "bn_vs_nobn", *options]
+
+
+def test_make_gallery_passes_every_option(make):
+    done = make("-n", "gallery", "PAGES=1")
+    assert command_of(done) == ["gallery", "--pages"]
+    assert "tests.screenshot" not in done.stdout
+    done = make("-n", "gallery", "NAME=dropout", "MNIST=m.npz", "FASHION=f.npz", "CHECK=1")
+    files = ["--mnist", "m.npz", "--fashion", "f.npz"]
+    assert command_of(done) == ["gallery", "dropout", *files, "--check"]
+    assert "tests.screenshot" in make("-n", "gallery").stdout
 
 
 def test_make_ends_with_the_exit_code_of_a_mistake(make):

@@ -6,7 +6,11 @@ publishing/new             a recipe of one's own: a small one to start from, or 
 publishing/skeleton        the small one
 publishing/gallery         reference runs -> recipes/results/
 publishing/site            recipes and their claims -> static pages
+publishing/github          recipes and their claims -> the gallery on GitHub
 publishing/readme          recipes and their claims -> what is generated in README.md and docs/
+publishing/markdown        texts and tables -> Markdown
+publishing/pictures        figures -> smaller pictures, thumbnails
+publishing/replication     runs with other seeds -> which verdicts came out otherwise
 publishing/claims          recipes/results/ -> every claim with its verdicts
 publishing/meta_analysis   verdicts on several data sets -> the one over all, and the pooled effect
 tuning/search              a recipe's search space -> trials in stages, figures, the best model

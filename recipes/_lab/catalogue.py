@@ -16,6 +16,7 @@ from recipes._lab.errors import UserError
 
 FOLDER = Path(__file__).parent.parent
 RESULTS = FOLDER / "results"
+THUMBNAILS = RESULTS / "thumbnails"
 # In the order in which the gallery shows them.
 # What a command shows of the user's own data, beside what recipes say of it.
 COMMANDS = {
@@ -70,6 +71,11 @@ class Recipe:
         return [main, *sorted(RESULTS.glob(f"{self.name}-*.png"))] if main.exists() else []
 
     @property
+    def thumbnail(self):
+        """Path of the main picture as small as a card, which is there if there are pictures."""
+        return THUMBNAILS / f"{self.name}.png"
+
+    @property
     def body(self):
         """The syntax tree of each statement, without the docstring."""
         tree = ast.parse(self.source)
@@ -88,7 +94,7 @@ class Recipe:
         first = self.body[0].lineno - 1 if self.body else 0
         return "".join(self.source.splitlines(keepends=True)[first : last and last.end_lineno])
 
-    @property
+    @functools.cached_property
     def digest(self):
         """A digest of all that its results depend on, see `digest.of_recipe`."""
         return digest.of_recipe(self.source)

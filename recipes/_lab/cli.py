@@ -117,8 +117,11 @@ def _parser():
     add("--check", action="store_true", help="only check the name and the data, write nothing")
     add = command("gallery", build_gallery, "make the reference results; goes on where it was")
     add("name", metavar="NAME", nargs="*", help="of a recipe (if not all)")
-    add("--mnist", default="mnist", metavar="FILE", help="MNIST as .npz (if not downloaded)")
+    add("--mnist", type=_path, metavar="FILE", help="MNIST as .npz (if not downloaded)")
+    add("--fashion", type=_path, metavar="FILE", help="Fashion-MNIST as .npz (if not downloaded)")
+    add("--check", action="store_true", help="compare with other seeds, on digits and files given")
     add("--times", action="store_true", help="measure only how long default runs take")
+    add("--pages", action="store_true", help="only write the pages, train nothing")
     add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     add = command("site", serve_site, "serve the gallery's pages on 127.0.0.1")
     add("--port", type=_count(65535), default=8000, metavar="N", help="if not 8000")
@@ -304,24 +307,43 @@ def write_notebook(arguments):
 
 
 def build_gallery(arguments):
-    """Make the reference results, README's generated parts and the site."""
+    """Make the reference results, or what else is asked for; then all pages that show them."""
     for name in arguments.name:
         _check_name(name)
+    chosen = [name for name in ("check", "times", "pages") if getattr(arguments, name)]
+    if len(chosen) > 1:
+        options = " and ".join(f"--{name} ({name.upper()}=1)" for name in chosen)
+        raise UserError(f"{options} are two commands; give one of them")
     quiet.import_tensorflow()
     from recipes._lab.output import terminal
-    from recipes._lab.publishing import gallery, readme, site
+    from recipes._lab.publishing import gallery
 
     _, log, progress = terminal.speaking()
     names = arguments.name or catalogue.names()
+    files = (arguments.mnist, arguments.fashion)
+    if arguments.pages:
+        _write_pages(log)
+        return
+    data = gallery.given(*files) if chosen else gallery.datasets(log, *files)
     try:
         if arguments.times:
             gallery.time_runs(names, log)
+        elif arguments.check:
+            gallery.check(names, data, log, progress, cluster=arguments.cluster)
         else:
-            data = ("digits", arguments.mnist)
             gallery.build(names, data, log, progress, cluster=arguments.cluster)
     finally:  # what is finished is shown, whatever stopped the rest
-        readme.update()
-        site.build(SITE)
+        _write_pages(log)
+
+
+def _write_pages(log):
+    """Write all that is made of the committed results: thumbnails, pages for GitHub, the site."""
+    from recipes._lab.publishing import github, pictures, readme, site
+
+    pictures.update_thumbnails(catalogue.everything())
+    readme.update()
+    github.update()
+    site.build(SITE)
     log(f"site        {SITE / 'index.html'}")
 
 

@@ -41,6 +41,10 @@ def runs(tmp_path, monkeypatch):
         run = {"seeds": [1000], "versions": {"keras": "3"}, "tuned": [], "seconds": {"total": 9}}
         (folder / "run.json").write_text(json.dumps(run | {"arguments": {"data": options.data}}))
         claim = {"claim": f"on {options.data}", "detail": "in words"}
+        claim |= {"source": "a book", "primary": True, "verdict": "holds", "kind": "difference"}
+        claim |= {"estimate": 1.0}
+        if options.first_seed == gallery.FIRST_CHECK_SEED and options.data == "digits":
+            claim["verdict"] = "not detected"
         (folder / "claims.json").write_text(json.dumps([claim]))
         picture = io.BytesIO()
         noise = np.random.default_rng(0).integers(0, 256, (80, 2000, 3), dtype=np.uint8)
@@ -54,12 +58,24 @@ def runs(tmp_path, monkeypatch):
     return made
 
 
-def build(*names, datasets=("digits",)):
-    gallery.build(names, datasets, log=lambda text: None, progress=None)
+def build(*names, data=("digits",)):
+    """Build with data that are shown under their own names; return what is logged."""
+    lines = []
+    gallery.build(names, dict(zip(data, data, strict=True)), lines.append, progress=None)
+    return lines
+
+
+def make_stale(name, *, data=None, what="runs"):
+    """Make stored results those of other code, on all data or on one."""
+    results = catalogue.results(name)
+    for of, run in results[what].items():
+        if data in (None, of):
+            run["digest"] = "other"
+    (catalogue.RESULTS / f"{name}.json").write_text(json.dumps(results))
 
 
 def test_reference_runs_have_seeds_of_their_own(runs):
-    build("bn_vs_nobn", datasets=("digits", "breast_cancer"))
+    build("bn_vs_nobn", data=("digits", "breast_cancer"))
     of_digits, of_others = (options for _, options in runs)
     assert (of_digits.data, of_digits.seeds, of_digits.first_seed) == ("digits", 20, 1000)
     assert (of_others.data, of_others.seeds, of_others.first_seed) == ("breast_cancer", 10, 1000)
@@ -71,15 +87,18 @@ def test_what_is_kept_says_which_code_it_is_of_and_nothing_of_the_machine(runs):
     build("bn_vs_nobn")
     results = catalogue.results("bn_vs_nobn")
     assert (results["seconds"], results["cores"]) == (12.3, population.cores())
+    (claim,) = results["runs"]["digits"].pop("claims")
+    assert claim["claim"] == "on digits"
+    assert "detail" not in claim
     assert results["runs"] == {
         "digits": {
             "digest": catalogue.read("bn_vs_nobn").digest,
             "seeds": [1000],
             "versions": {"keras": "3"},
             "tuned": [],
-            "claims": [{"claim": "on digits"}],
         }
     }
+    assert "check" not in results
 
 
 def test_times_alone_may_be_measured(runs):
@@ -89,44 +108,86 @@ def test_times_alone_may_be_measured(runs):
     assert (results["runs"], results["seconds"]) == ({}, 12.3)
 
 
-def test_pictures_are_small_and_no_older_one_stays(runs):
-    catalogue.RESULTS.mkdir()
-    for name in ("bn_vs_nobn-old.png", "bn_vs_nobn.png", "bn_placement.png"):
-        (catalogue.RESULTS / name).write_text("old")
+def test_pictures_are_of_the_first_data(runs):
     build("bn_vs_nobn")
     pictures = catalogue.read("bn_vs_nobn").pictures
     assert [path.name for path in pictures] == ["bn_vs_nobn.png", "bn_vs_nobn-detail.png"]
     for path in pictures:
-        picture = Image.open(path)
-        assert picture.size == (1000, 40)
-        assert len(picture.getcolors()) <= 64
-    assert (catalogue.RESULTS / "bn_placement.png").read_text() == "old"
+        path.write_text("kept")
+    build("bn_vs_nobn", data=("digits", "mnist"))
+    assert [path.read_text() for path in pictures] == ["kept", "kept"]
 
 
-def test_what_has_been_made_is_not_made_again(runs, tmp_path):
+def test_what_has_been_made_is_not_made_again(runs):
     build("bn_vs_nobn")
-    rng = np.random.default_rng(0)
-    other = tmp_path / "other.npz"
-    np.savez(other, x=rng.normal(size=(60, 3)), y=np.arange(60) % 3)
-    build("bn_vs_nobn", "weight_init", datasets=("digits", str(other)))
+    build("bn_vs_nobn", "weight_init", data=("digits", "mnist"))
     assert [(name, options.data) for name, options in runs] == [
         ("bn_vs_nobn", "digits"),
-        ("bn_vs_nobn", str(other)),
+        ("bn_vs_nobn", "mnist"),
         ("weight_init", "digits"),
-        ("weight_init", str(other)),
+        ("weight_init", "mnist"),
     ]
-    assert list(catalogue.results("bn_vs_nobn")["runs"]) == ["digits", "other"]
+    assert list(catalogue.results("bn_vs_nobn")["runs"]) == ["digits", "mnist"]
 
 
-def test_results_are_those_of_the_data_asked_for(runs, tmp_path):
-    """Else those on data that nobody gives any more would stay, and be of old code one day."""
-    build("bn_vs_nobn")
-    rng = np.random.default_rng(0)
-    files = [tmp_path / "old.npz", tmp_path / "new.npz"]
-    for file in files:
-        np.savez(file, x=rng.normal(size=(60, 3)), y=np.arange(60) % 3)
-        build("bn_vs_nobn", datasets=("digits", str(file)))
-    assert list(catalogue.results("bn_vs_nobn")["runs"]) == ["digits", "new"]
+def test_results_on_data_not_asked_for_stay_while_they_are_fresh(runs):
+    build("bn_vs_nobn", data=("digits", "old", "mnist"))
+    build("bn_vs_nobn", data=("digits", "new", "mnist"))
+    assert list(catalogue.results("bn_vs_nobn")["runs"]) == ["digits", "new", "mnist", "old"]
+    make_stale("bn_vs_nobn", data="digits")
+    make_stale("bn_vs_nobn", data="old")
+    build("bn_vs_nobn", data=("digits", "mnist"))
+    assert list(catalogue.results("bn_vs_nobn")["runs"]) == ["digits", "mnist", "new"]
+
+
+def test_stale_results_stay_until_they_are_made_anew(runs, monkeypatch):
+    build("bn_vs_nobn", data=("digits", "mnist"))
+    make_stale("bn_vs_nobn")
+    of_fixture = gallery.run
+
+    def stopped(name, options, *others):
+        if options.data == "mnist":
+            raise KeyboardInterrupt
+        return of_fixture(name, options, *others)
+
+    monkeypatch.setattr(gallery, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        build("bn_vs_nobn", data=("digits", "mnist"))
+    results = catalogue.results("bn_vs_nobn")["runs"]
+    fresh = catalogue.read("bn_vs_nobn").digest
+    assert {data: run["digest"] for data, run in results.items()} == {
+        "digits": fresh,
+        "mnist": "other",
+    }
+
+
+def refusing(data, monkeypatch):
+    """Make runs on some data fail as those of a recipe that can't take them."""
+    of_fixture = gallery.run
+
+    def run(name, options, *others):
+        if options.data == data:
+            raise UserError("8 examples are too few")
+        return of_fixture(name, options, *others)
+
+    monkeypatch.setattr(gallery, "run", run)
+
+
+def test_data_that_a_recipe_cannot_take_are_skipped_and_not_remembered(runs, monkeypatch):
+    build("bn_vs_nobn", data=("digits", "small", "mnist"))
+    make_stale("bn_vs_nobn")
+    refusing("small", monkeypatch)
+    for _ in range(2):  # it is tried again
+        lines = build("bn_vs_nobn", data=("digits", "small", "mnist"))
+        assert lines.count("skipped: 8 examples are too few") == 1
+        assert list(catalogue.results("bn_vs_nobn")["runs"]) == ["digits", "mnist"]
+
+
+def test_a_recipe_that_cannot_run_on_the_first_data_is_an_error(runs, monkeypatch):
+    refusing("digits", monkeypatch)
+    with pytest.raises(UserError, match="8 examples"):
+        build("bn_vs_nobn", data=("digits", "mnist"))
+    assert not runs
 
 
 def test_a_recipe_that_changes_while_it_runs_is_told_from_its_results(runs, monkeypatch):
@@ -140,11 +201,10 @@ def test_a_recipe_that_changes_while_it_runs_is_told_from_its_results(runs, monk
 
 def test_results_of_other_code_are_made_anew(runs):
     build("bn_vs_nobn")
-    path = catalogue.RESULTS / "bn_vs_nobn.json"
-    path.write_text(path.read_text().replace(catalogue.read("bn_vs_nobn").digest, "other"))
+    make_stale("bn_vs_nobn")
     build("bn_vs_nobn")
     assert len(runs) == 2
-    assert "other" not in path.read_text()
+    assert "other" not in (catalogue.RESULTS / "bn_vs_nobn.json").read_text()
 
 
 def test_results_from_before_there_were_digests_are_made_anew(runs):
@@ -167,6 +227,96 @@ def test_a_recipe_is_timed_once_a_version(runs, monkeypatch):
     results = catalogue.results("bn_vs_nobn")
     assert (results["seconds"], results["timed"]) == (45.6, catalogue.read("bn_vs_nobn").digest)
     assert len(runs) == 1
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """Data as if they were loaded: files are there, and what is named in the set downloads."""
+    downloads = set()
+
+    def load(name):
+        if name in ("mnist", "fashion_mnist") and name not in downloads:
+            raise UserError(f"no {name} here")
+        if name == "gone.npz":
+            raise UserError("gone.npz does not exist")
+        return types.SimpleNamespace(name=name.removesuffix(".npz"))
+
+    monkeypatch.setattr(gallery, "load", load)
+    return downloads
+
+
+@pytest.mark.parametrize(
+    ("downloads", "files", "expected"),
+    [
+        ({"mnist", "fashion_mnist"}, {}, ["digits", "mnist", "fashion_mnist"]),
+        (set(), {}, ["digits", "breast_cancer"]),
+        (set(), {"mnist": "m.npz"}, ["digits", "m", "breast_cancer"]),
+        (set(), {"mnist": "m.npz", "fashion": "f.npz"}, ["digits", "m", "f"]),
+        (set(), {"fashion": "f.npz"}, ["digits", "f"]),
+    ],
+)
+def test_the_third_data_are_fashion_mnist_or_else_breast_cancer(loaded, downloads, files, expected):
+    loaded |= downloads
+    lines = []
+    assert list(gallery.datasets(lines.append, **files).values()) == expected
+    missing = {"mnist", "fashion_mnist"} - downloads
+    missing -= {{"mnist": "mnist", "fashion": "fashion_mnist"}[option] for option in files}
+    assert sorted(lines) == [f"without {name}: no {name} here" for name in sorted(missing)]
+
+
+def test_a_file_that_cannot_be_read_is_an_error(loaded):
+    with pytest.raises(UserError, match=r"gone\.npz does not exist"):
+        gallery.datasets(print, mnist="m.npz", fashion="gone.npz")
+    with pytest.raises(UserError, match=r"gone\.npz does not exist"):
+        gallery.given("gone.npz", None)
+    with pytest.raises(UserError, match="called alike"):
+        gallery.given("m", "m.npz")
+    assert gallery.given(None, "f.npz") == {"digits": "digits", "f.npz": "f"}
+
+
+def check(*names, data=("digits",)):
+    lines = []
+    gallery.check(names, dict(zip(data, data, strict=True)), lines.append, progress=None)
+    return lines
+
+
+def test_a_check_has_seeds_of_its_own_and_is_kept_beside_the_run(runs):
+    both = ("digits", "mnist")
+    build("bn_vs_nobn", data=both)
+    before = catalogue.results("bn_vs_nobn")
+    lines = check("bn_vs_nobn", data=both)
+    references, checks = runs[:2], runs[2:]
+    for (_, reference), (_, other) in zip(references, checks, strict=True):
+        assert (reference.data, reference.seeds) == (other.data, other.seeds)
+        assert other.first_seed == 2000
+        assert other.out != reference.out
+    results = catalogue.results("bn_vs_nobn")
+    assert {name: results[name] for name in before} == before
+    assert list(results["check"]) == ["digits", "mnist"]
+    assert lines[-2:] == [
+        "on digits, on digits: holds; with other seeds: not detected",
+        "of 2 claims of textbooks 1 came out the same, 1 came out undecided in one of the two",
+    ]
+    assert check("bn_vs_nobn", data=both) == lines[-2:]  # nothing is made again
+    assert len(runs) == 4
+
+
+def test_a_check_needs_fresh_results_and_goes_with_them(runs):
+    assert check("bn_vs_nobn") == [
+        "bn_vs_nobn on digits is skipped: no results of this code to compare with "
+        "(make gallery NAME=bn_vs_nobn makes them)"
+    ]
+    build("bn_vs_nobn")
+    check("bn_vs_nobn")
+    make_stale("bn_vs_nobn")
+    assert len(check("bn_vs_nobn")) == 1  # a stale run is none
+    make_stale("bn_vs_nobn", what="check")
+    build("bn_vs_nobn")
+    assert "check" not in catalogue.results("bn_vs_nobn")
+    check("bn_vs_nobn")
+    make_stale("bn_vs_nobn", what="check")
+    check("bn_vs_nobn")
+    assert [options.first_seed for _, options in runs] == [1000, 2000, 1000, 2000, 2000]
 
 
 WITH_RESULTS = sorted(path.stem for path in catalogue.RESULTS.glob("*.json"))

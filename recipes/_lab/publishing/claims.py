@@ -7,6 +7,7 @@ from recipes._lab.claim import Claim
 from recipes._lab.publishing.meta_analysis import Overall, over_datasets
 
 ANY_DATA = "any data"
+DAGGER = "†"  # marks what is stale
 STALE = "made by an earlier version of the code"
 
 

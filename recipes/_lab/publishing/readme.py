@@ -4,14 +4,14 @@ import re
 
 from recipes._lab import catalogue, evidence
 from recipes._lab.files import write
-from recipes._lab.publishing import claims
+from recipes._lab.publishing import claims, markdown
+from recipes._lab.publishing.claims import DAGGER
 from recipes._lab.training.architecture import trained_how
 
 ROOT = catalogue.FOLDER.parent
 README = ROOT / "README.md"
 SYMPTOMS = ROOT / "docs" / "symptoms.md"
 RUNNING = ROOT / "docs" / "running.md"
-DAGGER = "†"  # marks what is stale
 SURPRISES = 5
 AGAINST = (evidence.DOES_NOT_HOLD, evidence.NO_DIFFERENCE)
 # What README's reader may not know of the words in claims and the names of data.
@@ -66,7 +66,7 @@ def symptoms(recipes):
         if command := catalogue.COMMANDS.get(symptom):
             places.append(f"`{command}`")
         rows.append((symptom, ", ".join(places)))
-    return _table(("what you see", "where to look"), rows)
+    return markdown.table(("what you see", "where to look"), rows)
 
 
 def trained(table):
@@ -83,7 +83,7 @@ def trained(table):
                 rows.append((kind, way, f"the other {len(names)} of Keras, and layers of your own"))
             else:
                 rows.append((kind, way, ", ".join(f"`{name}`" for name in names)))
-    return _table(("", "trained how", "which"), rows)
+    return markdown.table(("", "trained how", "which"), rows)
 
 
 def surprises(entries):
@@ -104,7 +104,7 @@ def surprises(entries):
     rows = [
         (_claim_cell(entry), *(_result_cell(entry, data) for data in datasets)) for entry in shown
     ]
-    table = _table(("a textbook says", *datasets), rows)
+    table = markdown.table(("a textbook says", *datasets), rows)
     notes = _notes(shown, datasets)
     return f"{table}\n{notes}\n" if notes else table
 
@@ -155,9 +155,3 @@ def _notes(entries, datasets):
     if any(entry.stale for entry in entries):
         notes[DAGGER] = claims.STALE
     return "; ".join(f"{short}: {meaning}" for short, meaning in notes.items())
-
-
-def _table(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
-    cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
