@@ -17,13 +17,13 @@ from recipes._lab.errors import UserError
 FOLDER = Path(__file__).parent.parent
 RESULTS = FOLDER / "results"
 THUMBNAILS = RESULTS / "thumbnails"
-# In the order in which the gallery shows them.
 # What a command shows of the user's own data, beside what recipes say of it.
 COMMANDS = {
     "what is wrong with my data?": "make inspect DATA=...",
     "the test accuracy is too good to be true": "make inspect DATA=...",
     "rare classes are never predicted": "make inspect DATA=...",
 }
+# In the order in which the gallery shows them.
 TOPICS = (
     "Batch normalization",
     "Initial values and activations",
