@@ -25,6 +25,7 @@ CHECK_OUT = ROOT / "runs" / "check"
 FIRST_SEED, FIRST_CHECK_SEED = 1000, 2000
 SEEDS = {"digits": 20}
 SEEDS_OF_OTHERS = 10  # data that take longer
+FILES = {"mnist": "MNIST", "fashion_mnist": "FASHION"}  # options of make
 
 
 def given(*files):
@@ -66,8 +67,8 @@ def _downloaded(name, log):
     """Return data that Keras downloads, `{name: display name}`; empty if they can't be had."""
     try:
         return {name: load(name).name}
-    except UserError as error:
-        log(f"without {name}: {error}")
+    except UserError:
+        log(f"without {name}, which could not be downloaded; {FILES[name]}=file.npz brings it")
         return {}
 
 
