@@ -256,6 +256,7 @@ def test_text_from_data_and_files_is_escaped(pages_of):
 
 def test_a_card_shows_the_thumbnail_or_else_the_main_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(catalogue, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(catalogue, "THUMBNAILS", tmp_path / "results" / "thumbnails")
     (tmp_path / "results" / "thumbnails").mkdir(parents=True)
     for file in ("dropout.png", "ensembles.png", "thumbnails/dropout.png"):
         (tmp_path / "results" / file).write_text(file)

@@ -13,7 +13,7 @@ from recipes._lab import catalogue
 from recipes._lab.errors import UserError
 from recipes._lab.files import explained, write
 from recipes._lab.output.pages import render
-from recipes._lab.publishing import claims, forest
+from recipes._lab.publishing import claims, forest, replication
 from recipes._lab.publishing.meta_analysis import MARKS_OVER_DATA
 from recipes._lab.publishing.rows import WRONG, answer, families
 from recipes._lab.publishing.rows import rows as make_rows
@@ -126,6 +126,7 @@ def _claims(recipes, rows, address):
         papers=papers,
         datasets=claims.datasets(entries),
         tallies=claims.tallies(entries),
+        replicated=_replicated(recipes),
     )
 
 
@@ -167,12 +168,18 @@ def _recipe(recipe, rows, address):
         timed=results.get("timed") == recipe.digest,
         seconds=results.get("seconds"),
         cores=results.get("cores"),
+        replicated=_replicated([recipe]),
     )
+
+
+def _replicated(recipes):
+    """Return in lines of text how many verdicts came out the same with other seeds."""
+    return replication.counts([pair for recipe in recipes for pair in replication.of(recipe)])
 
 
 def _thumbnail(recipe):
     """Return the path of a recipe's small picture, or of its main one, or None."""
-    small = catalogue.RESULTS / "thumbnails" / f"{recipe.name}.png"
+    small = recipe.thumbnail
     return small if small.exists() else next(iter(recipe.pictures), None)
 
 
