@@ -92,6 +92,25 @@ class Browser:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
+    def emulate(self, width=1400, height=900, scheme="light"):
+        """Show pages in a window of this size in pixels, in a colour scheme, "light" or "dark"."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **metrics)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._call("Emulation.setEmulatedMedia", features=features)
+
+    def scripts(self, allowed):
+        """Let the pages that are opened from now on run scripts, or not."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not allowed)
+
+    def press(self, key):
+        """Press a key, such as "Tab", "Enter" or "a"."""
+        text = {"Enter": "\r", "Tab": ""}.get(key, key)
+        code = {"Enter": 13, "Tab": 9}.get(key, 0)
+        event = {"key": key, "text": text, "windowsVirtualKeyCode": code}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **event)
+        self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
     def screenshot(self, path):
         """Write what the window shows as a PNG file."""
         data = self._call("Page.captureScreenshot")["data"]

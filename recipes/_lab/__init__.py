@@ -11,6 +11,8 @@ publishing/readme          recipes and their claims -> what is generated in READ
 publishing/markdown        texts and tables -> Markdown
 publishing/pictures        figures -> smaller pictures, thumbnails
 publishing/replication     runs with other seeds -> which verdicts came out otherwise
+publishing/rows            a claim -> what a page shows of it: its row, its anchor, its surprise
+publishing/forest          claims -> where their effects and intervals lie on one common scale
 publishing/claims          recipes/results/ -> every claim with its verdicts
 publishing/meta_analysis   verdicts on several data sets -> the one over all, and the pooled effect
 tuning/search              a recipe's search space -> trials in stages, figures, the best model

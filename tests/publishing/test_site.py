@@ -6,20 +6,22 @@ import socket
 import urllib.request
 from html.parser import HTMLParser
 from socket import gethostname
+from urllib.parse import unquote, urlsplit
 
 import keras
 import numpy as np
 import pytest
 
-from recipes._lab import catalogue
+from recipes._lab import catalogue, evidence
 from recipes._lab.claim import OURS, Claim
 from recipes._lab.errors import UserError
-from recipes._lab.evidence import MARKS, Judgement
-from recipes._lab.publishing import claims, site
+from recipes._lab.evidence import Judgement
+from recipes._lab.files import write
+from recipes._lab.publishing import claims, rows, site
 from tests.browser import Browser, find
 
-HEAD = ("claims of", "on", *(f"{mark} {verdict}" for verdict, mark in MARKS.items()))
 NASTY = '<script>alert("&")</script>'
+LEGEND = "† made by an earlier version of the code"
 
 
 @pytest.fixture(scope="module")
@@ -30,34 +32,45 @@ def built(tmp_path_factory):
 
 
 class Page(HTMLParser):
-    """What a page refers to, all of its text, and the texts of its tables' cells."""
+    """What a page refers to and what it says, but for drawings.
+
+    Attributes:
+        links: values of href and src.
+        anchors: values of id.
+        about: contents of meta elements, by property or name.
+        text: all of it, with single spaces.
+        claims: of each claim, what its row says and what that opens to.
+    """
 
     def __init__(self, page):
         super().__init__()
-        self.links, self.text, self.cells, self._in_cell = [], "", [], False
+        self.links, self.anchors, self.about, self.text, self.claims = [], [], {}, "", []
+        self._in_claim, self._drawings = False, 0
         self.feed(page)
-        self.cells = [" ".join(cell.split()) for cell in self.cells]
+        self.text = " ".join(self.text.split())
+        self.claims = [" ".join(words.split()) for words in self.claims]
 
     def handle_starttag(self, tag, attributes):
-        self.links += [value for name, value in attributes if name in ("href", "src")]
-        if tag in ("td", "th"):
-            self.cells.append("")
-            self._in_cell = True
-        if tag == "br":
-            self.handle_data(" ")
+        attributes = dict(attributes)
+        self.links += [attributes[name] for name in ("href", "src") if name in attributes]
+        self.anchors += [attributes["id"]] if "id" in attributes else []
+        if tag == "meta":
+            name = attributes.get("property") or attributes.get("name")
+            self.about[name] = attributes.get("content")
+        if tag == "details" and attributes.get("class") == "claim":
+            self.claims.append("")
+            self._in_claim = True
+        self._drawings += tag == "svg"
 
     def handle_endtag(self, tag):
-        self._in_cell &= tag not in ("td", "th")
+        self._in_claim &= tag != "details"
+        self._drawings -= tag == "svg"
 
     def handle_data(self, data):
-        self.text += data
-        if self._in_cell:
-            self.cells[-1] += data
-
-    @property
-    def words(self):
-        """The text with single spaces."""
-        return " ".join(self.text.split())
+        if not self._drawings:
+            self.text += data
+            if self._in_claim:
+                self.claims[-1] += data
 
 
 @pytest.fixture
@@ -70,18 +83,22 @@ def pages_of(tmp_path, monkeypatch):
 
     def of(by_data, source='"""Is it?"""', stale=(), **results):
         recipe = catalogue.parse("one", source)
-        about = {"seeds": [1000], "versions": {NASTY: NASTY}}
-        runs = {
-            data: about
-            | {"claims": [claim.to_json() for claim in made]}
-            | {"digest": "another" if data in stale else recipe.digest}
-            for data, made in by_data.items()
-        }
         (tmp_path / "one.png").touch()
-        (tmp_path / "one.json").write_text(json.dumps({"runs": runs} | results))
-        return site.pages([recipe], claims.entries([recipe]))
+        write_results(tmp_path, recipe, by_data, stale, **results)
+        return site.pages([recipe], claims.entries([recipe]), "https://example.org/")
 
     return of
+
+
+def write_results(folder, recipe, by_data, stale=(), **results):
+    about = {"seeds": [1000], "versions": {NASTY: NASTY}}
+    runs = {
+        data: about
+        | {"claims": [claim.to_json() for claim in made]}
+        | {"digest": "another" if data in stale else recipe.digest}
+        for data, made in by_data.items()
+    }
+    (folder / f"{recipe.name}.json").write_text(json.dumps({"runs": runs} | results))
 
 
 def claim(text, verdict="holds", **options):
@@ -89,95 +106,132 @@ def claim(text, verdict="holds", **options):
     return Claim(text, judgement=judgement, **{"source": "a book", "primary": False} | options)
 
 
+def measured(text, differences, **options):
+    judgement = evidence.judge_difference(differences, unit="points", matters=1)
+    return Claim(text, judgement=judgement, **{"source": "a book", "primary": False} | options)
+
+
 def test_every_recipe_has_a_page_and_every_link_leads_somewhere(built):
     pages = {path.name: Page(path.read_text(encoding="utf-8")) for path in built.glob("*.html")}
     expected = {f"{name}.html" for name in catalogue.names()} | {"index.html", "claims.html"}
     assert set(pages) == expected
-    for page in pages.values():
+    for name, page in pages.items():
+        assert len(page.anchors) == len(set(page.anchors))
         for link in page.links:
-            assert link == "data:," or (built / link).is_file(), link  # and to no other host
-    assert expected - {"index.html"} <= set(pages["index.html"].links)
+            place = urlsplit(link)
+            assert not place.netloc
+            assert link == "data:," or place.path == "" or (built / place.path).is_file(), link
+            target = pages.get(place.path or name)
+            assert not place.fragment or unquote(place.fragment) in target.anchors, link
+    assert expected - {"index.html"} <= {urlsplit(link).path for link in pages["index.html"].links}
 
 
 def test_a_page_says_what_its_recipe_says(built):
     recipe = catalogue.read("bn_vs_nobn")
-    page = Page((built / "bn_vs_nobn.html").read_text(encoding="utf-8"))
-    for part in (recipe.question, recipe.claim, recipe.use, recipe.look_for, recipe.template):
+    text = (built / "bn_vs_nobn.html").read_text(encoding="utf-8")
+    page = Page(text)
+    for part in (recipe.question, recipe.claim, recipe.use, recipe.look_for):
         assert part in page.text
-    assert "book rate, digits" in page.text  # the caption of its second figure
-    cells = [cell.replace("†", "") for cell in page.cells]
-    for run in catalogue.results("bn_vs_nobn")["runs"].values():
-        for made in map(Claim.from_json, run["claims"]):
-            assert f"{made.text} [{made.source}]" in page.cells
-            assert f"{made.mark} {made.verdict} {made.detail}" in cells
+    assert " ".join(recipe.template.split()) in page.text
+    found = [words.replace("†", "") for words in page.claims]
+    for entry in claims.entries([recipe]):
+        (words,) = [words for words in found if words.startswith(entry.claim.text + " [")]
+        assert f"[{entry.claim.source}]" in words
+        assert entry.overall.words in words
+        for data, made in entry.by_data.items():
+            assert f"{data} {made.mark} {made.verdict}: {made.detail}" in words
 
 
-def test_the_overview_leads_from_symptoms_to_recipes(built):
-    text = Page((built / "index.html").read_text(encoding="utf-8")).text
-    assert text.index("the loss does not move") < text.index(catalogue.TOPICS[0])
+def test_a_recipe_page_begins_with_its_answer_and_shows_it_to_link_previews(pages_of):
+    found = {"digits": [measured("A beats B", [3.0, 4.0, 5.0], primary=True)]}
+    page = Page(pages_of(found)["one.html"])
+    answer = "Holds on 1 of 1 – A beats B (digits: +4.0 points)."
+    places = [page.text.index(words) for words in (answer, "digits The claims")]
+    assert places == sorted(places)
+    assert page.about["og:title"] == "Is it?"
+    assert page.about["og:description"] == answer
+    assert page.about["og:image"] == "https://example.org/one.png"
+
+
+def test_a_recipe_without_results_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "RESULTS", tmp_path)
+    pages = site.pages([catalogue.parse("one", '"""Is it?"""')], [])
+    assert "No reference results yet" in Page(pages["one.html"]).text
+    assert "no results yet one" in Page(pages["index.html"]).text
 
 
 def test_claims_of_textbooks_and_ours_are_shown_and_counted_apart(pages_of):
-    book, ours = claim("of a book", "makes no difference"), claim("of ours", source=OURS)
-    pages = pages_of({"digits": [book, ours, claim("other")], "mnist": [claim("other")]})
-    for name in ("index.html", "claims.html"):
-        head, *rows = [tuple(Page(pages[name]).cells[at : at + 6]) for at in (0, 6, 12, 18)]
-        assert head == HEAD
-        assert rows == [
-            ("textbooks", "digits", "1", "0", "1", "0"),
-            ("textbooks", "mnist", "1", "0", "0", "0"),
-            ("ours", "digits", "1", "0", "0", "0"),
-        ]
-    text = Page(pages["claims.html"]).words
-    places = ("Textbook claims claim", "of a book [", "Our own claims", "of ours [ours]")
-    assert sorted(places, key=text.index) == list(places)
-    assert "digits: 1 ✓ 1 = mnist: 1 ✓ digits, ours: 1 ✓" in Page(pages["index.html"]).words
+    """By the verdict over both data sets; one that is primary comes first, ours last."""
+    digits = [claim("b", "makes no difference"), claim("c", source=OURS), claim("a", primary=True)]
+    mnist = [claim("a", "does not hold", primary=True)]
+    pages = pages_of({"digits": digits, "mnist": mnist})
+    page = Page(pages["claims.html"])
+    counts = "holds 0 does not hold 0 makes no difference 1 not detected 0 depends on the data 1"
+    assert f"Of 2 textbook claims, over all data sets {counts}" in page.text
+    assert "and 1 of our own" in page.text
+    assert [words[:4] for words in page.claims] == ["a [a", "b [a", "c [o"]
+    assert "depends on the data: holds on digits, does not hold on mnist" in page.claims[0]
+    assert "Of 2 textbook claims: 1 make no difference 1 depend on the data" in (
+        Page(pages["index.html"]).text
+    )
+
+
+def test_shares_add_up_to_a_bar(pages_of, tmp_path):
+    verdicts = ["holds", "holds", "does not hold", "not detected"]
+    pages_of({"digits": [claim(f"{n}", verdict) for n, verdict in enumerate(verdicts)]})
+    entries = claims.entries([catalogue.parse("one", '"""Is it?"""')])
+    parts = site.shares(rows.rows(entries))
+    assert [(part["verdict"], part["count"], part["start"], part["share"]) for part in parts] == [
+        ("holds", 2, 0, 50),
+        ("does not hold", 1, 50, 25),
+        ("makes no difference", 0, 75, 0),
+        ("not detected", 1, 75, 25),
+        ("depends on the data", 0, 100, 0),
+    ]
 
 
 def test_a_claim_that_does_not_depend_on_the_data_is_shown_once(pages_of):
     made = [claim("everywhere", any_data=True)]
     pages = pages_of({"digits": made, "mnist": made})
     for name in ("claims.html", "one.html"):
-        cells = Page(pages[name]).cells
-        (cell,) = [cell for cell in cells if "found of everywhere" in cell]
-        assert "does not depend on the data" in cell
-    assert Page(pages["claims.html"]).cells[6:12] == ["textbooks", "any data", "1", "0", "0", "0"]
+        (words,) = Page(pages[name]).claims
+        assert "holds, on any data any data ✓ holds: found of everywhere" in words
 
 
 def test_q_values_stand_beside_textbook_claims_only(pages_of):
-    found = [claim("a"), claim("b"), claim("c", source=OURS)]
-    cells = Page(pages_of({"digits": found})["claims.html"]).cells
-    assert [cell for cell in cells if "found of" in cell] == [
-        "✓ holds found of a q = 0.01",
-        "✓ holds found of b q = 0.01",
-        "✓ holds found of c",
-    ]
+    found = [claim("a"), claim("b", source=OURS)]
+    book, ours = Page(pages_of({"digits": found})["claims.html"]).claims
+    assert "found of a; q = 0.01" in book
+    assert "q =" not in ours
+
+
+def test_what_data_sets_say_of_others_is_told(pages_of):
+    """Equal means of 4 and errors: the mean is 4, whatever the weights."""
+    made = [measured("a", [3.0, 4.0, 5.0])]
+    page = Page(pages_of({"digits": made, "mnist": made})["claims.html"])
+    assert "on other data +4 points is to be expected (95 % interval" in page.claims[0]
 
 
 def test_what_an_earlier_version_made_is_marked(pages_of):
     """On every page, at every verdict and number of it, and nothing else is."""
-    found = {"digits": [claim("a")], "mnist": [claim("a")]}
-    legend = "† made by an earlier version of the code"
+    found = {"digits": [claim("a", primary=True)], "mnist": [claim("a", primary=True)]}
     for text in pages_of(found).values():
         assert "†" not in Page(text).text
     pages = {name: Page(text) for name, text in pages_of(found, stale=["digits"]).items()}
-    for name in ("index.html", "claims.html", "one.html"):
-        assert legend in pages[name].words
-    for name in ("index.html", "claims.html"):
-        assert pages[name].cells[:21] == [
-            *(*HEAD, legend),
-            *("textbooks", "digits†", "1", "0", "0", "0", "1"),
-            *("textbooks", "mnist", "1", "0", "0", "0", "0"),
-        ]
-    assert "digits†: 1 ✓ mnist: 1 ✓" in pages["index.html"].words
-    assert pages["claims.html"].cells[-2:] == [
-        "✓ holds† found of a q = 0.01",
-        "✓ holds found of a q = 0.01",
-    ]
-    assert pages["one.html"].cells[-2:] == ["✓ holds† found of a", "✓ holds found of a"]
-    assert "digits†: 1 seed," in pages["one.html"].words
-    assert "mnist: 1 seed," in pages["one.html"].words
-    assert "digits† Run it" in pages["one.html"].words  # the caption of the picture
+    for name in ("claims.html", "one.html"):
+        assert LEGEND in pages[name].text
+        assert "a [a book] digits† mnist holds on 1 of 1 digits† ✓" in pages[name].claims[0]
+    assert "digits†: 1 seed," in pages["one.html"].text
+    assert "mnist: 1 seed," in pages["one.html"].text
+    assert "digits† The claims" in pages["one.html"].text  # the caption of the picture
+    assert "†" not in pages["index.html"].text  # its verdicts rest on what is fresh
+
+    pages = {name: Page(text) for name, text in pages_of(found, stale=found).items()}
+    for name in ("claims.html", "one.html"):
+        assert "holds on 2 of 2†" in pages[name].claims[0]
+    assert "Of 1 textbook claims†: 1 hold" in pages["index.html"].text
+    assert "Is it? † holds" in pages["index.html"].text
+    assert LEGEND in pages["index.html"].text
 
 
 def test_seconds_are_those_of_the_code_or_of_an_earlier_version(pages_of):
@@ -185,7 +239,7 @@ def test_seconds_are_those_of_the_code_or_of_an_earlier_version(pages_of):
     by_digest = {digest: "It takes", "another": "It took an earlier version of the code"}
     for timed, words in by_digest.items():
         page = Page(pages_of({}, seconds=12.5, cores=2, timed=timed)["one.html"])
-        assert f"{words} 12.5 s on 2 cores." in page.words
+        assert f"{words} 12.5 s on 2 cores." in page.text
 
 
 def test_text_from_data_and_files_is_escaped(pages_of):
@@ -193,10 +247,22 @@ def test_text_from_data_and_files_is_escaped(pages_of):
     tags = f"Claim: {NASTY}\n\nLook for: {NASTY}\n\n{NASTY}\n\nUse: {NASTY}\nSymptoms: {NASTY}"
     code = "def build_tunable(hp):\n    return '<script>'\n"
     source = f"'''{NASTY}?\n\n{tags}\nTopic: {NASTY}\n'''\n{code}"
-    pages = pages_of({NASTY: [claim(NASTY, source=NASTY, primary=True)]}, source)
+    made = [claim(NASTY, source=NASTY, primary=True), measured(f"2 {NASTY}", [1, 2, 3])]
+    pages = pages_of({NASTY: made}, source)
     for name in ("index.html", "claims.html", "one.html"):
         assert pages[name].count("<script") == 1  # the site's own
         assert NASTY in Page(pages[name]).text
+
+
+def test_a_card_shows_the_thumbnail_or_else_the_main_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(catalogue, "THUMBNAILS", tmp_path / "results" / "thumbnails")
+    (tmp_path / "results" / "thumbnails").mkdir(parents=True)
+    for file in ("dropout.png", "ensembles.png", "thumbnails/dropout.png"):
+        (tmp_path / "results" / file).write_text(file)
+    site.build(tmp_path / "site")
+    small = {path.name: path.read_text() for path in (tmp_path / "site/thumbnails").iterdir()}
+    assert small == {"dropout.png": "thumbnails/dropout.png", "ensembles.png": "ensembles.png"}
 
 
 def test_an_old_site_is_replaced(built):
@@ -251,17 +317,218 @@ def served(built):
 
 BROKEN = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
 LOADED = "Promise.all([...document.images].map(i => { i.loading = 'eager'; return i.decode(); }))"
+REQUESTED = "performance.getEntriesByType('resource').map(entry => new URL(entry.name).origin)"
+UNFOLDED = "document.querySelectorAll('details').forEach(details => { details.open = true; })"
 
 
 def test_every_page_opens_without_an_error(browser, served, built):
+    """On a phone, with everything unfolded: only tables and code scroll sideways, by themselves."""
+    browser.emulate(width=375, scheme="dark")
     for page in sorted(built.glob("*.html")):
         browser.open(f"{served}/{page.name}")
         browser.wait_for("Recipes", "Textbook claims, checked")
+        browser.evaluate(UNFOLDED)
         browser.evaluate(f"{LOADED}.then(() => 0)")
         assert browser.evaluate(BROKEN) == []
-        # On a phone nothing but tables and code, in boxes of their own, scrolls sideways.
-        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.name
+        assert {*browser.evaluate(REQUESTED)} == {served}
     assert browser.errors == []
+    browser.emulate()
+
+
+SOURCE = '''"""{question}
+
+Symptoms: {symptoms}
+Topic: {topic}
+"""
+def build_tunable(hp):
+    return None
+'''
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The folder of a site of two recipes, whose claims are known."""
+    folder = tmp_path_factory.mktemp("sample")
+    narrow = SOURCE.format(question="Is it narrow?", symptoms="slow", topic="Softmax")
+    wide = SOURCE.format(question="Is it wide?", symptoms="unstable", topic="Optimization")
+    recipes = [catalogue.parse("narrow", narrow), catalogue.parse("wide", wide)]
+    of_narrow = [
+        measured("narrow holds", [2.0, 3.0, 4.0], primary=True),
+        measured("narrow fails", [-8.0, -9.0, -10.0], source="Smith 2001, 3"),
+        measured("narrow is open", [-3.0, 3.0, 1.0]),
+    ]
+    of_wide = [
+        measured("wide fails", [-4.0, -5.0, -6.0], primary=True),
+        measured("wide is equal", [0.1, 0.2, 0.3]),
+        measured("wide, we say", [-2.0, -3.0, -4.0], source=OURS),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "RESULTS", folder)
+        for recipe, made in zip(recipes, (of_narrow, of_wide), strict=True):
+            write_results(folder, recipe, {"digits": made})
+        for file, text in site.pages(recipes, claims.entries(recipes)).items():
+            write(folder / file, text)
+    return folder
+
+
+NARROW = ["narrow-narrow-holds", "narrow-narrow-fails", "narrow-narrow-is-open"]
+WIDE = ["wide-wide-fails", "wide-wide-is-equal"]
+OUR_OWN = "wide-wide-we-say"
+READY = """(async () => {
+  while (document.readyState != "complete") await new Promise(go => setTimeout(go, 10));
+})()"""
+PAUSE = "new Promise(go => setTimeout(go, 50))"
+SHOWN = """[...document.querySelectorAll("details.claim, .card")]
+  .filter(element => element.checkVisibility())
+  .map(element => element.id || element.querySelector("code").textContent)"""
+OPEN = "[...document.querySelectorAll('details.claim[open]')].map(claim => claim.id)"
+CHOOSE = """(([name, value]) => {
+  const fields = [...document.querySelectorAll(`#filters [name=${name}]`)];
+  const box = fields.find(field => field.type === "checkbox" && field.value === value);
+  if (box) return box.click();
+  fields[0].value = value;
+  fields[0].dispatchEvent(new Event("input", { bubbles: true }));
+})"""
+
+
+@pytest.fixture
+def page(browser, sample):
+    """`page("claims.html?...")` opens a page of the sample, from its file."""
+
+    def open_page(place):
+        browser.open(f"file://{sample}/{place}")
+        browser.wait_for("Textbook claims, checked")
+        browser.evaluate(READY)
+        return browser
+
+    yield open_page
+    assert browser.errors == []
+
+
+def choose(browser, name, value):
+    browser.evaluate(f"{CHOOSE}({json.dumps([name, value])})")
+
+
+def typed(browser, words):
+    """Go to the search field by its key, and type."""
+    browser.press("/")
+    for letter in words:
+        browser.press(letter)
+
+
+def test_claims_are_filtered_and_the_address_remembers_it(page):
+    browser = page("claims.html")
+    assert browser.evaluate(SHOWN) == NARROW + WIDE  # ours are folded away
+    for name, value, shown, count in (
+        ("topic", "Optimization", WIDE, "2 of 5 textbook"),
+        ("verdict", "does not hold", WIDE[:1], "1 of 5 textbook"),
+        ("topic", "", [NARROW[1], WIDE[0]], "2 of 5 textbook"),
+        ("source", "Smith 2001", NARROW[1:2], "1 of 5 textbook"),
+        ("text", "fails WIDE", [], "0 of 5 textbook"),
+        ("source", "", WIDE[:1], "1 of 5 textbook"),
+        ("text", "", [NARROW[1], WIDE[0]], "2 of 5 textbook"),
+        ("source", "ours", [OUR_OWN], "1 of 1 of our own"),
+    ):
+        choose(browser, name, value)
+        assert browser.evaluate(SHOWN) == shown
+        words = browser.evaluate("document.getElementById('count').textContent")
+        assert words == f"{count} claims"
+    address = browser.evaluate("location.search")
+    assert address == "?verdict=does+not+hold&source=ours"
+    browser = page(f"claims.html{address}")
+    assert browser.evaluate(SHOWN) == [OUR_OWN]
+    browser.evaluate("document.querySelector('[type=reset]').click()")
+    browser.evaluate(PAUSE)
+    assert browser.evaluate(SHOWN) == NARROW + WIDE
+    assert browser.evaluate("location.search") == ""
+
+
+def test_that_the_textbook_is_wrong_is_one_click(page):
+    """What does not hold, from the clearest case on, then what makes no difference."""
+    browser = page("index.html")
+    browser.evaluate(
+        "[...document.links].find(a => a.textContent == 'Where the textbook is wrong').click()"
+    )
+    browser.wait_for("narrow fails")
+    browser.evaluate(READY)
+    assert browser.evaluate(SHOWN) == [NARROW[1], *WIDE]
+
+
+def test_claims_are_sorted_and_go_back_to_their_topic(page):
+    """Their effects are 3, -9, .1, -5 and 2 standard deviations."""
+    browser = page("claims.html")
+    choose(browser, "sort", "effect")
+    assert browser.evaluate(SHOWN) == [NARROW[1], WIDE[0], NARROW[0], WIDE[1], NARROW[2]]
+    choose(browser, "sort", "")
+    assert browser.evaluate(SHOWN) == NARROW + WIDE
+
+
+def test_a_permalink_opens_its_claim(page):
+    """Even one of our own, which are folded away, or one that a filter would hide."""
+    browser = page(f"claims.html?verdict=holds#{OUR_OWN}")
+    assert browser.evaluate(OPEN) == [OUR_OWN]
+    assert OUR_OWN in browser.evaluate(SHOWN)
+    assert browser.evaluate("document.activeElement.parentElement.id") == OUR_OWN
+    browser.evaluate(f"location.hash = '{NARROW[1]}'")
+    browser.evaluate(PAUSE)
+    assert browser.evaluate(OPEN) == [NARROW[1], OUR_OWN]
+
+
+def test_claims_are_found_and_opened_by_keyboard(page):
+    browser = page("claims.html")
+    typed(browser, "equal")
+    assert browser.evaluate(SHOWN) == [WIDE[1]]
+    for _ in range(10):
+        browser.press("Tab")
+        if browser.evaluate("document.activeElement.matches('.claim > summary')"):
+            break
+    browser.press("Enter")
+    assert browser.evaluate(OPEN) == [WIDE[1]]
+
+
+def test_without_scripts_everything_is_shown(page, browser):
+    browser.scripts(False)
+    try:
+        page("claims.html")  # the test's own scripts run nevertheless
+        assert browser.evaluate(SHOWN) == NARROW + WIDE
+        needs_script = "[...document.querySelectorAll('.needs-script')]"
+        assert not browser.evaluate(f"{needs_script}.some(field => field.checkVisibility())")
+    finally:
+        browser.scripts(True)
+
+
+def test_signs_and_intervals_are_drawn_where_their_numbers_say(page):
+    """2, 3, 4: 3 ± 2.484 deviations, at 50 + 43 asinh(...) / asinh(20) % of the plot's width."""
+    browser = page("claims.html")
+    places = browser.evaluate(
+        f"""(() => {{
+          const plot = document.querySelector("#{NARROW[0]} .plot");
+          const whole = plot.getBoundingClientRect();
+          const place = x => 100 * (x - whole.left) / whole.width;
+          const sign = plot.querySelector("use[href='#yes']").getBoundingClientRect();
+          const bar = plot.querySelector(".interval").getBoundingClientRect();
+          return [sign.left + sign.width / 2, bar.left, bar.right].map(place);
+        }})()"""
+    )
+    assert places == pytest.approx([71.19, 55.78, 78.10], abs=0.4)
+
+
+def test_recipes_are_found_by_name_question_and_symptom_by_keyboard(page):
+    for words, found in (
+        ("narrow", ["narrow"]),
+        ("IS it", ["narrow", "wide"]),
+        ("is unstable", ["wide"]),
+        ("slow wide", []),
+    ):
+        browser = page("index.html")
+        typed(browser, words)
+        assert browser.evaluate(SHOWN) == found
+    browser = page("index.html")
+    typed(browser, "unstable")
+    browser.press("Enter")
+    browser.wait_for("The claims")
+    assert browser.evaluate("location.pathname").endswith("/wide.html")
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])

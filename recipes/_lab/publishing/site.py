@@ -5,30 +5,44 @@ import http.server
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
+from urllib.parse import urlencode
 
 from recipes._lab import catalogue
 from recipes._lab.errors import UserError
 from recipes._lab.files import explained, write
 from recipes._lab.output.pages import render
-from recipes._lab.publishing import claims
+from recipes._lab.publishing import claims, forest, replication
+from recipes._lab.publishing.meta_analysis import MARKS_OVER_DATA
+from recipes._lab.publishing.rows import WRONG, answer, families
+from recipes._lab.publishing.rows import rows as make_rows
+
+LANE = 18  # height of what one data set says of a claim, in pixels
+# The page of claims with nothing but what is wrong, see claims.js.
+WRONG_CLAIMS = urlencode({"verdict": WRONG, "sort": "surprise"}, doseq=True)
 
 
-def build(folder):
+def build(folder, address=""):
     """Write the site from the recipes and their committed results, whole or not at all.
 
     Args:
         folder: a `Path`; what it held before is replaced.
+        address: where it will be published, with a slash at its end: link previews show a picture
+            only by its full address.
     """
     recipes = catalogue.everything()
     entries = claims.entries(recipes)
     with explained(folder, "free some space"), _beside(folder) as work:
         new = Path(work) / "new"
-        for file, content in pages(recipes, entries).items():
+        for file, content in pages(recipes, entries, address).items():
             write(new / file, content, durable=False)
+        (new / "thumbnails").mkdir()
         for recipe in recipes:
             for picture in recipe.pictures:
                 shutil.copy(picture, new)
+            if thumbnail := _thumbnail(recipe):
+                shutil.copy(thumbnail, new / "thumbnails" / f"{recipe.name}.png")
         if folder.exists():
             folder.rename(Path(work) / "old")
         new.rename(folder)
@@ -40,57 +54,112 @@ def _beside(folder):
     return tempfile.TemporaryDirectory(dir=folder.parent, prefix=".site")
 
 
-def pages(recipes, entries):
+def pages(recipes, entries, address=""):
     """Return the site's texts, `{file name: text}`."""
-    return {
-        "style.css": render("style.css"),
-        "copy.js": render("copy.js"),
-        "index.html": _overview(recipes, entries),
-        "claims.html": _claims(recipes, entries),
-    } | {f"{recipe.name}.html": _recipe(recipe, claims.of(recipe, entries)) for recipe in recipes}
+    files = {
+        "style.css": render("site.css", lane=LANE),
+        **{script: render(script) for script in ("copy.js", "claims.js", "search.js")},
+    }
+    rows = make_rows(entries)
+    files["index.html"] = _overview(recipes, rows, address)
+    files["claims.html"] = _claims(recipes, rows, address)
+    for recipe in recipes:
+        of_recipe = [row for row in rows if row.entry.recipe is recipe]
+        files[f"{recipe.name}.html"] = _recipe(recipe, of_recipe, address)
+    return files
 
 
-def _overview(recipes, entries):
-    """Return the first page: symptoms, then the recipes by topic."""
+def _page(template, **values):
+    """Return a page: a template with what all of them need, and values of its own."""
+    return render(
+        template,
+        wrong=WRONG_CLAIMS,
+        ticks=forest.ticks(),
+        margin=forest.MARGIN,
+        lane_height=LANE,
+        **values,
+    )
+
+
+def _overview(recipes, rows, address):
+    """Return the first page: what was found, symptoms, then the recipes by topic."""
     topics = {
         topic: [
-            {"recipe": recipe, "tallies": claims.tallies(claims.of(recipe, entries))}
+            {
+                "recipe": recipe,
+                "thumbnail": _thumbnail(recipe),
+                "textbooks": [row for row in _textbooks(rows) if row.entry.recipe is recipe],
+            }
             for recipe in of_topic
         ]
         for topic, of_topic in catalogue.by_topic(recipes).items()
     }
-    return render(
+    return _page(
         "index.html",
-        tallies=claims.tallies(entries),
+        address=address,
+        shares=shares(rows),
+        total=len(_textbooks(rows)),
         symptoms=catalogue.by_symptom(recipes),
         commands=catalogue.COMMANDS,
         topics=topics,
+        stale=any(row.stale for row in _textbooks(rows)),
     )
 
 
-def _claims(recipes, entries):
-    """Return the page of all claims: the textbooks', then ours, by recipe."""
-    sections = {}
-    for heading, ours in (("Textbook claims", False), ("Our own claims", True)):
-        chosen = [entry for entry in entries if entry.claim.ours == ours]
-        by_recipe = [(recipe, claims.of(recipe, chosen)) for recipe in recipes]
-        sections[heading] = [(recipe, of_recipe) for recipe, of_recipe in by_recipe if of_recipe]
-    return render(
+def _claims(recipes, rows, address):
+    """Return the page of all claims by topic: the textbooks', primary ones first, then ours."""
+    entries = [row.entry for row in rows]
+    topics = {}
+    for row in sorted(rows, key=lambda row: not row.entry.claim.primary):
+        parts = topics.setdefault(row.entry.recipe.topic, {"textbooks": [], "ours": []})
+        parts["ours" if row.entry.claim.ours else "textbooks"].append(row)
+    order = [topic for topic in catalogue.by_topic(recipes) if topic in topics]
+    books, papers = families(entries)
+    return _page(
         "claims.html",
-        tallies=claims.tallies(entries),
+        address=address,
+        rows=rows,
+        topics={topic: topics[topic] for topic in order},
+        shares=shares(rows),
+        total=len(_textbooks(rows)),
+        books=books,
+        papers=papers,
         datasets=claims.datasets(entries),
-        sections=sections,
+        tallies=claims.tallies(entries),
+        replicated=_replicated(recipes),
     )
 
 
-def _recipe(recipe, entries):
+def _textbooks(rows):
+    return [row for row in rows if not row.entry.claim.ours]
+
+
+def shares(rows):
+    """Return how many of the textbooks' claims have each verdict over all data sets.
+
+    Returns:
+        Dicts of `verdict`, `count`, its `share` in %, and `start`, where it begins in a bar of all.
+    """
+    counts = Counter(row.entry.overall.verdict for row in _textbooks(rows))
+    parts, start = [], 0.0
+    for verdict in MARKS_OVER_DATA:
+        share = 100 * counts[verdict] / max(1, counts.total())
+        parts.append({"verdict": verdict, "count": counts[verdict], "share": share, "start": start})
+        start += share
+    return parts
+
+
+def _recipe(recipe, rows, address):
     """Return the page of a recipe."""
     results = catalogue.results(recipe.name)
-    return render(
+    primary = next((row.entry for row in rows if row.entry.claim.primary), None)
+    return _page(
         "recipe.html",
+        address=address,
         recipe=recipe,
-        entries=entries,
-        datasets=claims.datasets(entries),
+        rows=rows,
+        answer=answer(primary) if primary else "",
+        verdict=primary.overall.verdict if primary else "",
         # Pictures are of the first data.
         shown=next(iter(results["runs"]), None),
         figures=[(path, _caption(recipe, path, results)) for path in recipe.pictures],
@@ -99,7 +168,19 @@ def _recipe(recipe, entries):
         timed=results.get("timed") == recipe.digest,
         seconds=results.get("seconds"),
         cores=results.get("cores"),
+        replicated=_replicated([recipe]),
     )
+
+
+def _replicated(recipes):
+    """Return in lines of text how many verdicts came out the same with other seeds."""
+    return replication.counts([pair for recipe in recipes for pair in replication.of(recipe)])
+
+
+def _thumbnail(recipe):
+    """Return the path of a recipe's small picture, or of its main one, or None."""
+    small = recipe.thumbnail
+    return small if small.exists() else next(iter(recipe.pictures), None)
 
 
 def _caption(recipe, path, results):
