@@ -17,14 +17,10 @@ from recipes._lab.training import population
 # Make them anew with make gallery NAME=..., and take the name away; none may be added.
 # fmt: off
 STALE = {
-    "activation_functions", "batch_size", "bayesian_search", "binary_classifier", "bn_and_dropout",
-    "bn_batch_size", "bn_covariate_shift", "bn_inference", "bn_learning_rate", "bn_placement",
-    "bn_vs_nobn", "cnn_bn", "coarse_to_fine", "data_inspection", "dropout", "ensembles",
-    "gradient_check", "hyperparameter_importance", "learning_rate_decay", "log_sampling",
-    "optimizer_paths", "optimizers", "output_bias_init", "overfitting", "panda_vs_caviar",
-    "preprocessing", "random_search", "random_vs_grid", "rnn_normalization", "sanity_checks",
-    "selection_bias", "settings_transfer", "softmax_logits", "softmax_regression", "weight_decay",
-    "weight_init", "weight_init_activations",
+    "activation_functions", "binary_classifier", "bn_covariate_shift", "bn_inference",
+    "bn_learning_rate", "cnn_bn", "data_inspection", "gradient_check", "learning_rate_decay",
+    "optimizer_paths", "overfitting", "panda_vs_caviar", "preprocessing", "random_search",
+    "rnn_normalization", "weight_init_activations",
 }
 # fmt: on
 
