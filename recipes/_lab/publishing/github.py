@@ -29,7 +29,7 @@ def pages(recipes):
 
 
 def gallery(recipes, entries):
-    """Return the page of all recipes by topic, with their figures and verdicts."""
+    """Return the page of recipes with results by topic, with their figures and verdicts."""
     parts = [
         WRITTEN,
         "# Gallery\n",
@@ -38,7 +38,9 @@ def gallery(recipes, entries):
         "[all claims with their numbers](CLAIMS.md). Figures are of digits.\n",
         _counts(entries),
     ]
-    for topic, of_topic in catalogue.by_topic(recipes).items():
+    # One's own recipe is there once it has results, and changes no committed page before.
+    shown = [recipe for recipe in recipes if claims.of(recipe, entries)]
+    for topic, of_topic in catalogue.by_topic(shown).items():
         rows = [(_picture(recipe), _about(recipe, entries)) for recipe in of_topic]
         parts += [f"## {escaped(topic)}\n", table(("figure", "recipe"), rows)]
     parts += [*_replicated(recipes), *_notes(entries)]
@@ -110,8 +112,6 @@ def _about(recipe, entries):
         if chosen:
             marks = " ".join(entry.overall.mark for entry in chosen)
             lines.append(f"{whose}{DAGGER if any(map(_is_stale, chosen)) else ''}: {marks}")
-    if not of_recipe:
-        lines.append("no results yet")
     return "<br>".join(lines)
 
 
