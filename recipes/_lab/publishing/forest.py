@@ -2,10 +2,11 @@
 
 Claims count different things: percentage points, nats, epochs. Divided by the standard deviation of
 the differences between seeds (Cohen's d of paired differences, 1988), they share an axis: at 1 some
-84 % of single runs come out as claimed, at 3 almost all. Effects of .1 and of 20 shall both be
-seen, so the axis is stretched around zero, by the inverse hyperbolic sine: linear up to 1,
-logarithmic beyond. Templates only draw what is computed here; all places are in percent of the
-plot's width, as SVG takes them.
+84 % of single runs come out as claimed, at 3 almost all. Intervals are divided by the same
+deviation, as if it were known, so that they exclude zero where the claim's own do. Effects of .1
+and of 20 shall both be seen, so the axis is stretched around zero, by the inverse hyperbolic sine:
+linear up to 1, logarithmic beyond. Templates only draw what is computed here; all places are in
+percent of the plot's width, as SVG takes them.
 """
 
 import dataclasses

@@ -9,7 +9,7 @@ from recipes._lab.publishing import forest
 from recipes._lab.publishing.claims import Entry
 from recipes._lab.publishing.meta_analysis import DEPENDS
 
-# A textbook claim with such a verdict over all data sets is wrong: so says nothing but this.
+# Over all data sets, the verdicts that say that the textbook is wrong.
 WRONG = (evidence.DOES_NOT_HOLD, evidence.NO_DIFFERENCE)
 # From the most surprising verdict of a textbook's claim to the least.
 _SURPRISE = (*WRONG, DEPENDS, evidence.NOT_DETECTED, evidence.HOLDS)
