@@ -7,14 +7,13 @@ import pytest
 from recipes import modern_optimizers as recipe
 from recipes._lab.lab import Lab, Options
 
-SGD, EMA, ADAM, ADAMW, NADAM, LION, MUON = recipe.ARMS
+SGD, ADAM, ADAMW, NADAM, LION, MUON = recipe.ARMS
 
 
 @pytest.mark.parametrize(
     ("arm", "kind"),
     [
         (SGD, keras.optimizers.SGD),
-        (EMA, keras.optimizers.SGD),
         (ADAM, keras.optimizers.Adam),
         (ADAMW, keras.optimizers.Adam),
         (NADAM, keras.optimizers.Nadam),
@@ -52,15 +51,6 @@ def test_adam_with_weight_decay_is_adamw():
         return model
 
     np.testing.assert_array_equal(trained(adam), trained(adamw))
-
-
-def test_an_average_with_none_of_the_past_is_the_last_weights():
-    def sgd(ema_momentum):
-        arguments = {"optimizer": "SGD", "batch_norm": False, "dropout": 0.0}
-        return lambda *shape: recipe.build_model(*shape, ema_momentum=ema_momentum, **arguments)
-
-    np.testing.assert_array_equal(trained(sgd(0.0)), trained(sgd(None)))
-    assert np.abs(trained(sgd(0.99)) - trained(sgd(None))).max() > 1e-4
 
 
 def test_every_optimizer_has_seven_trials_and_its_default_rate_among_them():
@@ -117,26 +107,24 @@ def by_arm(*of):
 
 def test_where_the_sources_are_right_every_claim_holds(judged):
     same = (80, 95)
-    accuracies = by_arm((80, 93), same, same, same, same, same, (88, 95))
-    numbers = by_arm(2, 2, 2, 3, 2, 2, 2)  # AdamW's best rate is .003, Lion's .0001
+    accuracies = by_arm(same, same, same, same, same, (88, 95))
+    numbers = by_arm(2, 2, 3, 2, 2, 2)  # AdamW's best rate is .003, Lion's .0001
     found = judged(accuracies, numbers)
     assert found == [
         ("holds", 4),
         ("holds", pytest.approx(0, abs=0.2)),
         ("holds", pytest.approx(4, abs=0.2)),
         ("holds", pytest.approx(np.log10(30), abs=0.1)),
-        ("holds", pytest.approx(2, abs=0.2)),
     ]
 
 
 def test_where_they_are_wrong_none_does(judged):
-    accuracies = by_arm((80, 97), (80, 94), (80, 90), (80, 95), (80, 95), (80, 95), (70, 95))
-    numbers = by_arm(3, 3, 3, 2, 3, 5, 3)  # AdamW's .001 is a default rate; Lion's best is .003
+    accuracies = by_arm((80, 97), (80, 90), (80, 95), (80, 95), (80, 95), (70, 95))
+    numbers = by_arm(3, 3, 2, 3, 5, 3)  # AdamW's .001 is a default rate; Lion's best is .003
     found = judged(accuracies, numbers)
     assert found == [
         ("does not hold", 0),
         ("does not hold", pytest.approx(5, abs=0.2)),  # of AdamW over Adam, which was tuned
         ("does not hold", pytest.approx(-5, abs=0.2)),
         ("does not hold", pytest.approx(-np.log10(3), abs=0.1)),
-        ("does not hold", pytest.approx(-3, abs=0.2)),
     ]
