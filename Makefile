@@ -27,11 +27,13 @@ DISCARD =
 CLUSTER =
 # Of `make bench` and `make gallery`.
 MNIST   =
-# Of `make gallery`: other seeds; only the seconds that `make list` shows; only the pages.
+# Of `make gallery`: other seeds; only the seconds that `make list` shows; only the pages, and where
+# they are published.
 FASHION =
 CHECK   =
 TIMES   =
 PAGES   =
+ADDRESS =
 # Of `make new`.
 FROM    =
 PYTHON ?= python3
@@ -69,6 +71,7 @@ help:  ## show this list
 	@echo '  make predict MODEL=best.keras DATA=new.csv [OUT=predictions.csv]'
 	@echo '  make gallery [NAME=...] [MNIST=mnist.npz] [FASHION=fashion_mnist.npz] [CLUSTER=...]'
 	@echo '              [CHECK=1: compare with other seeds] [TIMES=1: only measure the seconds] [PAGES=1: train nothing]'
+	@echo '              [ADDRESS=where the site is published]'
 
 recipe: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## run a recipe: NAME=..., see below
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
@@ -107,7 +110,8 @@ tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
 gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## make the reference results, hours for all; goes on where it was: see below
 	@$(VENV)/python -m recipes gallery $(if $(value NAME),$(call q,NAME)) $(call option,MNIST,mnist) \
 	  $(call option,FASHION,fashion) $(call option,CLUSTER,cluster) \
-	  $(call flag,CHECK,check) $(call flag,TIMES,times) $(call flag,PAGES,pages)
+	  $(call flag,CHECK,check) $(call flag,TIMES,times) $(call flag,PAGES,pages) \
+	  $(call option,ADDRESS,address)
 	$(if $(NAME)$(CHECK)$(TIMES)$(PAGES),,@$(VENV)/python -m tests.screenshot)
 
 gallery-serve: .venv/installed  ## the gallery's pages on 127.0.0.1: [PORT=8000]

@@ -296,6 +296,7 @@ def gallery(monkeypatch, tmp_path):
         cli.main()
         return [name for name, _ in calls], calls[0][1][:2]
 
+    run.calls = calls
     return run
 
 
@@ -316,6 +317,13 @@ def test_the_gallery_does_one_thing_and_writes_all_pages(gallery, tmp_path):
     called, (_, shown) = gallery("--mnist", str(data), "--fashion", str(data))
     assert called == ["gallery.build", *PAGES_OF_GALLERY]
     assert shown == {"digits": "digits", str(data): "mine"}
+
+
+def test_link_previews_get_the_address_where_the_site_is_published(gallery):
+    gallery("--pages")
+    assert gallery.calls[-1] == ("site.build", (cli.SITE, ""))
+    gallery("--pages", "--address", "https://example.org/recipes")
+    assert gallery.calls[-1] == ("site.build", (cli.SITE, "https://example.org/recipes/"))
 
 
 def test_the_gallerys_mistakes_are_said_before_anything_is_run(refused):

@@ -122,6 +122,7 @@ def _parser():
     add("--check", action="store_true", help="compare with other seeds, on digits and files given")
     add("--times", action="store_true", help="measure only how long default runs take")
     add("--pages", action="store_true", help="only write the pages, train nothing")
+    add("--address", default="", metavar="URL", help="where the site is published, for previews")
     add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
     add = command("site", serve_site, "serve the gallery's pages on 127.0.0.1")
     add("--port", type=_count(65535), default=8000, metavar="N", help="if not 8000")
@@ -322,7 +323,7 @@ def build_gallery(arguments):
     names = arguments.name or catalogue.names()
     files = (arguments.mnist, arguments.fashion)
     if arguments.pages:
-        _write_pages(log)
+        _write_pages(log, arguments.address)
         return
     data = gallery.given(*files) if chosen else gallery.datasets(log, *files)
     try:
@@ -333,17 +334,17 @@ def build_gallery(arguments):
         else:
             gallery.build(names, data, log, progress, cluster=arguments.cluster)
     finally:  # what is finished is shown, whatever stopped the rest
-        _write_pages(log)
+        _write_pages(log, arguments.address)
 
 
-def _write_pages(log):
+def _write_pages(log, address):
     """Write all that is made of the committed results: thumbnails, pages for GitHub, the site."""
     from recipes._lab.publishing import github, pictures, readme, site
 
     pictures.update_thumbnails(catalogue.everything())
     readme.update()
     github.update()
-    site.build(SITE)
+    site.build(SITE, address and f"{address.rstrip('/')}/")
     log(f"site        {SITE / 'index.html'}")
 
 
