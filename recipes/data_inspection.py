@@ -21,7 +21,7 @@ import numpy as np
 
 
 def build_model(
-    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.2, learning_rate=0.1
+    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.2, learning_rate=0.01
 ):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 
@@ -102,12 +102,9 @@ def run(lab):
     noisy = data.map(with_wrong_labels)
     x, y = noisy.train.x, noisy.train.y
     wrong = y != data.train.y
-    plan = {"epochs": EPOCHS, "batch_size": 50}
-    tuned = lab.tune(build_model, {WRONG: {}}, noisy, learning_rate=(0.01, 0.03, 0.1), **plan)
-    (arguments,) = tuned.values()  # one learning rate for all
     datasets = {(WITHOUT, fold): without_fold(noisy, fold) for fold in range(FOLDS)}
     datasets |= {WRONG: noisy, MEMORIZED: noisy}
-    results = lab.train(build_model, dict.fromkeys(VARIANTS, arguments), datasets, **plan)
+    results = lab.train(build_model, VARIANTS, datasets, epochs=EPOCHS, batch_size=50)
 
     seen = belief(results.models(MEMORIZED), x, y)
     unseen = np.empty(y.shape)
@@ -121,9 +118,10 @@ def run(lab):
     recall = lab.measure(recalls, "%", "wrong labels found")
 
     suspects = unseen.argsort(axis=1)  # the least believed first
-    seeds, kept = np.arange(len(y))[:, np.newaxis], suspects[:, y.shape[1] // 10 :]
+    kept = suspects[:, y.shape[1] // 10 :]
+    seeds = np.arange(len(y))[:, np.newaxis]
     cleaned = noisy.with_train(x[seeds, kept], y[seeds, kept])
-    results |= lab.train(build_model, {DROPPED: arguments}, cleaned, **plan)
+    results |= lab.train(build_model, {DROPPED: {}}, cleaned, epochs=EPOCHS, batch_size=50)
     test = results.final("test_accuracy")
 
     lab.claim(

@@ -115,7 +115,7 @@ RATES = (0.03, 0.1, 0.3, 1.0)
 
 
 def run(lab):
-    """Train each kind with two blocks and with twenty, each at its best learning rate."""
+    """Train each kind of block once and eight times over, each at its best learning rate."""
     data = lab.data(examples=1000)
     tuned = lab.tune(build_model, VARIANTS, data, epochs=20, learning_rate=RATES)
     results = lab.train(build_model, tuned, data, epochs=20)
