@@ -73,6 +73,13 @@ def test_the_best_so_far_by_hand():
     assert recipe.best_so_far(validation, test).tolist() == [90, 20, 20, 70]
 
 
+@pytest.mark.parametrize(("count", "expected"), [(1, 10), (2, 20), (3, 80 / 3), (4, 30)])
+def test_the_best_of_all_groups_with_the_first_trial(count, expected):
+    validation, test = np.array([5, 6, 4, 9]), np.array([10, 20, 70, 30])
+    # Of two: 20, 10, 30; of three: 20, 30, 30.
+    assert recipe.best_of_groups(validation, test, count) == pytest.approx(expected)
+
+
 @pytest.fixture
 def verdicts(monkeypatch):
     """`verdicts(many, babysat, alone)` runs the recipe on made-up accuracies in %."""
@@ -110,10 +117,12 @@ def verdicts(monkeypatch):
 
 def test_where_each_wins_as_the_course_says_every_claim_holds(verdicts):
     many, babysat = [50, 60, 60, 60, 60, 60, 60, 95], [50, 70, 80, 90, 90, 90, 90, 90]
-    assert verdicts(many, babysat, 50) == [("holds", 5), ("holds", 10), ("holds", 40)]
+    # The better of two is 60 in six groups, 95 in one.
+    assert verdicts(many, babysat, 50) == [("holds", 5), ("holds", 5), ("holds", 40)]
 
 
 def test_where_the_opposite_is_true_none_does(verdicts):
     many, babysat = [80, 85, 60, 60, 60, 60, 60, 60], [50, 70, 80, 90, 90, 90, 90, 90]
-    expected = [("does not hold", -5), ("does not hold", -15), ("does not hold", -5)]
+    # The better of two is 85 in one group, 80 in six.
+    expected = [("does not hold", -5), ("does not hold", -11), ("does not hold", -5)]
     assert verdicts(many, babysat, 95) == expected
