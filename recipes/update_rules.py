@@ -4,10 +4,10 @@ Claim: formulas of one to four lines are SGD, Momentum, AdaGrad and Adam (Deep L
 Scratch, 6.1.2 to 6.1.6).
 Look for: in the figure, where the two lines of a panel part.
 Why: epsilon, 1e-7, keeps the divisor above 0. The book's AdaGrad adds it to the root of the sum of
-squares; Keras's adds it to the sum, which is as much as 3e-4 in the root. Its sum starts at .1, not
-at 0, unless told otherwise. Adam's averages start at 0, for which the book and Keras correct the
-learning rate, and Algorithm 1 of the paper (Kingma and Ba, 2015) the averages. All steps are the
-same but for epsilon, which in the first step of the former weighs 32 times as much.
+squares; Keras's adds it to the sum, which is as much as 3e-4 in the root. Adam's averages start at
+0, for which the book and Keras correct the learning rate, and Algorithm 1 of the paper (Kingma and
+Ba, 2015) the averages. All steps are the same but for epsilon, which in the first step of the
+former weighs 32 times as much.
 Use: Adagrad(initial_accumulator_value=0.0) for the book's AdaGrad, with a smaller epsilon where
 gradients are small.
 Topic: Optimization
