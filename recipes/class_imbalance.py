@@ -11,7 +11,7 @@ Why: a network learns probabilities, and where one example in a hundred is rare 
 class only if the inputs speak for it a hundred times as much. To divide by the frequencies of the
 classes takes that back. Weights and oversampling do so in training, as long as examples are not
 fitted yet; later every gradient is small, and a hundred times little is little. None of this tells
-the network more about the rare class. Undersampling forgets what it knew of the others: it finds
+the network more about the rare class. Undersampling discards most of the others: the network finds
 the rare examples, and takes many others for them.
 Use: model.layers[-1].bias.assign_sub(np.log(frequencies)) after training on the data as they are,
 if a class that is missed counts the same, however rare; and balanced accuracy or average precision
