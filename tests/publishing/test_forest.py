@@ -78,6 +78,13 @@ def test_what_has_no_interval_has_no_place(judgement):
         assert not lane.beyond_right
 
 
+def test_what_was_found_at_several_settings_is_said_without_their_name():
+    (lane, _) = lanes(evidence.judge_family([[1, 2, 3], [1, 2, 4]], at_least=2, unit="scales"))
+    assert lane.words == "better at 0 of 2, worse at 0"
+    (lane, _) = lanes(evidence.judge_difference([1.0] * 6, unit="epochs"))
+    assert lane.words == "+1 epochs"
+
+
 def test_what_does_not_depend_on_the_data_has_one_lane():
     (lane,) = lanes(evidence.judge_exact([1e-9], 1e-6), any_data=True)
     assert lane.data == "any data"

@@ -49,7 +49,8 @@ def test_each_recipe_is_shown_with_its_figure_its_question_and_its_verdicts(reci
     assert "## Softmax\n\n| figure | recipe |" in gallery
     assert (
         '| [<img src="thumbnails/one.png" width="320" alt="figure of one">](one.png) '
-        "| **Is a \\| b\\_c &lt;i&gt;?**<br>[`one`](../one.py)<br>textbooks: ✓ ?<br>ours: ✓ |"
+        "| **Is a \\| b\\_c &lt;i&gt;?**<br>[`one`](../one.py)<br>"
+        "✓&nbsp;holds on digits: a &lt; b \\| c\\_d\\*<br>textbooks: ✓ ?<br>ours: ✓ |"
     ) in gallery
     assert "Others" not in gallery  # nor a recipe without results
     # Over the data sets, of which stale ones do not count beside a fresh one.
@@ -61,7 +62,7 @@ def test_each_claim_is_shown_with_its_verdict_and_its_effects(recipe):
     assert "| claim | verdict | digits | mnist |" in claims
     # By hand: the t interval of 2, 3, 4 is 3 ± 4.303 / sqrt(3).
     assert (
-        "| **a &lt; b \\| c\\_d\\***<br>a book; [`one`](../one.py) | ✓&nbsp;holds on 1 of 1 "
+        "| **a &lt; b \\| c\\_d\\***<br>a book; [`one`](../one.py) | ✓&nbsp;holds on digits "
         "| ✓&nbsp;+3.0 points<br>+0.5 to +5.5 | ✗&nbsp;-3.0 points†<br>-5.5 to -0.5 |"
     ) in claims
     ours = claims.partition("<details><summary>1 of our own</summary>\n\n")[2]

@@ -36,12 +36,12 @@ def judged(*verdicts):
 @pytest.mark.parametrize(
     ("verdicts", "verdict", "words"),
     [
-        ([HOLDS], HOLDS, "holds on 1 of 1"),
-        ([HOLDS] * 3, HOLDS, "holds on 3 of 3"),
-        ([NOT_DETECTED] * 2, NOT_DETECTED, "not detected on 2 of 2"),
-        ([NOT_DETECTED, HOLDS, HOLDS], HOLDS, "holds on 2 of 3, not detected on 1"),
-        ([NOT_DETECTED, NO_DIFFERENCE], NO_DIFFERENCE, "makes no difference on 1 of 2, not det"),
-        ([NOT_DETECTED, NOT_DETECTED, HOLDS], NOT_DETECTED, "holds on 1 of 3, not detected on 2"),
+        ([HOLDS], HOLDS, "holds on a"),
+        ([HOLDS] * 3, HOLDS, "holds on all 3 data sets"),
+        ([NOT_DETECTED] * 2, NOT_DETECTED, "not detected on both data sets"),
+        ([NOT_DETECTED, HOLDS, HOLDS], HOLDS, "holds on 2 of 3 data sets, not detected on 1"),
+        ([NOT_DETECTED, NO_DIFFERENCE], NO_DIFFERENCE, "makes no difference on 1 of 2 data sets"),
+        ([NOT_DETECTED, NOT_DETECTED, HOLDS], NOT_DETECTED, "holds on 1 of 3 data sets, not"),
         (
             [HOLDS, DOES_NOT_HOLD, NOT_DETECTED],
             DEPENDS,

@@ -219,6 +219,7 @@ def test_surprises_are_ranked_by_their_smallest_effect_one_a_topic_and_fresh_one
 
 
 def test_a_surprise_is_shown_with_its_numbers_and_what_its_signs_mean():
+    about = "; ".join(f"{data}: {claims.ABOUT_DATA[data]}" for data in ("digits", "mnist"))
     table = readme.surprises(
         [
             entry("A", "BN |x|", {"digits": -2.5, "mnist": -1.5}, stale={"mnist"}),
@@ -232,7 +233,7 @@ def test_a_surprise_is_shown_with_its_numbers_and_what_its_signs_mean():
         r"| BN \|x\| (a book; [`one`](recipes/one.py)) | ✗&nbsp;-2.5<br>-3.5 to -2.2 "
         "| ✗&nbsp;-1.5†<br>-2.5 to -1.2 |",
         "",
-        "BN: batch normalization; †: made by an earlier version of the code",
+        f"BN: batch normalization; {about}; †: made by an earlier version of the code",
     ]
     fresh = readme.surprises([entry("A", "no jargon", {"digits": -2.5})])
     assert "†" not in fresh

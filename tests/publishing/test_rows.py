@@ -3,7 +3,7 @@
 from recipes._lab import catalogue, evidence
 from recipes._lab.claim import OURS, Claim
 from recipes._lab.publishing import claims
-from recipes._lab.publishing.rows import answer, families, family, rows
+from recipes._lab.publishing.rows import families, family, outcome, rows, statement
 
 RECIPE = catalogue.parse("one", '"""Is it?"""')
 BETTER, WORSE = [1, 2, 3, 2, 1, 3], [-3, -2, -1, -2, -3, -1]
@@ -79,13 +79,13 @@ def test_sources_go_by_book_course_or_paper():
     assert [row.family for row in rows(entries)] == [*cases.values(), "ours"]
 
 
-def test_an_answer_says_verdict_claim_and_numbers_of_each_data_set():
+def test_an_outcome_says_the_verdict_and_the_numbers_of_each_data_set():
     both = entry("BN is better", difference(BETTER, unit="points"), difference(WORSE, unit="nats"))
-    assert answer(both) == (
-        "Depends on the data: holds on digits, does not hold on mnist – BN is better "
-        "(digits: +2.0 points; mnist: -2.0 nats)."
+    assert outcome(both) == (
+        "depends on the data: holds on digits, does not hold on mnist "
+        "(digits: +2.0 points; mnist: -2.0 nats)"
     )
     family_of_two = evidence.judge_family([BETTER, BETTER], at_least=2, unit="scales")
-    assert answer(entry("it is faster", family_of_two)) == (
-        "Holds on 1 of 1 – it is faster (digits: better at 2 of 2 scales, worse at 0)."
-    )
+    on_one = entry("it is faster", family_of_two)
+    assert statement(on_one) == "“It is faster”"
+    assert outcome(on_one) == "holds on digits (better at 2 of 2 scales, worse at 0)"

@@ -145,12 +145,13 @@ def test_a_page_says_what_its_recipe_says(built):
 
 def test_a_recipe_page_begins_with_its_answer_and_shows_it_to_link_previews(pages_of):
     found = {"digits": [measured("A beats B", [3.0, 4.0, 5.0], primary=True)]}
-    page = Page(pages_of(found)["one.html"])
-    answer = "Holds on 1 of 1 – A beats B (digits: +4.0 points)."
-    places = [page.text.index(words) for words in (answer, "digits The claims")]
+    page = Page(pages_of(found, '"""Is it?\n\nUse: B.\n"""')["one.html"])
+    answer = "“A beats B” [a book] holds on digits (+4.0 points)"
+    parts = (answer, "Use: B", "figure, on digits", "The claims")
+    places = [page.text.index(words) for words in parts]
     assert places == sorted(places)
     assert page.about["og:title"] == "Is it?"
-    assert page.about["og:description"] == answer
+    assert page.about["og:description"] == "“A beats B”: holds on digits (+4.0 points)."
     assert page.about["og:image"] == "https://example.org/one.png"
 
 
@@ -158,11 +159,11 @@ def test_a_recipe_without_results_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(catalogue, "RESULTS", tmp_path)
     pages = site.pages([catalogue.parse("one", '"""Is it?"""')], [])
     assert "No reference results yet" in Page(pages["one.html"]).text
-    assert "no results yet one" in Page(pages["index.html"]).text
+    assert "no results yet Is it? one" in Page(pages["index.html"]).text
 
 
 def test_claims_of_textbooks_and_ours_are_shown_and_counted_apart(pages_of):
-    """By the verdict over both data sets; one that is primary comes first, ours last."""
+    """By the verdict over both data sets; ours come last."""
     digits = [claim("b", "makes no difference"), claim("c", source=OURS), claim("a", primary=True)]
     mnist = [claim("a", "does not hold", primary=True)]
     pages = pages_of({"digits": digits, "mnist": mnist})
@@ -170,8 +171,8 @@ def test_claims_of_textbooks_and_ours_are_shown_and_counted_apart(pages_of):
     counts = "holds 0 does not hold 0 makes no difference 1 not detected 0 depends on the data 1"
     assert f"Of 2 textbook claims, over all data sets {counts}" in page.text
     assert "and 1 of our own" in page.text
-    assert [words[:4] for words in page.claims] == ["a [a", "b [a", "c [o"]
-    assert "depends on the data: holds on digits, does not hold on mnist" in page.claims[0]
+    assert [words[:4] for words in page.claims] == ["b [a", "a [a", "c [o"]
+    assert "depends on the data: holds on digits, does not hold on mnist" in page.claims[1]
     assert "Of 2 textbook claims: 1 make no difference 1 depend on the data" in (
         Page(pages["index.html"]).text
     )
@@ -219,19 +220,20 @@ def test_what_an_earlier_version_made_is_marked(pages_of):
     for text in pages_of(found).values():
         assert "†" not in Page(text).text
     pages = {name: Page(text) for name, text in pages_of(found, stale=["digits"]).items()}
-    for name in ("claims.html", "one.html"):
+    for name, words in (("claims.html", "a [a book] one"), ("one.html", "a [a book]")):
         assert LEGEND in pages[name].text
-        assert "a [a book] digits† mnist holds on 1 of 1 digits† ✓" in pages[name].claims[0]
-    assert "digits†: 1 seed," in pages["one.html"].text
-    assert "mnist: 1 seed," in pages["one.html"].text
-    assert "digits† The claims" in pages["one.html"].text  # the caption of the picture
+        assert f"{words} digits† mnist holds on mnist digits† ✓" in pages[name].claims[0]
+    about = claims.ABOUT_DATA
+    assert f"digits†, {about['digits']}: 1 seed," in pages["one.html"].text
+    assert f"mnist, {about['mnist']}: 1 seed," in pages["one.html"].text
+    assert "on digits† The claims" in pages["one.html"].text  # the caption of the picture
     assert "†" not in pages["index.html"].text  # its verdicts rest on what is fresh
 
     pages = {name: Page(text) for name, text in pages_of(found, stale=found).items()}
     for name in ("claims.html", "one.html"):
-        assert "holds on 2 of 2†" in pages[name].claims[0]
+        assert "holds on both data sets†" in pages[name].claims[0]
     assert "Of 1 textbook claims†: 1 hold" in pages["index.html"].text
-    assert "Is it? † holds" in pages["index.html"].text
+    assert "Is it? holds†: a" in pages["index.html"].text
     assert LEGEND in pages["index.html"].text
 
 
@@ -247,7 +249,7 @@ def test_runs_with_other_seeds_are_counted(pages_of):
 
 def test_seconds_are_those_of_the_code_or_of_an_earlier_version(pages_of):
     digest = catalogue.parse("one", '"""Is it?"""').digest
-    by_digest = {digest: "It takes", "another": "It took an earlier version of the code"}
+    by_digest = {digest: "It takes", "another": "An earlier version of the code took"}
     for timed, words in by_digest.items():
         page = Page(pages_of({}, seconds=12.5, cores=2, timed=timed)["one.html"])
         assert f"{words} 12.5 s on 2 cores." in page.text
@@ -462,11 +464,11 @@ def test_claims_are_filtered_and_the_address_remembers_it(page):
     assert browser.evaluate("location.search") == ""
 
 
-def test_that_the_textbook_is_wrong_is_one_click(page):
+def test_what_is_not_as_the_textbook_says_is_one_click(page):
     """What does not hold, from the clearest case on, then what makes no difference."""
     browser = page("index.html")
     browser.evaluate(
-        "[...document.links].find(a => a.textContent == 'Where the textbook is wrong').click()"
+        "[...document.links].find(a => a.textContent == 'Not as the textbook says').click()"
     )
     browser.wait_for("narrow fails")
     wait_until_complete(browser)

@@ -9,6 +9,14 @@ from recipes._lab.publishing.meta_analysis import Overall, over_datasets
 ANY_DATA = "any data"
 DAGGER = "†"  # marks what is stale
 STALE = "made by an earlier version of the code"
+# What the names of the data in reference results stand for.
+ABOUT_DATA = {
+    "digits": "scikit-learn's 1,797 images of handwritten digits, 8 x 8 pixels",
+    "mnist": "70,000 images of handwritten digits, 28 x 28 pixels",
+    "mnist-t10k": "the 10,000 test images of MNIST, handwritten digits of 28 x 28 pixels",
+    "fashion_mnist": "70,000 images of clothes, 28 x 28 pixels",
+    "breast_cancer": "scikit-learn's table of 569 tumours with 30 measurements",
+}
 
 
 @dataclasses.dataclass(frozen=True)

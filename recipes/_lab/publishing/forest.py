@@ -52,6 +52,16 @@ class Lane:
     asked: tuple[float, ...] = ()
 
     @property
+    def words(self):
+        """What was found, in words so few that they fit where others have an interval.
+
+        "better at 2 of 3, worse at 1": the claim itself says of which settings.
+        """
+        judgement = self.claim.judgement
+        found = judgement.finding.partition(" (")[0]
+        return found.replace(f" {judgement.unit},", ",") if judgement.kind == "family" else found
+
+    @property
     def beyond_left(self):
         """Whether the interval goes on beyond the left end of the axis."""
         return self.low is not None and self.low <= MARGIN

@@ -33,9 +33,10 @@ def gallery(recipes, entries):
     parts = [
         WRITTEN,
         "# Gallery\n",
-        "What each recipe asks, its figure, and the verdict on each of its claims, in their order: "
-        f"{_legend()}. [How verdicts are decided](../../docs/verdicts.md); "
-        "[all claims with their numbers](CLAIMS.md). Figures are of digits.\n",
+        "What each recipe asks, its figure, its main claim, and the verdict on each of its claims, "
+        f"in their order: {_legend()}. [How verdicts are decided](../../docs/verdicts.md); "
+        "[all claims with their numbers](CLAIMS.md). "
+        f"Figures are of digits, {claims.ABOUT_DATA['digits']}.\n",
         _counts(entries),
     ]
     # One's own recipe is there once it has results, and changes no committed page before.
@@ -104,15 +105,24 @@ def _picture(recipe):
 
 
 def _about(recipe, entries):
-    """Return a recipe's question, the way to its file, and its verdicts, in a table's cell."""
+    """Return a recipe's question, file, main claim and verdicts, in a table's cell."""
     lines = [f"**{escaped(recipe.question)}**", f"[`{recipe.name}`](../{recipe.name}.py)"]
     of_recipe = claims.of(recipe, entries)
+    main = next((entry for entry in of_recipe if entry.claim.primary), None)
+    if main:
+        lines.append(f"{_verdict(main)}: {escaped(main.claim.text)}")
     for whose, ours in (("textbooks", False), ("ours", True)):
         chosen = [entry for entry in of_recipe if entry.claim.ours == ours]
         if chosen:
             marks = " ".join(entry.overall.mark for entry in chosen)
             lines.append(f"{whose}{DAGGER if any(map(_is_stale, chosen)) else ''}: {marks}")
     return "<br>".join(lines)
+
+
+def _verdict(entry):
+    """Return the verdict over the data sets: its sign and its words."""
+    dagger = DAGGER if _is_stale(entry) else ""
+    return f"{entry.overall.mark}&nbsp;{escaped(entry.overall.words)}{dagger}"
 
 
 def _is_stale(entry):
@@ -124,8 +134,7 @@ def _claims_table(entries, datasets):
     rows = [
         (
             _claim(entry),
-            f"{entry.overall.mark}&nbsp;{escaped(entry.overall.words)}"
-            f"{DAGGER if _is_stale(entry) else ''}",
+            _verdict(entry),
             *(_effect(entry, data) for data in datasets),
         )
         for entry in entries

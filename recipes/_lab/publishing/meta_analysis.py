@@ -47,7 +47,8 @@ class Overall:
 
     Attributes:
         verdict: one of `MARKS_OVER_DATA`.
-        words: the verdict with the number of data sets, or their names where they disagree.
+        words: the verdict with the number of data sets, or with their names if there is one, or
+            where they disagree.
         pooled: the effect over data sets; None if there is one data set, or no interval on each.
     """
 
@@ -79,12 +80,19 @@ def over_datasets(judgements: Mapping[str, Judgement]) -> Overall:
         words = ", ".join(f"{of.verdict} on {data}" for data, of in judgements.items())
         return Overall(DEPENDS, f"{DEPENDS}: {words}", pooled)
     if not counts:
-        return Overall(NOT_DETECTED, f"{NOT_DETECTED} on {total} of {total}", pooled)
+        return Overall(NOT_DETECTED, f"{NOT_DETECTED} on {_all(judgements)}", pooled)
     ((verdict, count),) = counts.items()
-    words = f"{verdict} on {count} of {total}"
+    words = f"{verdict} on {_all(judgements)}"
     if undecided:
-        words += f", {NOT_DETECTED} on {undecided}"
+        words = f"{verdict} on {count} of {total} data sets, {NOT_DETECTED} on {undecided}"
     return Overall(verdict if count >= undecided else NOT_DETECTED, words, pooled)
+
+
+def _all(names):
+    """Return all data sets in words: the name of one, the number of several."""
+    if len(names) == 1:
+        return next(iter(names))
+    return "both data sets" if len(names) == 2 else f"all {len(names)} data sets"
 
 
 def standard_error(judgement: Judgement) -> float | None:

@@ -19,8 +19,7 @@ ABBREVIATIONS = {
     "BN": "batch normalization",
     "lr": "learning rate",
     "std": "standard deviation of the initial weights",
-    "mnist-t10k": "10,000 images of MNIST",
-}
+} | claims.ABOUT_DATA
 
 
 def update():
@@ -90,8 +89,8 @@ def surprises(entries):
     """Return the most surprising of the textbooks' claims as Markdown, one a topic.
 
     A claim surprises if on every data set it does not hold, or makes no difference. Only those of a
-    difference in accuracy can be compared: they are ranked by it, in percentage points, on the data
-    set where it is smallest. Claims with fresh results come before those with stale ones.
+    difference in percentage points can be compared: they are ranked by it, on the data set where it
+    is smallest. Claims with fresh results come before those with stale ones.
     """
     found = [entry for entry in entries if _is_surprising(entry)]
     found.sort(key=lambda entry: (len(entry.stale) > 0, -_effect(entry)))
@@ -110,7 +109,7 @@ def surprises(entries):
 
 
 def _is_surprising(entry):
-    """Tell whether a textbook's claim of a difference in accuracy is refuted on all data sets."""
+    """Tell whether a textbook's claim of a difference in points is refuted on all data sets."""
     judgements = [entry.by_data[data].judgement for data in entry.counted]
     return (
         not entry.claim.ours

@@ -103,16 +103,19 @@ def families(entries):
     return [name for name in found if name not in papers], papers
 
 
-def answer(entry):
-    """Return a recipe's answer in a sentence: verdict, claim, what was measured on which data.
+def statement(entry):
+    """Return a claim as a sentence in quotation marks, which begins with a capital letter."""
+    text = entry.claim.text
+    return f"“{text[:1].upper()}{text[1:]}”"
 
-    Args:
-        entry: of the recipe's primary claim.
-    """
-    found = [
-        # Of "+2.4 points (95 % interval +1.7 to +3.2, 20 seeds)" what is in front.
-        f"{lane.data}: {lane.claim.judgement.finding.partition(' (')[0]}"
-        for lane in forest.lanes(entry)
-    ]
-    words = entry.overall.words
-    return f"{words[:1].upper()}{words[1:]} – {entry.claim.text} ({'; '.join(found)})."
+
+def outcome(entry):
+    """Return what became of a claim: the verdict, and what was measured on which data."""
+    lanes = forest.lanes(entry)
+    # Of "+2.4 points (95 % interval +1.7 to +3.2, 20 seeds)" what is in front.
+    findings = [lane.claim.judgement.finding.partition(" (")[0] for lane in lanes]
+    if len(lanes) > 1:
+        findings = [
+            f"{lane.data}: {finding}" for lane, finding in zip(lanes, findings, strict=True)
+        ]
+    return f"{entry.overall.words} ({'; '.join(findings)})"

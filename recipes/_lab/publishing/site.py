@@ -5,7 +5,7 @@ import http.server
 import shutil
 import tempfile
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from recipes._lab.files import explained, write
 from recipes._lab.output.pages import render
 from recipes._lab.publishing import claims, forest, replication
 from recipes._lab.publishing.meta_analysis import MARKS_OVER_DATA
-from recipes._lab.publishing.rows import WRONG, answer, families
+from recipes._lab.publishing.rows import WRONG, families, outcome, statement
 from recipes._lab.publishing.rows import rows as make_rows
 
 LANE = 18  # height of what one data set says of a claim, in pixels
@@ -64,8 +64,7 @@ def pages(recipes, entries, address=""):
     files["index.html"] = _overview(recipes, rows, address)
     files["claims.html"] = _claims(recipes, rows, address)
     for recipe in recipes:
-        of_recipe = [row for row in rows if row.entry.recipe is recipe]
-        files[f"{recipe.name}.html"] = _recipe(recipe, of_recipe, address)
+        files[f"{recipe.name}.html"] = _recipe(recipe, _of(recipe, rows), address)
     return files
 
 
@@ -77,6 +76,7 @@ def _page(template, **values):
         ticks=forest.ticks(),
         margin=forest.MARGIN,
         lane_height=LANE,
+        about_data=defaultdict(str, claims.ABOUT_DATA),
         **values,
     )
 
@@ -84,14 +84,7 @@ def _page(template, **values):
 def _overview(recipes, rows, address):
     """Return the first page: what was found, symptoms, then the recipes by topic."""
     topics = {
-        topic: [
-            {
-                "recipe": recipe,
-                "thumbnail": _thumbnail(recipe),
-                "textbooks": [row for row in _textbooks(rows) if row.entry.recipe is recipe],
-            }
-            for recipe in of_topic
-        ]
+        topic: [_card(recipe, _of(recipe, rows)) for recipe in of_topic]
         for topic, of_topic in catalogue.by_topic(recipes).items()
     }
     return _page(
@@ -106,11 +99,31 @@ def _overview(recipes, rows, address):
     )
 
 
+def _card(recipe, rows):
+    """Return what the overview shows of a recipe: its main claim, and the textbooks' others."""
+    main = _primary(rows)
+    return {
+        "recipe": recipe,
+        "thumbnail": _thumbnail(recipe),
+        "main": main,
+        "others": [row for row in _textbooks(rows) if row is not main],
+    }
+
+
+def _of(recipe, rows):
+    return [row for row in rows if row.entry.recipe is recipe]
+
+
+def _primary(rows):
+    """Return the row of a recipe's main claim, or None without results."""
+    return next((row for row in rows if row.entry.claim.primary), None)
+
+
 def _claims(recipes, rows, address):
-    """Return the page of all claims by topic: the textbooks', primary ones first, then ours."""
+    """Return the page of all claims by topic: the textbooks', recipe by recipe, then ours."""
     entries = [row.entry for row in rows]
     topics = {}
-    for row in sorted(rows, key=lambda row: not row.entry.claim.primary):
+    for row in rows:
         parts = topics.setdefault(row.entry.recipe.topic, {"textbooks": [], "ours": []})
         parts["ours" if row.entry.claim.ours else "textbooks"].append(row)
     order = [topic for topic in catalogue.by_topic(recipes) if topic in topics]
@@ -152,14 +165,15 @@ def shares(rows):
 def _recipe(recipe, rows, address):
     """Return the page of a recipe."""
     results = catalogue.results(recipe.name)
-    primary = next((row.entry for row in rows if row.entry.claim.primary), None)
+    primary = _primary(rows)
     return _page(
         "recipe.html",
         address=address,
         recipe=recipe,
         rows=rows,
-        answer=answer(primary) if primary else "",
-        verdict=primary.overall.verdict if primary else "",
+        primary=primary,
+        statement=statement(primary.entry) if primary else "",
+        outcome=outcome(primary.entry) if primary else "",
         # Pictures are of the first data.
         shown=next(iter(results["runs"]), None),
         figures=[(path, _caption(recipe, path, results)) for path in recipe.pictures],
@@ -184,9 +198,9 @@ def _thumbnail(recipe):
 
 
 def _caption(recipe, path, results):
-    """Return what a picture is of: the name that the recipe gave it, and the data."""
-    name = path.stem.removeprefix(recipe.name).lstrip("-").replace("-", " ").replace("_", " ")
-    return ", ".join(filter(None, (name, *list(results["runs"])[:1])))
+    """Return what a picture is of: its name in a run, as the recipe's text has it, and the data."""
+    name = path.stem.replace(recipe.name, "figure", 1)
+    return f"{name}, on {data}" if (data := next(iter(results["runs"]), "")) else name
 
 
 def serve(folder, port):

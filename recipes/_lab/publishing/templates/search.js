@@ -1,4 +1,4 @@
-// Shows the recipes whose name, question or symptoms hold all words that are typed.
+// Shows the recipes whose name, question, main claim or symptoms hold all words that are typed.
 const form = document.getElementById("search");
 const field = form.elements.text;
 const cards = [...document.querySelectorAll(".card")].map((element) => ({
