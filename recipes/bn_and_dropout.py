@@ -1,4 +1,4 @@
-"""Does batch normalization make Dropout unnecessary, and in which order do they get on?
+"""Does batch normalization make Dropout unnecessary, and which of them comes first?
 
 Claim: batch normalization suppresses overfitting and reduces the need for Dropout (Deep Learning
 from Scratch, 6.3.1); but its regularizing effect is slight, so that Dropout stays useful (Deep

@@ -1,4 +1,4 @@
-"""What happens to batch normalization with small batches, and does layer normalization care?
+"""What happens to batch normalization with small batches, and to layer normalization?
 
 Claim: batch normalization works badly with batches of 2 (Wu and He 2018, 4.1); layer normalization
 is robust to their size (Ba et al. 2016, 6.6).

@@ -10,8 +10,8 @@ it has memorized them it believes them. A network that was trained on other exam
 the examples are dealt into folds, and those of each fold are judged by a network that was trained
 on the others. Least believed are wrong labels and hard examples alike; whoever drops both drops
 something to learn from.
-Use: sort the examples by how probable such networks find their labels, look at the first of them,
-and mend the labels that are wrong.
+Use: sort the examples by how probable their labels are to networks that never saw them, look at the
+least probable, and mend the labels that are wrong.
 Symptoms: training never reaches 100 %; the training loss stays high
 Topic: Data and sanity
 """
