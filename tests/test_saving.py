@@ -39,10 +39,10 @@ def build_network(shape, classes):
 
 
 def table_row(n, random):
-    """One row: a date, numbers with gaps, a price with a unit, categories in two spellings."""
+    """One row: a date, numbers with gaps, a price with a unit, categories of which NA is one."""
     label = "yes" if n % 3 else "No"
     height = "" if n % 7 == 0 else f"{random.normal(170 + 9 * (n % 3 > 0), 5):.1f}"
-    colour = random.choice(["red", "RED", "green", ""])
+    colour = random.choice(["red", "RED", "NA", ""])
     shop = random.choice(["a b", "ä", "c"])
     return f"2024-0{1 + n % 9}-1{n % 9},{height},${n % 11}.50,{colour},{shop},same,{n},{label}"
 
@@ -108,7 +108,7 @@ assert not any("recipes" in name for name in sys.modules)
 
 
 def test_plain_keras_predicts_in_a_process_that_knows_nothing_of_the_project(saved, csv, tmp_path):
-    """Numbers as pandas reads them; a price without its unit, a date in its three numbers."""
+    """Numbers as pandas reads them, text as it stands there, a date in its three numbers."""
     path, *_ = saved
     _, *rows = [line.split(",") for line in csv.read_text("utf-8").splitlines()]
     new = ['height_cm,price,colour,shop,"day, year","day, month","day, weekday"']
@@ -116,7 +116,7 @@ def test_plain_keras_predicts_in_a_process_that_knows_nothing_of_the_project(sav
         day = np.datetime64(row[0])
         year, month = row[0].split("-")[:2]
         weekday = (day.astype(int) + 3) % 7  # 1970-01-01 was a Thursday
-        new.append(f"{row[1]},{row[2][1:]},{row[3]},{row[4]},{year},{int(month)},{weekday}")
+        new.append(f"{row[1]},{row[2][1:]},{row[3]} ,{row[4]},{year},{int(month)},{weekday}")
     (tmp_path / "new.csv").write_text("\n".join(new), encoding="utf-8")
     command = [sys.executable, "-I", "-c", PLAIN + SHOWN]
     shutil.copy(path, tmp_path)
