@@ -381,6 +381,7 @@ def test_a_quick_run_tells_everything_on_stdout_and_nothing_on_stderr(quick_run)
     assert Path(program).name == "tensorboard"
     assert options == ["--host", "127.0.0.1", "--logdir", str(run.folder / "tensorboard")]
     assert "QUICK: few seeds, epochs and examples; for trying, not for judging." in rest
+    assert "use" not in told, "advice that follows from a quick run"
 
 
 def test_the_list_shows_every_recipe_with_its_question_and_imports_nothing_slow(root, environment):

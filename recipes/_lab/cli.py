@@ -206,7 +206,8 @@ def run_recipe(arguments):
     options = lab.Options(**asked)
     finished, folder = run.run(arguments.name, options, log, progress)
     terminal.show_run(console, finished, folder, time.perf_counter() - start)
-    terminal.show_use(console, catalogue.read(arguments.name), finished.claims)
+    if not arguments.quick:  # what decides nothing advises nothing
+        terminal.show_use(console, catalogue.read(arguments.name), finished.claims)
 
 
 def search_recipe(arguments):
@@ -226,7 +227,8 @@ def search_recipe(arguments):
     console, log, progress = terminal.speaking()
     asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
     found, folder = search.run(arguments.name, search.Options(**asked), log, progress)
-    terminal.show_search(console, found, folder, time.perf_counter() - start)
+    path = arguments.save_model or folder / "best.keras"
+    terminal.show_search(console, found, folder, path, time.perf_counter() - start)
 
 
 def inspect_data(arguments):

@@ -55,7 +55,8 @@ ARGUMENTS = ("search", "bn_vs_nobn", "--quick", "--stages", "2", "--seeds", "2")
 def quick_search(recipes, tmp_path_factory):
     """What came of a quick search, undisturbed."""
     out = tmp_path_factory.mktemp("quick-search")
-    code, stdout, stderr = recipes.run_here(*ARGUMENTS, "--out", out)
+    saved = out / "mine.keras"
+    code, stdout, stderr = recipes.run_here(*ARGUMENTS, "--out", out, "--save-model", saved)
     assert code == 0, stderr
     folder = out / "bn_vs_nobn" / "digits-search"
     return types.SimpleNamespace(stdout=stdout, stderr=stderr, out=out, folder=folder)
@@ -77,9 +78,11 @@ def test_the_command_tells_everything_on_stdout_and_nothing_on_stderr(quick_sear
         ("trials", "trials.csv"),
         ("figure", "figure.png"),
         ("figure", "figure-parallel.png"),
-        ("model", "best.keras"),
     ):
         assert f"{kind:12}{quick_search.folder / file}" in lines
+    mine = quick_search.out / "mine.keras"
+    assert f"model       {mine}" in lines
+    assert mine.read_bytes() == (quick_search.folder / "best.keras").read_bytes()
     assert lines[-1].startswith("TensorBoard ")
     assert lines[-1].endswith(f"--logdir {quick_search.folder / 'tensorboard'}")
 

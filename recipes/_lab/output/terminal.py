@@ -45,8 +45,16 @@ def _progress(console, description, total):
         yield lambda steps: progress.advance(task, steps)
 
 
-def show_search(console, found, folder, seconds):
-    """Print the best trials, what matters, and where things are."""
+def show_search(console, found, folder, path, seconds):
+    """Print the best trials, what matters, and where things are.
+
+    Args:
+        console: of rich.
+        found: the findings of a search.
+        folder: with its results.
+        path: of the best model, where the user wants it or else in the folder.
+        seconds: that it took.
+    """
     best = found.ranking[0]
     names = list(dict.fromkeys(n for t in found.ranking[:10] for n in t.hyperparameters.values))
     table = Table("trial", "val. accuracy (%)", *names, box=None, pad_edge=False)
@@ -79,7 +87,7 @@ def show_search(console, found, folder, seconds):
     for file in ("trials.csv", *found.figures):
         kind = {"csv": "trials", "png": "figure"}[file.rpartition(".")[2]]
         console.print(f"{kind:12}{escape(str(folder / file))}", soft_wrap=True)
-    show_saved(console, found.saved, folder / "best.keras")
+    show_saved(console, found.saved, path)
     show_board(console, folder)
 
 
@@ -167,6 +175,7 @@ SHOWN_CLASSES = 20  # with recall and precision of each
 CONFUSED_CLASSES = 4  # with the counts of all answers
 NAMING_COLUMNS = 3  # that are shown of what names an example
 LONGEST_CELL = 20  # characters of what names an example
+INDENT = 12  # characters in front of what is said, for its heading
 
 
 def show_saved(console, saved, path):
@@ -194,18 +203,31 @@ def show_scores(console, scores, where):
     )
     for warning in scores.warnings:
         console.print(f"warning     {warning}", markup=False, soft_wrap=True)
-    names = list(scores.precision)
-    if len(names) > SHOWN_CLASSES:
+    if len(scores.precision) > SHOWN_CLASSES:
         return
-    has_counts = len(names) <= CONFUSED_CLASSES
+    table = _by_class(scores, has_counts=len(scores.precision) <= CONFUSED_CLASSES)
+    if _narrowest(console, table) > console.width - INDENT:  # its words would be cut off
+        table = _by_class(scores, has_counts=False)
+    console.print(Padding(table, (0, 0, 0, INDENT)))
+
+
+def _by_class(scores, *, has_counts):
+    """Return recall and precision of each class, and how often it is taken for each if asked."""
+    names = list(scores.precision)
     answers = [f"as {name}" for name in names] if has_counts else []
     table = Table("class", "examples", *answers, "recall", "precision", box=None, pad_edge=False)
+    table.columns[0].overflow = "fold"
     for name, counts in zip(names, scores.confusion, strict=True):
         shares = (scores.recall.get(name), scores.precision[name])
         cells = [name, str(sum(counts)), *(map(str, counts) if has_counts else [])]
         cells += ["–" if share is None else f"{share:.0%}" for share in shares]
         table.add_row(*map(escape, cells))
-    console.print(Padding(table, (0, 0, 0, 12)))
+    return table
+
+
+def _narrowest(console, table):
+    """Return how many characters wide a table is at the least, if no word is cut off."""
+    return console.measure(table, options=console.options.update(max_width=sys.maxsize)).minimum
 
 
 def show_predictions(console, predictions, path):

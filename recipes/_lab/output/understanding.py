@@ -7,6 +7,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from recipes._lab.data import NAMES
+
 COLUMNS = ("column", "understood as", "inputs", "")
 NARROW = 20  # columns; of a wider table only those that are not plainly numbers or categories
 LONGEST = 30  # rows of the terminal's table
@@ -74,7 +76,7 @@ def table(understood):
 
 
 def log(source, log):
-    """Log what was understood of data.
+    """Log what was understood of a user's data.
 
     Args:
         source: a `data.Source`.
@@ -82,8 +84,9 @@ def log(source, log):
     """
     if source.understood:
         log(table(source.understood))
-    for remark in source.remarks:
-        log(f"data        {remark}")
+    elif source.name not in NAMES:
+        for heading, words in facts_of(source):
+            log(f"{heading:12}{words}")
 
 
 def _split(parts):
