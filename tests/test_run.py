@@ -218,7 +218,7 @@ def test_what_was_tuned_is_written_printed_and_shown(recipe, monkeypatch, tmp_pa
     assert list(written[1]["val_accuracy"]) == ["0.01", "0.03", "0.1", "0.3", "1"]
     out = io.StringIO()
     terminal.show_run(Console(file=out, width=200), lab, folder, 1.0)
-    words = "sgd [x] 0.3, adam <y> 0.03"
+    words = "sgd [x]: 0.3; adam <y>: 0.03"
     assert f"learning_rate chosen on validation: {words}\n" in out.getvalue()
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert html.escape(words) in page
@@ -388,8 +388,11 @@ def test_only_a_model_trained_on_the_data_as_they_are_is_saved(recipe, tmp_path,
     assert about["variant"] == "own"
     assert about["test"]["accuracy"] < 0.9
     module.run = lambda lab: run(lab, own=False)
-    with pytest.raises(UserError, match="trains no model on the data as they are"):
+    with pytest.raises(UserError, match="trains no model on the data as they are") as caught:
         run_tiny(tmp_path / "none", flowers_path, seeds=1, save_model=str(path))
+    folder = tmp_path / "none" / "tiny" / "flowers"
+    assert f"the results of the run are in {str(folder)!r}" in str(caught.value)
+    assert (folder / "results.csv").exists()
 
 
 def test_the_saved_model_can_be_trained_on(quick_run):

@@ -67,7 +67,7 @@ def run(name, options, log, progress):
         _write(lab, folder.work, source, run_json, given.understood)
         folder.finish()
         if options.save_model:
-            lab.saved = _save_best(name, lab, given)
+            lab.saved = _save_best(name, lab, given, folder.final)
         lab.store.clear()
     return lab, folder.final
 
@@ -130,11 +130,11 @@ def _results_csv(results, recipe, data_name):
     return csv_text(rows)
 
 
-def _save_best(recipe, lab, source):
+def _save_best(recipe, lab, source, folder):
     """Save the model that is best on validation, of those trained on the run's data as they are.
 
     Other data, such as a few examples to be memorized, are no measure of a model. Where no variants
-    were trained, it is the best trial of all searches.
+    were trained, it is the best trial of all searches. The results are in the folder already.
     """
     results = lab.results
     own = [key for key in results.keys if lab.own_data[key]]
@@ -150,14 +150,14 @@ def _save_best(recipe, lab, source):
             "val_accuracy": float(validation[key].max()) / 100,
         }
     else:
-        member, result, seed, about = _best_trial(recipe, lab)
+        member, result, seed, about = _best_trial(recipe, lab, folder)
     options = lab.options
     return saving.save_member(
         member, result, source, seed, about, options.save_model, refit=options.refit
     )
 
 
-def _best_trial(recipe, lab):
+def _best_trial(recipe, lab, folder):
     """Return the member that is the best trial of all searches, its result and what it is."""
     from recipes._lab.tuning.oracles import rank
 
@@ -172,7 +172,7 @@ def _best_trial(recipe, lab):
     if not found:
         raise UserError(
             "this recipe trains no model on the data as they are, so none is saved; omit "
-            "--save-model (SAVE=)"
+            f"--save-model (SAVE=); the results of the run are in {str(folder)!r}"
         )
     trial, tuner = min(found, key=lambda of: rank(of[0]))
     about = {

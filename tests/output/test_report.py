@@ -121,8 +121,8 @@ def test_tuned_values_are_gathered_by_argument():
     choices = [("a", "learning_rate", 0.03), ("b", "learning_rate", None), ("a", "units", 100.0)]
     fields = ("variant", "argument", "value")
     assert summary.tuned([dict(zip(fields, of, strict=True)) for of in choices]) == {
-        "learning_rate": "a 0.03, b none",
-        "units": "a 100",
+        "learning_rate": "a: 0.03; b: none",
+        "units": "a: 100",
     }
 
 

@@ -97,6 +97,6 @@ def tuned(choices):
     by_argument = {}
     for choice in choices:
         value = choice["value"]
-        words = f"{choice['variant']} {'none' if value is None else f'{value:g}'}"
+        words = f"{choice['variant']}: {'none' if value is None else f'{value:g}'}"
         by_argument.setdefault(choice["argument"], []).append(words)
-    return {argument: ", ".join(words) for argument, words in by_argument.items()}
+    return {argument: "; ".join(words) for argument, words in by_argument.items()}
