@@ -77,6 +77,28 @@ def test_a_group_is_never_asked_about_itself(tmp_path):
     assert inspect(read(path, group="b")).scores.accuracy < 0.75
 
 
+def test_a_date_is_shown_as_its_month_and_weekday(tmp_path):
+    days = np.datetime64("2024-05-04") + 35 * (np.arange(40) % 2)  # a Saturday in May, one in June
+    rows = [f"{day},{n},{'xy'[n % 2]}" for n, day in enumerate(days)]
+    rows[0] = rows[0][:-1] + "y"
+    source = write(tmp_path / "a.csv", rows)
+    page = inspecting.page(source, inspect(source))
+    assert "<td>2024-05, Sat</td>" in page
+
+
+def test_a_forest_that_has_learned_nothing_doubts_no_label(tmp_path):
+    y = np.arange(60) % 3 == 0
+    np.savez(tmp_path / "a.npz", x=np.ones((60, 2)), y=y.astype(int))
+    source = read(str(tmp_path / "a.npz"))
+    found = inspect(source)
+    assert not found.has_learned
+    words = dict(inspecting.facts(found))["suspects"]
+    assert words == "not looked for, since the forest is no better than a constant answer"
+    page = inspecting.page(source, found)
+    assert "Not looked for: a random forest is no better" in page
+    assert "for 0 of 60 examples" not in page
+
+
 def test_images_are_shown_and_texts_are_escaped(tmp_path):
     x = np.zeros((40, 5, 5), np.uint8)
     x[20:] = 255

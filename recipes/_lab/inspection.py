@@ -55,6 +55,11 @@ class Inspection:
     repeated: list[np.ndarray]
     contradicting: int
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether the forest is better than a constant answer; else it doubts no label."""
+        return _has_learned(self.scores)
+
 
 def inspect(source: Source) -> Inspection:
     """Look at all examples that are to be split, or at `EXAMPLES` drawn at random."""
@@ -67,7 +72,7 @@ def inspect(source: Source) -> Inspection:
     others, believed = _others(probabilities, y)
     given = probabilities[np.arange(len(y)), y]
     doubted = np.flatnonzero(believed > given)
-    if scores.accuracy <= scores.majority:  # the forest knows nothing
+    if not _has_learned(scores):
         doubted = doubted[:0]
     least = doubted[np.argsort(given[doubted] - believed[doubted], kind="stable")]
     suspects = [
@@ -90,6 +95,10 @@ def inspect(source: Source) -> Inspection:
         [repeated[n] for n in order],
         sum(several),
     )
+
+
+def _has_learned(scores):
+    return scores.accuracy > scores.majority
 
 
 def _others(probabilities, y):

@@ -1,6 +1,7 @@
 """What was found in one's own data -> a page that shows the examples."""
 
 import base64
+import calendar
 import io
 
 import numpy as np
@@ -49,16 +50,18 @@ def facts(found):
     """Return what is to be said of an inspection, as pairs of a heading and words."""
     scores = found.scores
     balanced = f", balanced {scores.balanced_accuracy:.1%}" if scores.is_uneven else ""
+    doubted = (
+        f"labels that it doubts: {found.unbelieved} of {len(found.examined)}"
+        if found.has_learned
+        else "not looked for, since the forest is no better than a constant answer"
+    )
     return [
         (
             "forest",
             f"a random forest classifies {scores.accuracy:.1%} of held-out examples correctly"
             f"{balanced} (always the most frequent class: {scores.majority:.1%})",
         ),
-        (
-            "suspects",
-            f"labels that it doubts: {found.unbelieved} of {len(found.examined)}",
-        ),
+        ("suspects", doubted),
         (
             "repeated",
             f"groups of equal examples: {len(found.repeated)}, with different labels: "
@@ -85,11 +88,15 @@ def _shown(source, example, note):
 
 
 def _cell(value):
-    """Return a raw value in words: a number, the three of a date, or a text."""
+    """Return a raw value in words: a number, month and weekday of a date, or a text."""
     if isinstance(value, str):
         return value if len(value) <= LONGEST_CELL else f"{value[: LONGEST_CELL - 1]}…"
-    numbers = np.atleast_1d(value)
-    return "" if np.isnan(numbers).any() else ", ".join(f"{number:g}" for number in numbers)
+    if np.isnan(value).any():
+        return ""
+    if value.size == 1:
+        return f"{value.item():g}"
+    year, month, weekday = value.astype(int).tolist()
+    return f"{year}-{month:02}, {calendar.day_abbr[weekday]}"
 
 
 def _picture(pixels):
