@@ -294,6 +294,7 @@ def test_a_plain_keras_model_is_none_of_ours(csv, tmp_path):
         ("new.npz", b"x", "is not what the model takes; give a table like 'sales'"),
         ("new.csv", b"a,b\n1,2\n", "has none of the columns that the model takes"),
         ("new.txt", b"", "has no rows below a header"),
+        ("other.keras", b"x", "other.keras' is a model, and no examples; give the model as MODEL="),
     ],
 )
 def test_what_cannot_be_predicted_is_said(file, content, words, saved, tmp_path):

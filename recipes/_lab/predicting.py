@@ -47,6 +47,11 @@ def predict(model_path, data_path, out):
         UserError: anything that the user can put right.
     """
     path = Path(os.path.expanduser(data_path))
+    if path.suffix.lower() == ".keras":
+        raise UserError(
+            f"{str(path)!r} is a model, and no examples; give the model as MODEL=, and the "
+            "examples as DATA="
+        )
     out = Path(out or Path("runs/predictions") / f"{path.name.partition('.')[0]}.csv")
     if out.exists() and path.exists() and out.samefile(path):
         raise UserError(f"the predictions can't take the place of their data, {str(path)!r} (OUT=)")
