@@ -158,6 +158,20 @@ def test_what_is_new_missing_or_unreadable_in_other_rows_is_said(saved, tmp_path
     np.testing.assert_allclose(probabilities, expected, atol=2e-4)
 
 
+def test_labels_that_the_model_can_not_give_are_not_counted(saved, tmp_path):
+    path, *_ = saved
+    new = tmp_path / "new.csv"
+    labels = ("", "maybe", "NO", "never", "maybe", "", "yes", "")
+    rows = "".join(f"1{n},red,{label}\n" for n, label in enumerate(labels))
+    new.write_text("height/cm,colour,label\n" + rows, "utf-8")
+    predictions, _ = predicting.predict(str(path), str(new), tmp_path / "p.csv")
+    assert predictions.remarks[-2:] == [
+        "rows without a label, not counted: 3",
+        "rows of classes that the model does not have, not counted: 3 ('maybe', 'never')",
+    ]
+    assert predictions.scores.examples == 2
+
+
 @pytest.mark.parametrize(
     ("shape", "scale"),
     [

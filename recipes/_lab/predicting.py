@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -107,11 +108,13 @@ def _predictions(rows, probabilities, class_names):
     if rows.labels is not None:
         y = new_rows.codes_of(rows.labels, class_names)
         known = y >= 0
-        if not known.all():
-            others = dict.fromkeys(np.array(rows.labels, object)[~known].tolist())
+        others = [label for label, is_one in zip(rows.labels, known, strict=True) if not is_one]
+        if nothing := others.count(""):
+            remarks.append(f"rows without a label, not counted: {nothing}")
+        if new := Counter(filter(None, others)):
             remarks.append(
-                f"rows without a label of the model's classes, not counted: {(~known).sum()} "
-                f"({listed(others, 3)})"
+                f"rows of classes that the model does not have, not counted: {new.total()} "
+                f"({listed(new, 3)})"
             )
         if known.any():
             scores = score(probabilities[known], y[known], class_names)
