@@ -16,12 +16,7 @@ from recipes._lab.training import population
 # Of these the committed results were made by an earlier version of the code, which all pages say.
 # Make them anew with make gallery NAME=..., and take the name away; none may be added.
 # fmt: off
-STALE = {
-    "activation_functions", "binary_classifier", "bn_covariate_shift", "bn_inference",
-    "bn_learning_rate", "cnn_bn", "data_inspection", "gradient_check", "learning_rate_decay",
-    "optimizer_paths", "overfitting", "panda_vs_caviar", "preprocessing", "random_search",
-    "rnn_normalization", "weight_init_activations",
-}
+STALE = set()
 # fmt: on
 
 
