@@ -1,7 +1,10 @@
 """What results depend on: code that makes numbers, and neither words, pages nor figures."""
 
 import ast
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
 from recipes._lab import catalogue, digest
@@ -98,8 +101,38 @@ def test_a_change_of_what_makes_numbers_counts(module, copied):
     before, path = program(), folder / f"{module}.py"
     path.write_text(path.read_text() + "\n# A comment.\n")
     assert program() == before
+    of_arrays = program(reads_files=False)
     path.write_text(path.read_text() + "\nMORE = 1\n")
     assert program() != before
+    assert program(reads_files=False) != of_arrays
+
+
+@pytest.mark.parametrize("name", digest.READS_FILES)
+def test_what_reads_tables_counts_for_unfinished_work_alone(name, copied):
+    folder, program = copied
+    before, of_arrays = program(), program(reads_files=False)
+    path = folder / "data" / name
+    path.write_text(path.read_text() + "\nMORE = 1\n")
+    assert program() != before
+    assert program(reads_files=False) == of_arrays
+
+
+def test_data_that_come_as_arrays_need_nothing_that_reads_tables(root, tmp_path):
+    data = tmp_path / "mine.npz"
+    np.savez(data, x=np.random.default_rng(0).normal(size=(60, 3)), y=np.arange(60) % 3)
+    code = f"""
+import sys
+from recipes._lab.data import load
+for name in ("digits", "breast_cancer", {str(data)!r}):
+    load(name)
+print(*(name for name in sys.modules if name.startswith("recipes._lab.data.")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    imported = {f"{name.rpartition('.')[2]}.py" for name in done.stdout.split()}
+    assert "arrays.py" in imported
+    assert not imported & set(digest.READS_FILES)
 
 
 @pytest.mark.parametrize("module", ["output/figures", "cli", "files", "catalogue", "run"])

@@ -2,7 +2,8 @@
 
 Results depend on the folders and modules in `DEPENDS`, and on the recipe's own code, whatever its
 docstrings, comments, tables and figures say; unfinished work depends on the versions of the
-libraries, too. Nothing else throws away a stored result or an unfinished run.
+libraries, too, and on what reads tables and folders. Stored results are on data that come as
+arrays. Nothing else throws away a stored result or an unfinished run.
 """
 
 import ast
@@ -24,20 +25,38 @@ DEPENDS = (
     "scores.py",
     "seeding.py",
 )
+# What reads a user's tables and folders of images, and no arrays.
+READS_FILES = (
+    "cells.py",
+    "columns.py",
+    "folders.py",
+    "header.py",
+    "new_rows.py",
+    "reading.py",
+    "smells.py",
+    "tables.py",
+    "target.py",
+)
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "keras-tuner")
 # Calls of the lab that show results and change none.
 SHOWS = ("figure", "table")
 
 
 @functools.cache
-def of_program():
-    """Return a digest of the shared code that makes numbers, as first read."""
-    return _hashed(of_code(path.read_text(encoding="utf-8")) for path in sorted(_files()))
+def of_program(*, reads_files=True):
+    """Return a digest of the shared code that makes numbers, as first read.
+
+    Args:
+        reads_files: whether what reads tables and folders counts as well.
+    """
+    without = set() if reads_files else {ROOT / "data" / name for name in READS_FILES}
+    files = sorted(set(_files()) - without)
+    return _hashed(of_code(path.read_text(encoding="utf-8")) for path in files)
 
 
 def of_recipe(source):
-    """Return a digest of the shared code and a recipe's own, given as text."""
-    return _hashed([of_program(), of_code(source)])
+    """Return a digest of a recipe's code, given as text, and of the shared code below it."""
+    return _hashed([of_program(reads_files=False), of_code(source)])
 
 
 def of_work(*parts):
