@@ -1,18 +1,16 @@
 """What helps a class that is rare?
 
-Claim: oversampling does, and is the best of the common methods in almost all cases (Buda et al.
-2018, abstract). Accuracy deceives (He and Garcia 2009). Class weights matter early in training and
-less and less later (Byrd and Lipton 2019, abstract). Outputs adjusted by the class frequencies
-after training lower the balanced error (Menon et al. 2021). The focal loss raises average precision
-(Lin et al. 2017).
+Claim: oversampling does (Buda et al. 2018, abstract). Accuracy deceives (He and Garcia 2009). Class
+weights matter early in training and less and less later (Byrd and Lipton 2019, abstract). Outputs
+adjusted by the class frequencies after training lower the balanced error (Menon et al. 2021). The
+focal loss raises average precision (Lin et al. 2017).
 Look for: in the figure, which methods raise balanced accuracy at first, and which still do at the
 end; in figure-precision, that none of them ranks the rare examples better.
 Why: a network learns probabilities, and where one example in a hundred is rare it answers that
 class only if the inputs speak for it a hundred times as much. To divide by the frequencies of the
 classes takes that back. Weights and oversampling do so in training, as long as examples are not
 fitted yet; later every gradient is small, and a hundred times little is little. None of this tells
-the network more about the rare class. Undersampling discards most of the others: the network finds
-the rare examples, and takes many others for them.
+the network more about the rare class.
 Use: model.layers[-1].bias.assign_sub(np.log(frequencies)) after training on the data as they are,
 if a class that is missed counts the same, however rare; and balanced accuracy or average precision
 to compare models.
@@ -78,13 +76,22 @@ TENTH, HUNDREDTH = "1 to 10", "1 to 100"
 RATIOS = {TENTH: 10, HUNDREDTH: 100}
 MOST = 800  # examples, in training and in validation
 NOTHING, WEIGHTS = "nothing", "class weights"
-OVER, UNDER, FOCAL = "oversampling", "undersampling", "focal loss"
+OVER, FOCAL = "oversampling", "focal loss"
 DIVIDED = "divided by frequencies"  # the probabilities of the network with nothing
 # Adam's steps don't depend on the scale of a loss, so all methods have the same learning rate.
 PLAIN = {"batch_norm": False, "dropout": 0.0}
-ARMS = {NOTHING: PLAIN, WEIGHTS: PLAIN, OVER: PLAIN, UNDER: PLAIN, FOCAL: PLAIN | {"focal": True}}
+ARMS = {NOTHING: PLAIN, WEIGHTS: PLAIN, OVER: PLAIN, FOCAL: PLAIN | {"focal": True}}
 VARIANTS = {(ratio, arm): arguments for ratio in RATIOS for arm, arguments in ARMS.items()}
 EPOCHS = (1, 2, 4, 8, 16, 32)  # of 16 steps
+
+
+def thinned(part, ratio):
+    """Return a part of the data with one rare example, of label 1, for each `ratio` others."""
+    others, rare = (np.flatnonzero(part.y == label) for label in (0, 1))
+    total = min(MOST, 3 * len(part) // 4)  # the same at every ratio and seed
+    count = max(1, total // (ratio + 1))
+    # Where there are too few examples, some are repeated.
+    return part.rows(np.append(np.resize(others, total - count), np.resize(rare, count)))
 
 
 def with_imbalance(ratio):
@@ -94,17 +101,10 @@ def with_imbalance(ratio):
     """
     import dataclasses  # above, it would be part of the template
 
-    def thinned(part):
-        others, rare = (np.flatnonzero(part.y == label) for label in (0, 1))
-        total = min(MOST, 3 * len(part) // 4)  # the same at every ratio and seed
-        count = max(1, total // (ratio + 1))
-        # Where there are too few examples, some are repeated.
-        return part.rows(np.append(np.resize(others, total - count), np.resize(rare, count)))
-
     def change(dataset, random):
         last = dataset.num_classes - 1
         dataset = dataset.map_labels(lambda y: y == last, ("others", dataset.class_names[last]))
-        train, validation = thinned(dataset.train), thinned(dataset.validation)
+        train, validation = thinned(dataset.train, ratio), thinned(dataset.validation, ratio)
         return dataclasses.replace(dataset, train=train, validation=validation)
 
     return change
@@ -131,24 +131,13 @@ def weighted(dataset, random):
     return dataset.with_train(weights=weights / weights.mean())
 
 
-def resampled(count):
-    """Return a change of data to `count(others, rare)` examples of each class."""
-
-    def change(dataset, random):
-        classes = [np.flatnonzero(dataset.train.y == label) for label in (0, 1)]
-        rows = [np.resize(rows, count(*map(len, classes))) for rows in classes]
-        return drawn(dataset, random.permutation(np.concatenate(rows)))
-
-    return change
+def oversampled(dataset, random):
+    """Return the data with rare examples repeated until there are as many as of the others."""
+    others, rare = (np.flatnonzero(dataset.train.y == label) for label in (0, 1))
+    return drawn(dataset, random.permutation(np.append(others, np.resize(rare, len(others)))))
 
 
-CHANGES = {
-    NOTHING: as_they_are,
-    WEIGHTS: weighted,
-    OVER: resampled(max),
-    UNDER: resampled(min),
-    FOCAL: as_they_are,
-}
+CHANGES = {NOTHING: as_they_are, WEIGHTS: weighted, OVER: oversampled, FOCAL: as_they_are}
 
 
 def balanced_accuracy(results, data, epochs):
@@ -165,27 +154,29 @@ def balanced_accuracy(results, data, epochs):
             probabilities = {arm: results.models(key, epoch).predict(data[key].test.x)}
             if arm == NOTHING:  # their sum is no longer 1, which changes no answer
                 probabilities[DIVIDED] = probabilities[arm] / (np.bincount(y.ravel()) / y.size)
-            for method, of in probabilities.items():
-                score = results.score("test_balanced_accuracy", {key: of})
+            for method, predicted in probabilities.items():
+                score = results.score("test_balanced_accuracy", {key: predicted})
                 values[ratio, method, epoch] = score.array()
     return values
 
 
 def run(lab):
     """Train with each method where one example in ten or in a hundred is rare."""
-    data = {}
-    for ratio, others in RATIOS.items():
-        imbalanced = lab.data().map(with_imbalance(others))
-        data |= {(ratio, arm): imbalanced.map(change) for arm, change in CHANGES.items()}
+    whole = lab.data()
+    data = {
+        (ratio, arm): whole.map(with_imbalance(others)).map(change)
+        for ratio, others in RATIOS.items()
+        for arm, change in CHANGES.items()
+    }
     epochs = [epoch for epoch in EPOCHS if epoch <= lab.epochs(EPOCHS[-1])]
-    early, last = epochs[:2][-1], epochs[-1]
+    early = epochs[:2][-1]  # the second, unless a run has only one
+    last = epochs[-1]
     results = lab.train(
         build_model, VARIANTS, data, epochs=EPOCHS[-1], evaluate_every=4, record=epochs
     )
     accuracy = results.final("val_accuracy")  # validation has the imbalance of training
     precision = results.final("test_average_precision")
-    by_epoch = balanced_accuracy(results, data, epochs)
-    balanced = lab.measure(by_epoch, "%", "test balanced accuracy")
+    balanced = lab.measure(balanced_accuracy(results, data, epochs), "%", "test balanced accuracy")
     gained = balanced[HUNDREDTH, WEIGHTS] - balanced[HUNDREDTH, NOTHING]
 
     lab.claim(
