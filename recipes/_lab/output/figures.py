@@ -377,8 +377,10 @@ def _grid(layout, labels, x_label, y_label, *, panel=(3.1, 2.0), left=0.75):
         panel = (4.2, 2.9)
     rows = -(-len(layout) // columns)
     width = max(panel[0] * columns + left, 6.2)
-    legend = 0.2 * -(-len(labels) // _legend_columns(labels, width)) + 0.4
-    height = panel[1] * rows + 0.9 + legend
+    named = [label for label in labels if label]
+    legend = 0.4 + 0.2 * -(-len(named) // _legend_columns(named, width))
+    titles = 0.25 if any(layout) else 0.05
+    height = panel[1] * rows + 0.65 + titles + legend
     figure = Figure(figsize=(width, height))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     # Margins in inches: matplotlib's layout engines take longer than the drawing.
@@ -386,7 +388,7 @@ def _grid(layout, labels, x_label, y_label, *, panel=(3.1, 2.0), left=0.75):
         left=left / width,
         right=1 - 0.15 / width,
         bottom=0.65 / height,
-        top=1 - (legend + 0.25) / height,
+        top=1 - (legend + titles) / height,
         wspace=0.08,
         hspace=0.3,
     )
