@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from recipes._lab import predicting, saving
 from recipes._lab.data import Dataset, Split, read
+from recipes._lab.data.new_rows import read_table
 from recipes._lab.errors import UserError
 from recipes._lab.scores import score
 from recipes._lab.training import architecture, population
@@ -156,6 +157,45 @@ def test_what_is_new_missing_or_unreadable_in_other_rows_is_said(saved, tmp_path
     expected = network_of(member, result.weights).predict(encode(raw), verbose=0)
     probabilities = np.array([row[-2:] for row in predictions.table[1:]], float)
     np.testing.assert_allclose(probabilities, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("cells", "written", "values", "remarks"),
+    [
+        (["14,5", "2.0", "14.5"], "", [14.5, 2, 14.5], ["in several ways ('2.0', '14,5')"]),
+        (["14,5", "2.5", "x", "2"], "", [14.5, 2.5, np.nan, 2], ["1 ('x')", "in several ways"]),
+        (
+            ["14,5", "2.5", "1,234", "1.234"], "", [14.5, 2.5, np.nan, 1.234],
+            ["in several ways", "could be two numbers, taken as missing: 1 ('1,234')"],
+        ),
+        (["14,5", "2.5", "1.234"], "decimal comma", [14.5, 2.5, 1234], ["in several ways"]),
+        (["1.299", "5"], "decimal comma", [1299, 5], []),
+        (["1,299", "5"], "comma for thousands", [1299, 5], []),
+        (["14.5"], "decimal comma", [14.5], ["with decimal point, those of training with decimal"]),
+        (["14,5"], "", [14.5], ["with decimal comma, those of training with decimal point"]),
+        (["", "x"], "", [np.nan, np.nan], ["that are no numbers, taken as missing: 1 ('x')"]),
+        (["", "NA"], "", [np.nan, np.nan], []),
+    ],
+)  # fmt: skip
+def test_no_number_of_other_rows_disappears_without_a_word(
+    cells, written, values, remarks, tmp_path
+):
+    (tmp_path / "new.csv").write_text("\n".join(["x;y", *(f"{cell};a" for cell in cells)]), "utf-8")
+    column = {"kind": "numeric", "inputs": 1, "written": written}
+    about = {"target": "y", "group": None, "has_names": True, "all_columns": ["x"]}
+    rows = read_table(tmp_path / "new.csv", about | {"columns": {"x": column}})
+    np.testing.assert_array_equal(rows.inputs["x"], values)
+    for remark, words in zip(rows.remarks, remarks, strict=True):
+        assert words in remark
+
+
+def test_dates_of_two_and_of_four_digits_for_the_year(tmp_path):
+    (tmp_path / "new.csv").write_text("day,y\n2/1/2024,a\n2/1/24,a\nsoon,a\n", "utf-8")
+    column = {"kind": "date", "inputs": 3, "written": "month/day/year"}
+    about = {"target": "y", "group": None, "has_names": True, "all_columns": ["day"]}
+    rows = read_table(tmp_path / "new.csv", about | {"columns": {"day": column}})
+    np.testing.assert_array_equal(rows.inputs["day, year"], [2024, 2024, np.nan])
+    assert rows.remarks == ["'day': cells that are no dates, taken as missing: 1 ('soon')"]
 
 
 def test_labels_that_the_model_can_not_give_are_not_counted(saved, tmp_path):

@@ -251,6 +251,7 @@ NAN = np.nan
         (["1.299,99", "5"], False, [1299.99, 5], "decimal comma"),
         (["1.299.000", "5,5"], True, [1299000, 5.5], "decimal comma"),
         (["0.998", "0.997"], True, [0.998, 0.997], ""),
+        (["1.998", "0.997"], True, [1.998, 0.997], ""),
         (["$5", "$1,200.50", "-$3"], False, [5, 1200.5, -3], "with $, comma for thousands"),
         (["5 %", "12.5%"], False, [5, 12.5], "with %"),
         (["3 €", "4 €"], True, [3, 4], "with €"),
@@ -267,7 +268,7 @@ def test_numbers_as_people_write_them(cells, comma, values, note):
 
 @pytest.mark.parametrize(
     "cells",
-    [["a"], ["1", "x"], ["1_000"], ["1.5", "1,5"], ["", "NA"], [], ["٣"], ["12:30"], ["--1"]],
+    [["1", "x"], ["1_000"], ["1.5", "1,5"], ["", "NA"], [], ["٣"], ["12:30"], ["--1"], ["$", "1"]],
 )
 def test_what_is_no_column_of_numbers(cells):
     assert as_numbers(cells) is None

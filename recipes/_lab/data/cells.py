@@ -15,7 +15,8 @@ MISSING = frozenset(
 
 _PLAIN = re.compile(r"(?ai)[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)")
 _COMMA_GROUPS = re.compile(r"(?a)[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_DECIMAL_COMMA = re.compile(r"(?a)[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?")
+_DECIMAL_COMMA = re.compile(r"(?a)[+-]?(?=.*\d)([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?")
+_WAYS = {"": _PLAIN, "comma for thousands": _COMMA_GROUPS, "decimal comma": _DECIMAL_COMMA}
 _UNIT = re.compile(r"^([+-]?)([$€£¥])\s*|\s*([$€£¥%])$")
 
 _FORMATS = {
@@ -72,17 +73,20 @@ def is_missing(cell: str) -> bool:
     return cell.lower() in MISSING
 
 
-def as_numbers(cells: Iterable[str], decimal_comma: bool = False) -> Numbers | None:
+def as_numbers(
+    cells: Iterable[str], decimal_comma: bool = False, expected: str = ""
+) -> Numbers | None:
     """Return the numbers of a column, or None unless every cell is one or is missing.
 
     Args:
         cells: text without spaces around it, (rows,).
         decimal_comma: whether 1,234 is rather 1.234 than 1234; `1,5` is 1.5 either way.
+        expected: how they are written if all of them can be, see `Numbers`; plainly by default.
     """
     cells = list(cells)
     known = [cell for cell in dict.fromkeys(cells) if not is_missing(cell)]
     bare = [_UNIT.sub(r"\1", cell) for cell in known]
-    written = _how_written(bare, decimal_comma)
+    written = _how_written(bare, decimal_comma, expected)
     if written is None:
         return None
     values = {cell: _number(text, written) for cell, text in zip(known, bare, strict=True)}
@@ -92,15 +96,26 @@ def as_numbers(cells: Iterable[str], decimal_comma: bool = False) -> Numbers | N
     return Numbers(by_row, written, ", ".join(notes))
 
 
-def _how_written(bare: list[str], decimal_comma: bool) -> str | None:
+def possible_numbers(cell: str) -> dict[str, float]:
+    """Return the numbers that a single cell could be, by how it would be written.
+
+    1,234 could be two of them, 14,5 and 14.5 are one each, and a word is none.
+    """
+    bare = _UNIT.sub(r"\1", cell)
+    return {
+        written: _number(bare, written)
+        for written, pattern in _WAYS.items()
+        if pattern.fullmatch(bare) and not is_missing(cell)
+    }
+
+
+def _how_written(bare: list[str], decimal_comma: bool, expected: str) -> str | None:
     """Return how all of these are numbers: "" for plainly; None if they are none."""
     if not bare:
         return None
-    if all(map(_PLAIN.fullmatch, bare)):
-        return ""
-    ways = {"comma for thousands": _COMMA_GROUPS, "decimal comma": _DECIMAL_COMMA}
-    for written in sorted(ways, reverse=decimal_comma):
-        if all(ways[written].fullmatch(text) or _is_plain(text, written) for text in bare):
+    with_commas = sorted(filter(None, _WAYS), reverse=decimal_comma)
+    for written in dict.fromkeys([expected, "", *with_commas]):
+        if all(_WAYS[written].fullmatch(text) or _is_plain(text, written) for text in bare):
             return written
     return None
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recipes._lab.data.arrays import checked_inputs, labels_of, read_npz
-from recipes._lab.data.cells import as_dates, as_numbers, is_missing
+from recipes._lab.data.cells import as_dates, as_numbers, is_missing, possible_numbers
 from recipes._lab.data.encoders import OneHot
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError
@@ -105,6 +105,8 @@ def read_table(path: Path, about: dict) -> NewRows:
         values = columns[name].tolist() if name in columns else nothing
         if column["kind"] == "categories":
             inputs |= _categories(name, column, values, new_categories)
+        elif column["kind"] == "date":
+            inputs |= _dates(name, column, values, remarks)
         else:
             inputs |= _numbers(name, column, values, cells.decimal_comma, remarks)
     if new_categories:
@@ -164,33 +166,76 @@ def _renamed(columns: pd.DataFrame, about: dict, remarks: list[str]) -> pd.DataF
     return columns.rename(columns=renamed)
 
 
-def _numbers(name, column, values, decimal_comma, remarks) -> dict[str, np.ndarray]:
-    """Return the inputs that come of a column of numbers or dates."""
-    written = column["written"]
-    if column["kind"] == "date":
-        values = _readable(name, values, "dates", lambda v: as_dates(v, written), remarks)
-        dates = as_dates(values, written)
-        parts = np.full((len(values), 3), np.nan) if dates is None else dates.parts
-        return dict(zip(input_names(name, is_date=True), parts.T, strict=True))
-    decimal_comma = decimal_comma or written == "decimal comma"
-    values = _readable(name, values, "numbers", lambda v: as_numbers(v, decimal_comma), remarks)
-    numbers = as_numbers(values, decimal_comma)
-    read = np.full(len(values), np.nan) if numbers is None else numbers.values
+def _dates(name, column, cells, remarks) -> dict[str, np.ndarray]:
+    """Return the inputs that come of a column of dates."""
+    dates = as_dates(cells, column["written"])
+    if dates is not None:
+        parts = dates.parts
+    else:  # a cell that is no date, or dates that are written in several ways
+        by_cell = {cell: as_dates([cell], column["written"]) for cell in set(cells)}
+        _remark_unreadable(name, cells, by_cell, "dates", remarks)
+        nothing = np.full(len(DATE_PARTS), np.nan)
+        parts = np.stack([dates.parts[0] if (dates := by_cell[c]) else nothing for c in cells])
+    return dict(zip(input_names(name, is_date=True), parts.T, strict=True))
+
+
+def _numbers(name, column, cells, decimal_comma, remarks) -> dict[str, np.ndarray]:
+    """Return the input of a column of numbers."""
+    by_cell = {cell: possible_numbers(cell) for cell in set(cells)}
+    _remark_unreadable(name, cells, by_cell, "numbers", remarks)
+    expected = column["written"]
+    numbers = as_numbers([cell for cell in cells if by_cell[cell]], decimal_comma, expected)
+    if numbers is None:
+        read = _cell_by_cell(name, cells, by_cell, expected, remarks)
+    else:
+        read = np.full(len(cells), np.nan)
+        read[[bool(by_cell[cell]) for cell in cells]] = numbers.values
+        if numbers.written != expected:
+            now, before = numbers.written or "decimal point", expected or "decimal point"
+            remarks.append(f"{name!r}: numbers read with {now}, those of training with {before}")
     return dict.fromkeys(input_names(name), read)
 
 
-def _readable(name, values, kind, read, remarks) -> list[str]:
-    """Return cells, those that are none of what a column holds replaced by nothing."""
-    if read(values) is not None:
-        return values
-    good = {value for value in set(values) if read([value]) is not None}
-    others = Counter(value for value in values if value not in good and not is_missing(value))
+def _cell_by_cell(name, cells, by_cell, expected, remarks) -> np.ndarray:
+    """Return the numbers of a column in which no one way to write them explains all cells.
+
+    Args:
+        name: of the column.
+        cells: text, (rows,).
+        by_cell: what each cell could be, from `possible_numbers`.
+        expected: how numbers were written in training; it decides where a cell could be two.
+        remarks: to be added to.
+    """
+    known = {}
+    for cell, ways in by_cell.items():
+        distinct = set(ways.values())
+        if len(distinct) == 1:
+            known |= {cell: distinct.pop()}
+        elif expected in ways:
+            known |= {cell: ways[expected]}
+    examples = {tuple(by_cell[cell]): cell for cell in reversed(cells) if by_cell[cell]}
+    if examples:
+        remarks.append(
+            f"{name!r}: numbers are written in several ways ({listed(examples.values())}), each "
+            "cell is read by itself; write all of them in one way"
+        )
+    unclear = Counter(cell for cell in cells if by_cell[cell] and cell not in known)
+    if unclear:
+        remarks.append(
+            f"{name!r}: cells that could be two numbers, taken as missing: {unclear.total()} "
+            f"({listed(unclear, 3)})"
+        )
+    return np.array([known.get(cell, np.nan) for cell in cells])
+
+
+def _remark_unreadable(name, cells, by_cell, kind, remarks) -> None:
+    """Say which cells are none of what a column holds; `by_cell` has nothing for them."""
+    others = Counter(cell for cell in cells if not by_cell[cell] and not is_missing(cell))
     if others:
         remarks.append(
             f"{name!r}: cells that are no {kind}, taken as missing: {others.total()} "
             f"({listed(others, 3)})"
         )
-    return [value if value in good else "" for value in values]
 
 
 def _categories(name, column, values, new_categories) -> dict[str, np.ndarray]:
