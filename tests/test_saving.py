@@ -173,6 +173,8 @@ def test_what_is_new_missing_or_unreadable_in_other_rows_is_said(saved, tmp_path
         (["1,299", "5"], "comma for thousands", [1299, 5], []),
         (["14.5"], "decimal comma", [14.5], ["with decimal point, those of training with decimal"]),
         (["14,5"], "", [14.5], ["with decimal comma, those of training with decimal point"]),
+        (["5 kg", "7", "9 lb"], "", [5, 7, np.nan], ["taken as missing: 1 ('9 lb')"]),
+        (["1'250", "(7)"], "", [1250, -7], []),
         (["", "x"], "", [np.nan, np.nan], ["that are no numbers, taken as missing: 1 ('x')"]),
         (["", "NA"], "", [np.nan, np.nan], []),
     ],
@@ -181,7 +183,7 @@ def test_no_number_of_other_rows_disappears_without_a_word(
     cells, written, values, remarks, tmp_path
 ):
     (tmp_path / "new.csv").write_text("\n".join(["x;y", *(f"{cell};a" for cell in cells)]), "utf-8")
-    column = {"kind": "numeric", "inputs": 1, "written": written}
+    column = {"kind": "numeric", "inputs": 1, "written": written, "unit": "kg"}
     about = {"target": "y", "group": None, "has_names": True, "all_columns": ["x"]}
     rows = read_table(tmp_path / "new.csv", about | {"columns": {"x": column}})
     np.testing.assert_array_equal(rows.inputs["x"], values)

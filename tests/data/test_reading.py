@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from recipes._lab.data import reading
-from recipes._lab.data.cells import as_dates, as_numbers
+from recipes._lab.data.cells import as_dates, as_numbers, shared_unit
 from recipes._lab.data.reading import read_cells
 from recipes._lab.errors import UserError
 
@@ -258,6 +258,15 @@ NAN = np.nan
         (["1", "", "?", "NA", "n/a", "NaN", "null"], False, [1] + [NAN] * 6, ""),
         (["1", "-", ".", "None", "#N/A", "<NA>", r"\N"], False, [1] + [NAN] * 6, ""),
         (["1", "missing", "Unknown"], False, [1, NAN, NAN], ""),
+        (["1'234.50", "7", "-1'234'567"], False, [1234.5, 7, -1234567], "apostrophe for thousands"),
+        (["1’234,5"], False, [1234.5], "apostrophe for thousands, decimal comma"),
+        (["1 234,50", "7,25"], False, [1234.5, 7.25], "space for thousands, decimal comma"),
+        (["1\u00a0234", "7"], False, [1234, 7], "space for thousands"),
+        (["1\u202f234,5", "7"], False, [1234.5, 7], "space for thousands, decimal comma"),
+        (["(1,234)", "5"], False, [-1234, 5], "(5) is -5, comma for thousands"),
+        (["($5.50)", "$5", "\u22122"], False, [-5.5, 5, -2], "with $, (5) is -5"),
+        (["CHF 1'234.50", "CHF 5"], False, [1234.5, 5], "with CHF, apostrophe for thousands"),
+        (["5 EUR", "7EUR"], False, [5, 7], "with EUR"),
     ],
 )
 def test_numbers_as_people_write_them(cells, comma, values, note):
@@ -267,8 +276,43 @@ def test_numbers_as_people_write_them(cells, comma, values, note):
 
 
 @pytest.mark.parametrize(
+    ("cells", "unit"),
+    [
+        (["12.3 kg", "5 kg", "", "NA"], "kg"),
+        (["12.3kg", "1 234,5 kg"], "kg"),
+        (["5 km/h", "7 km/h"], "km/h"),
+        (["20 °C", "-3 °C"], "°C"),
+        (["3 m²"], "m²"),
+        (["12 kg", "5 g"], ""),
+        (["12 kg", "5"], ""),
+        (["5", "7"], ""),
+        (["5 old cars", "7 old cars"], ""),
+        (["A12", "A15"], ""),
+        ([""], ""),
+    ],
+)
+def test_the_unit_that_all_numbers_share(cells, unit):
+    assert shared_unit(cells) == unit
+
+
+@pytest.mark.parametrize(
     "cells",
-    [["1", "x"], ["1_000"], ["1.5", "1,5"], ["", "NA"], [], ["٣"], ["12:30"], ["--1"], ["$", "1"]],
+    [
+        ["1", "x"],
+        ["1_000"],
+        ["1.5", "1,5"],
+        ["", "NA"],
+        [],
+        ["٣"],
+        ["12:30"],
+        ["$", "1"],
+        ["(-1)"],
+        ["(1"],
+        ["1'23"],
+        ["0123 456"],
+        ["1 234'567"],
+        ["1 kg"],
+    ],
 )
 def test_what_is_no_column_of_numbers(cells):
     assert as_numbers(cells) is None

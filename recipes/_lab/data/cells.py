@@ -1,7 +1,7 @@
 """Cells of a column, as text -> numbers or dates, if that is what all of them are."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,19 @@ _PLAIN = re.compile(r"(?ai)[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)")
 _COMMA_GROUPS = re.compile(r"(?a)[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _DECIMAL_COMMA = re.compile(r"(?a)[+-]?(?=.*\d)([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?")
 _WAYS = {"": _PLAIN, "comma for thousands": _COMMA_GROUPS, "decimal comma": _DECIMAL_COMMA}
-_UNIT = re.compile(r"^([+-]?)([$€£¥])\s*|\s*([$€£¥%])$")
+_CURRENCY = r"[$€£¥]|EUR|USD|CHF|GBP"
+_UNIT = re.compile(rf"^([+-]?)(?:{_CURRENCY})\s*|\s*(?:{_CURRENCY}|%)$")
+_GROUPS = re.compile(r"(?a)[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_DECIMAL_COMMA = re.compile(r"(?a)[+-]?(?=.*\d)([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?")
+_WAYS = {"": _PLAIN, "comma for thousands": _COMMA_GROUPS, "decimal comma": _DECIMAL_COMMA}
+_UNIT = re.compile(
+    r"^([+-]?)([$€£¥]|EUR|USD|CHF|GBP)\s*|\s*([$€£¥%]|(?<![^\W\d_])(?:EUR|USD|CHF|GBP))$"
+)
+_GROUPS = re.compile(
+    r"(?a)[+-]?[1-9]\d{0,2}([ \N{THIN SPACE}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}'’])\d{3}"
+    r"(\1\d{3})*([.,]\d*)?"
+)
+_WITH_NAMED_UNIT = re.compile(r"[+-]?[0-9][0-9.,'’\s]*?\s*((?:[^\W\d_]|°)\S{0,9})")
 
 _FORMATS = {
     "ISO8601": "year-month-day",
@@ -73,8 +85,16 @@ def is_missing(cell: str) -> bool:
     return cell.lower() in MISSING
 
 
+def shared_unit(cells: Iterable[str]) -> str:
+    """Return the unit that stands behind every number of a column, such as kg; "" if none does."""
+    known = [cell for cell in dict.fromkeys(cells) if not is_missing(cell)]
+    found = map(_WITH_NAMED_UNIT.fullmatch, known)
+    units = {match and match[1] for match in found}
+    return units.pop() or "" if len(units) == 1 else ""
+
+
 def as_numbers(
-    cells: Iterable[str], decimal_comma: bool = False, expected: str = ""
+    cells: Iterable[str], decimal_comma: bool = False, expected: str = "", unit: str = ""
 ) -> Numbers | None:
     """Return the numbers of a column, or None unless every cell is one or is missing.
 
@@ -82,26 +102,51 @@ def as_numbers(
         cells: text without spaces around it, (rows,).
         decimal_comma: whether 1,234 is rather 1.234 than 1234; `1,5` is 1.5 either way.
         expected: how they are written if all of them can be, see `Numbers`; plainly by default.
+        unit: what may stand behind a number, beside % and signs of currencies; from `shared_unit`.
     """
     cells = list(cells)
     known = [cell for cell in dict.fromkeys(cells) if not is_missing(cell)]
-    bare = [_UNIT.sub(r"\1", cell) for cell in known]
+    bare = [_bare(cell, unit) for cell in known]
     written = _how_written(bare, decimal_comma, expected)
     if written is None:
         return None
     values = {cell: _number(text, written) for cell, text in zip(known, bare, strict=True)}
-    units = sorted({unit for cell in known for _, *of in _UNIT.findall(cell) for unit in of} - {""})
-    notes = [*([f"with {' '.join(units)}"] if units else []), *([written] if written else [])]
     by_row = np.array([values.get(cell, np.nan) for cell in cells])
+    notes = [*_remarkable(known, unit), *filter(None, [written])]
     return Numbers(by_row, written, ", ".join(notes))
 
 
-def possible_numbers(cell: str) -> dict[str, float]:
+def _bare(cell: str, unit: str) -> str:
+    """Return what may be a number without its unit, spaces or apostrophes; -5 for (5)."""
+    text = _UNIT.sub(r"\1", cell.removesuffix(unit).strip())
+    if text.startswith("(") and text.endswith(")"):
+        text = "-" + _UNIT.sub("", text[1:-1])
+    text = text.replace("\N{MINUS SIGN}", "-")
+    groups = _GROUPS.fullmatch(text)
+    return text.replace(groups[1], "") if groups else text
+
+
+def _remarkable(known: list[str], unit: str) -> Iterator[str]:
+    """Yield in words what is written around the numbers of a column, and was taken off."""
+    units = {sign for cell in known for sign in re.findall(f"{_CURRENCY}|%", cell)}
+    if unit and any(cell.endswith(unit) for cell in known):
+        units.add(unit)
+    if units:
+        yield f"with {' '.join(sorted(units))}"
+    if any(cell.startswith("(") for cell in known):
+        yield "(5) is -5"
+    if any(re.search(r"\d['’]\d", cell) for cell in known):
+        yield "apostrophe for thousands"
+    if any(re.search(r"\d\s\d", cell) for cell in known):
+        yield "space for thousands"
+
+
+def possible_numbers(cell: str, unit: str = "") -> dict[str, float]:
     """Return the numbers that a single cell could be, by how it would be written.
 
     1,234 could be two of them, 14,5 and 14.5 are one each, and a word is none.
     """
-    bare = _UNIT.sub(r"\1", cell)
+    bare = _bare(cell, unit)
     return {
         written: _number(bare, written)
         for written, pattern in _WAYS.items()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recipes._lab.data.arrays import check_finite
-from recipes._lab.data.cells import MISSING, Numbers, as_dates, as_numbers
+from recipes._lab.data.cells import MISSING, Numbers, as_dates, as_numbers, shared_unit
 from recipes._lab.data.encoders import OneHot, Standardizer
 from recipes._lab.data.understood import Column
 from recipes._lab.data.wording import listed
@@ -27,6 +27,17 @@ MIN_CATEGORY_SHARE = 0.01
 # Where so many cells are numbers, it is worth saying which are none.
 MOSTLY_NUMBERS = 0.9
 _IDENTIFIER = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|key|nr|no))$|[a-z](Id|ID)$")
+
+
+@dataclass(frozen=True)
+class NumericColumn(Column):
+    """What was understood of a column of numbers.
+
+    Args:
+        unit: what stands behind each of them, such as kg, or "".
+    """
+
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,9 @@ def read_column(
         return Reading(Column(name, "constant", 0, f"always {listed(cells[:1])}"))
     if (numbers := as_numbers(cells, decimal_comma)) is not None:
         return _numeric(name, numbers, rows_read, where)
+    unit = shared_unit(cells)
+    if unit and (numbers := as_numbers(cells, decimal_comma, unit=unit)) is not None:
+        return _numeric(name, numbers, rows_read, where, unit)
     if (dates := as_dates(cells)) is not None:
         note = _joined(f"{dates.written} → year, month, weekday", _missing(dates.parts[:, 0]))
         fit = functools.partial(Standardizer.fit, where=where)
@@ -87,7 +101,7 @@ def join_spellings(cells: list[str]) -> tuple[list[str], list[str]]:
     return [chosen[cell] for cell in cells], joined
 
 
-def _numeric(name: str, numbers: Numbers, rows_read: int, where: str) -> Reading:
+def _numeric(name: str, numbers: Numbers, rows_read: int, where: str, unit: str = "") -> Reading:
     values, note = numbers.values, numbers.note
     known = values[~np.isnan(values)]
     check_finite(known, where)
@@ -97,7 +111,8 @@ def _numeric(name: str, numbers: Numbers, rows_read: int, where: str) -> Reading
     by_row = values[:, np.newaxis]
     if why := _identifies(name, values, rows_read):
         return Reading(Column(name, "identifier", 0, why), by_row)
-    column = Column(name, "numeric", 1, _joined(note, _missing(values)), numbers.written)
+    note = _joined(note, _missing(values))
+    column = NumericColumn(name, "numeric", 1, note, numbers.written, unit)
     return Reading(column, by_row, functools.partial(Standardizer.fit, where=where))
 
 

@@ -181,10 +181,12 @@ def _dates(name, column, cells, remarks) -> dict[str, np.ndarray]:
 
 def _numbers(name, column, cells, decimal_comma, remarks) -> dict[str, np.ndarray]:
     """Return the input of a column of numbers."""
-    by_cell = {cell: possible_numbers(cell) for cell in set(cells)}
+    unit = column.get("unit", "")
+    by_cell = {cell: possible_numbers(cell, unit) for cell in set(cells)}
     _remark_unreadable(name, cells, by_cell, "numbers", remarks)
     expected = column["written"]
-    numbers = as_numbers([cell for cell in cells if by_cell[cell]], decimal_comma, expected)
+    readable = [cell for cell in cells if by_cell[cell]]
+    numbers = as_numbers(readable, decimal_comma, expected, unit)
     if numbers is None:
         read = _cell_by_cell(name, cells, by_cell, expected, remarks)
     else:
