@@ -81,10 +81,13 @@ def test_ways_to_write_the_same_table(name, content, remark, tmp_path):
     assert bool(remark) == bool(remarks)
 
 
-def test_what_is_not_utf_8_is_latin_1_and_said(tmp_path):
-    columns, remarks = cells_of(tmp_path, "größe,art\n1,ä\n2,é\n".encode("latin-1"))
-    assert columns == {"größe": ["1", "2"], "art": ["ä", "é"]}
-    assert remarks == "read as Latin-1, since it is not UTF-8 at byte 2"
+def test_what_is_not_utf_8_is_windows_1252_and_said(tmp_path):
+    content = "größe,Umsatz (€),art\n1,2,“ä”\n2,3,a – b…\n"
+    columns, remarks = cells_of(tmp_path, content.encode("cp1252"))
+    assert columns == {"größe": ["1", "2"], "Umsatz (€)": ["2", "3"], "art": ["“ä”", "a – b…"]}
+    assert remarks == "read as Windows-1252, since it is not UTF-8 at byte 2"
+    columns, _ = cells_of(tmp_path, b"a,b\n1,x\x81\xe9\n2,y\n")  # 81 means nothing there
+    assert columns["b"] == ["x\x81é", "y"]
 
 
 def test_decimal_commas_do_not_divide(tmp_path):

@@ -23,6 +23,12 @@ from recipes._lab.errors import UserError
 LIBRARIES = {".parquet": "pyarrow", ".xlsx": "openpyxl"}  # which pandas needs for these files
 DELIMITERS = "\t;|,"  # where several divide all lines alike, the first: 1,5;2,5 are two numbers
 SAMPLE = 100  # rows that tell which delimiter it is
+# Where Latin-1 has control characters, Windows-1252 has €, quotes and dashes, but for five bytes.
+_WINDOWS_1252 = {
+    byte: character
+    for byte in range(0x80, 0xA0)
+    if (character := bytes([byte]).decode("cp1252", errors="ignore"))
+}
 
 
 @dataclass(frozen=True)
@@ -160,8 +166,8 @@ def _decoded(path: Path, remarks: list[str]) -> str:
     except UnicodeDecodeError as error:
         if is_utf_16:
             raise UserError(f"{where} is no whole UTF-16 text; save it as UTF-8") from error
-        text = content.decode("latin-1")
-        remarks.append(f"read as Latin-1, since it is not UTF-8 at byte {error.start}")
+        text = content.decode("latin-1").translate(_WINDOWS_1252)
+        remarks.append(f"read as Windows-1252, since it is not UTF-8 at byte {error.start}")
     if "\0" in text:
         raise UserError(f"{where} holds bytes of 0, so it is no text; save the table as .csv")
     return text.replace("\r\n", "\n").replace("\r", "\n")
