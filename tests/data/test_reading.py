@@ -261,6 +261,7 @@ NAN = np.nan
         (["1", "", "?", "NA", "n/a", "NaN", "null"], False, [1] + [NAN] * 6, ""),
         (["1", "-", ".", "None", "#N/A", "<NA>", r"\N"], False, [1] + [NAN] * 6, ""),
         (["1", "missing", "Unknown"], False, [1, NAN, NAN], ""),
+        (["1", "k.A.", "#DIV/0!", "#WERT!", "n.d.", "-1.#IND", ".."], False, [1] + [NAN] * 6, ""),
         (["1'234.50", "7", "-1'234'567"], False, [1234.5, 7, -1234567], "apostrophe for thousands"),
         (["1’234,5"], False, [1234.5], "apostrophe for thousands, decimal comma"),
         (["1 234,50", "7,25"], False, [1234.5, 7.25], "space for thousands, decimal comma"),

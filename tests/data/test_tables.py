@@ -52,10 +52,10 @@ def column_of(cells, name="x", rows_read=None, decimal_comma=False):
         (["a", "b", "c"], ("identifier", 0, "all different")),
         (["a", "b", "c", "", ""], ("identifier", 0, "all different")),
         (["1.5", "2", "x"] + [f"{n}" for n in range(10, 30)], (
-            *("identifier", 0), "all different; numbers but for 'x'",
+            *("identifier", 0), "all different",
         )),
         ([f"{n}" for n in range(398)] + ["x", "7"], (
-            *("text", 0), "399 different, none in 4 rows or more; numbers but for 'x'",
+            *("text", 0), "399 different, none in 4 rows or more",
         )),
         (
             [f"a {n % 150}" for n in range(300)],
@@ -262,6 +262,36 @@ def test_columns_that_are_nearly_constant(tmp_path):
         row[0] = 1.5 if n > 2 else 0.5
     (warning,) = (w for w in warnings_of(tmp_path, rows) if "one value" in w)
     assert warning == "columns with one value in 99% of the rows or more: 'color'"
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["x", "7"] * 3, "taken for categories, but looks like numbers but for 'x'; correct"),
+        (["<5", ">1,000"] * 3, "numbers and limits, which are none ('<5', '>1,000'); write the"),
+        (["7,5", "7,25"] * 3, "numbers written in several ways ('0.5', '7,5'); write all in one"),
+        (["x", "y", "z", "u", "v", "w"], ""),  # not nearly numbers
+        (["k.A.", "#DIV/0!", "n.a.", "", "?", "5"], ""),  # numbers and missing ones
+    ],
+)
+def test_numbers_that_are_taken_for_text(cells, words, tmp_path):
+    rows = rows_of_two_classes()
+    for n, row in enumerate(rows):
+        row[0] = f'"{cells[n]}"' if n < len(cells) else f"{n}.5".replace("6.5", "0.5")
+    warnings = [warning for warning in warnings_of(tmp_path, rows) if "'size'" in warning]
+    assert bool(warnings) == bool(words)
+    assert words in "".join(warnings)
+
+
+def test_numbers_with_several_units(tmp_path):
+    rows = rows_of_two_classes()
+    for n, row in enumerate(rows):
+        row[0] = f"{n}.5 {'kg' if row[1] == 'red' else 'g'}"
+    (warning,) = (w for w in warnings_of(tmp_path, rows) if "'size'" in w)
+    assert "an identifier, but looks like numbers with several units ('g', 'kg')" in warning
+    for n, row in enumerate(rows):
+        row[0] = f"{n}{'abcdef'[n % 6]}"  # seats in a train
+    assert not any("units" in w for w in warnings_of(tmp_path, rows))
 
 
 # --- groups ------------------------------------------------------------------------------------

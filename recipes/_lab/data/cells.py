@@ -9,8 +9,17 @@ import pandas as pd
 
 # What stands for a missing number or date, in lower case.
 MISSING = frozenset(
-    {"", "?", "na", "n/a", "nan", "null", "-", ".", "none", "#n/a", "<na>", r"\n"}
-    | {"missing", "unknown"}
+    {"", "?", "-", "--", "---", ".", "..", ":", "*", "none", "null", "(null)", "missing", "unknown"}
+    # As pandas, R, SQL and the C library write it.
+    | {"na", "<na>", "n/a", "nan", "-nan", "nat", r"\n"}
+    | {"1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
+    # As Excel does, in English, German, French and Spanish.
+    | {"#n/a", "#n/a n/a", "#na", "#nv", "#n/d", "#div/0!", "#¡div/0!", "#null!", "#¡nulo!"}
+    | {"#value!", "#wert!", "#valeur!", "#¡valor!", "#num!", "#zahl!", "#nombre!", "#¡num!"}
+    | {"#ref!", "#bezug!", "#¡ref!", "#name?", "#nom?", "#¿nombre?"}
+    # As people do: not available, keine Angabe, non disponible or no disponible.
+    | {"n.a.", "n. a.", "n.a", "k.a.", "k. a.", "k.a", "k/a", "n.d.", "n. d.", "n/d"}
+    | {"not available", "keine angabe", "unbekannt", "inconnu", "desconocido"}
 )
 
 _PLAIN = re.compile(r"(?ai)[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)")
@@ -29,6 +38,7 @@ _GROUPS = re.compile(
     r"(?a)[+-]?[1-9]\d{0,2}([ \N{THIN SPACE}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}'’])\d{3}"
     r"(\1\d{3})*([.,]\d*)?"
 )
+_LIMIT = re.compile(r"[<>≤≥]=?\s*")
 _WITH_NAMED_UNIT = re.compile(r"[+-]?[0-9][0-9.,'’\s]*?\s*((?:[^\W\d_]|°)\S{0,9})")
 
 _FORMATS = {
@@ -85,12 +95,22 @@ def is_missing(cell: str) -> bool:
     return cell.lower() in MISSING
 
 
+def is_limit(cell: str) -> bool:
+    """Tell whether a cell only says where a number lies, as <5 and >100 do."""
+    below = _LIMIT.match(cell)
+    return bool(below and possible_numbers(cell[below.end() :]))
+
+
+def unit_of(cell: str) -> str:
+    """Return the unit behind a single number, such as kg; "" if there is none."""
+    match = _WITH_NAMED_UNIT.fullmatch(cell)
+    return match[1] if match else ""
+
+
 def shared_unit(cells: Iterable[str]) -> str:
-    """Return the unit that stands behind every number of a column, such as kg; "" if none does."""
-    known = [cell for cell in dict.fromkeys(cells) if not is_missing(cell)]
-    found = map(_WITH_NAMED_UNIT.fullmatch, known)
-    units = {match and match[1] for match in found}
-    return units.pop() or "" if len(units) == 1 else ""
+    """Return the unit that stands behind every number of a column; "" if none does."""
+    units = {unit_of(cell) for cell in set(cells) if not is_missing(cell)}
+    return units.pop() if len(units) == 1 else ""
 
 
 def as_numbers(

@@ -10,7 +10,7 @@ splits train one architecture.
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +24,6 @@ from recipes._lab.data.wording import listed
 # A category needs this share of the rows, and two of them, for a column of its own. At most 100
 # columns can then come of one column, and none of names or identifiers.
 MIN_CATEGORY_SHARE = 0.01
-# Where so many cells are numbers, it is worth saying which are none.
-MOSTLY_NUMBERS = 0.9
 _IDENTIFIER = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|key|nr|no))$|[a-z](Id|ID)$")
 
 
@@ -84,7 +82,7 @@ def read_column(
         note = _joined(f"{dates.written} → year, month, weekday", _missing(dates.parts[:, 0]))
         fit = functools.partial(Standardizer.fit, where=where)
         return Reading(Column(name, "date", 3, note, dates.written), dates.parts, fit)
-    return _categories(name, cells, decimal_comma)
+    return _categories(name, cells)
 
 
 def join_spellings(cells: list[str]) -> tuple[list[str], list[str]]:
@@ -135,12 +133,11 @@ def _joined(*notes: str) -> str:
     return "; ".join(filter(None, notes))
 
 
-def _categories(name: str, cells: list[str], decimal_comma: bool) -> Reading:
+def _categories(name: str, cells: list[str]) -> Reading:
     """Return a column of text as categories, or left out."""
     known = [cell for cell in cells if cell]
     if len(known) > 2 and len(set(known)) == len(known):
-        note = _joined("all different", _not_numbers(known, decimal_comma))
-        return Reading(Column(name, "identifier", 0, note))
+        return Reading(Column(name, "identifier", 0, "all different"))
     texts = cells
     cells, joined = join_spellings(texts)
     counts = Counter(cells)
@@ -148,9 +145,8 @@ def _categories(name: str, cells: list[str], decimal_comma: bool) -> Reading:
         return Reading(Column(name, "constant", 0, "; ".join(joined)))
     enough = max(2, MIN_CATEGORY_SHARE * len(cells))
     categories = sorted(category for category, count in counts.items() if count >= enough)
-    why_text = _not_numbers(known, decimal_comma)
     if not categories:
-        note = _joined(f"{len(counts)} different, none in {enough:.0f} rows or more", why_text)
+        note = f"{len(counts)} different, none in {enough:.0f} rows or more"
         return Reading(Column(name, "text", 0, note))
     codes = {category: code for code, category in enumerate(categories)}
     positions = {
@@ -163,17 +159,6 @@ def _categories(name: str, cells: list[str], decimal_comma: bool) -> Reading:
         f"{empty} empty" if empty else "",
         f"{rare} too rare for an input of their own" if rare else "",
         *joined,
-        why_text,
     )
     column = Column(name, "categories", len(categories), note)
     return Reading(column, np.array(texts, object), lambda train: encoder)
-
-
-def _not_numbers(cells: Iterable[str], decimal_comma: bool) -> str:
-    """Return which cells are no numbers if most are, in words; else ""."""
-    distinct = dict.fromkeys(cells)
-    others = [cell for cell in distinct if as_numbers([cell], decimal_comma) is None]
-    others = [cell for cell in others if cell.lower() not in MISSING]
-    if 0 < len(others) <= (1 - MOSTLY_NUMBERS) * len(distinct):
-        return f"numbers but for {listed(others, 3)}"
-    return ""

@@ -1,8 +1,9 @@
-"""What smells in a table: columns that give the classes away, repeated rows, very rare classes."""
+"""What smells in a table: columns that give the classes away, numbers taken for text, ..."""
 
 import numpy as np
 import pandas as pd
 
+from recipes._lab.data.cells import is_limit, is_missing, possible_numbers, unit_of
 from recipes._lab.data.columns import Reading
 from recipes._lab.data.wording import listed
 
@@ -11,8 +12,11 @@ FAR_LESS = 0.9  # accuracy of the most frequent class, at the most, for that to 
 IN_ORDER = 0.2  # changes of the class from row to row, as a share of those in random order
 RARE_CLASS = 0.01  # of the rows
 NEARLY_ALL = 0.99  # of the rows have one value: there is little to learn from
+MOSTLY_NUMBERS = 0.9  # of the different cells: then the others are likely mistakes
+CELLS_OF_A_UNIT = 10  # different ones: then it is a unit, and not 1st, 2nd, 3rd
 ROWS = 2000  # that are looked at, at the most
 FOLDS = 5
+TAKEN_FOR = {"categories": "categories", "text": "text", "identifier": "an identifier"}
 
 
 def warnings(
@@ -32,6 +36,7 @@ def warnings(
         *_repeated(readings, columns),
         *_rare(y, class_names),
         *_nearly_constant(readings),
+        *_no_numbers(readings, columns),
     ]
 
 
@@ -119,3 +124,44 @@ def _nearly_constant(readings):
             found.append(reading.column.name)
     if found:
         yield f"columns with one value in {NEARLY_ALL:.0%} of the rows or more: {listed(found)}"
+
+
+def _no_numbers(readings, columns):
+    """Yield columns that look like numbers, of whose cells most become no input of their own."""
+    for reading in readings:
+        name, kind = reading.column.name, reading.column.kind
+        if kind not in TAKEN_FOR or (reading.raw is not None and reading.raw.dtype != object):
+            continue
+        known = [cell for cell in dict.fromkeys(columns[name]) if not is_missing(cell)]
+        if reading.column.inputs > len(known) / 2:
+            continue
+        if why := _why_no_numbers(known):
+            what, remedy = why
+            yield f"{name!r} is taken for {TAKEN_FOR[kind]}, but looks like {what}; {remedy}"
+
+
+def _why_no_numbers(known: list[str]) -> tuple[str, str] | None:
+    """Return what keeps a column from being numbers, and the remedy; None if it isn't nearly so.
+
+    Args:
+        known: its different cells that are not missing.
+    """
+    numbers = [cell for cell in known if possible_numbers(cell)]
+    limits = [cell for cell in known if is_limit(cell)]
+    others = [cell for cell in known if not (possible_numbers(cell) or is_limit(cell))]
+    if numbers and len(others) <= (1 - MOSTLY_NUMBERS) * len(known):
+        if others:
+            return f"numbers but for {listed(others, 3)}", "correct these cells, or empty them"
+        if limits:
+            return (
+                f"numbers and limits, which are none ({listed(limits, 3)})",
+                "write the limit itself, or half of it, and add a column that says where you did",
+            )
+        ways = {tuple(possible_numbers(cell)): cell for cell in reversed(numbers)}
+        return f"numbers written in several ways ({listed(ways.values())})", "write all in one way"
+    units = {unit_of(cell) for cell in known}
+    are_numbers = all(possible_numbers(cell, unit_of(cell)) for cell in known)
+    if are_numbers and CELLS_OF_A_UNIT * len(units) <= len(known):
+        shown = listed(unit or "none" for unit in sorted(units))
+        return f"numbers with several units ({shown})", "convert all to one unit"
+    return None
