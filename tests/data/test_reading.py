@@ -56,6 +56,9 @@ def mistake_of(folder, content, name="given.csv", header=None):
         pytest.param("a.csv", ("\ufeff" + PLAIN).encode("utf-16-be"), "", id="UTF-16, big end"),
         pytest.param("a.csv", "# by me\n#, 2020\n" + PLAIN, "# above the table", id="comments"),
         pytest.param("a.csv", "# a,b,c\n" + PLAIN, "left out: 1", id="comment like a row"),
+        pytest.param("a.csv", "Prices\n" + PLAIN, "'Prices', left out as a title", id="title"),
+        pytest.param("a.csv", "Prices,,\n" + PLAIN, "as a title; if it holds", id="title of Excel"),
+        pytest.param("a.csv", "A;;\n;;\nB;;\n" + PLAIN.replace(",", ";"), "'B', left", id="two"),
         pytest.param("a.csv", PLAIN.replace("\n", ",\n"), "end of lines", id="trailing"),
         pytest.param("a.csv", PLAIN.replace("kind\n", "kind,,\n"), "end of", id="in the header"),
         pytest.param("a.csv", PLAIN[:16] + PLAIN[16:].replace("\n", ",,\n"), "end", id="below"),
@@ -105,6 +108,11 @@ def test_columns_get_names_of_their_own_and_it_is_said(tmp_path):
     assert list(columns) == ["a", "a.2", "column 3", "a.1", "a.3"]
     assert "columns without a name are called 'column 3'" in remarks
     assert "columns of the same name are numbered" in remarks
+
+
+def test_a_first_row_with_few_names_may_be_a_title(tmp_path):
+    _, remarks = cells_of(tmp_path, "of,2020,,,\na,b,c,d,e\n1,2,3,4,x\n")
+    assert "'column 3', 'column 4', 'column 5'; if the first row is a title, remove it" in remarks
 
 
 IRIS = "5.1,3.5,setosa\n4.9,3.0,setosa\n7.0,3.2,versicolor\n6.4,3.2,versicolor\n"
@@ -177,6 +185,10 @@ def test_a_column_called_number_sign_is_no_comment(tmp_path):
         ("a,b,c\n1,2,3\n1,2\n", "line 3: the number of cells is 2, but 3 in the first row"),
         ("a,b\n1,2\n\n1,2,3\n", "line 4: the number of cells is 3, but 2 in the first row"),
         ("#\na,b\n" + "1,2\n" * 200 + "1,2,3\n", "line 203: the number of cells is 3"),
+        ("a,b,c\n1,2,3\n1,2\n", "complete that row, or remove it"),
+        ("a,b\n1,2\n1,2,3\n", "quote cells that contain ','"),
+        ("of, 2020\na,b,c,d\n1,2,3,4\n", "is 2 in the first row, but 4 in most others; if the"),
+        ("of 2020\na,b\n1,2\n", "if the first row is a title, remove it"),
         ('a,b\n1,"2\n', "line 2: unexpected end of data; check the quotes"),
         ('a,b\n1,"2"3\n1,2\n', "line 2: ',' expected after '\"'; check the quotes"),
         (b"\x89PNG\0\0", "holds bytes of 0"),

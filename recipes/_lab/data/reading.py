@@ -80,6 +80,7 @@ def read_cells(path: Path, header: str | None = None, fewest_columns: int = 2) -
     rows = _without_empty_rows(_without_spaces(rows), remarks)
     if rows.empty:
         raise UserError(f"{where} has no rows below a header; add examples")
+    rows = _without_titles(rows, remarks)
     rows, has_row_names = _full(rows, lambda: _ragged(lines, delimiter, where), remarks)
     comment = comment.lstrip("# ").split(delimiter or None)
     names = _names(rows, header, comment, has_row_names, remarks)
@@ -262,11 +263,23 @@ def _bad_quotes(lines: list[str], delimiter: str, where: str) -> UserError:
 
 def _ragged(lines: list[str], delimiter: str, where: str) -> UserError:
     """Return the mistake that rows have different numbers of cells, with the first such line."""
-    (_, first), *rest = _records(lines, delimiter)
+    records = list(_records(lines, delimiter))
+    (_, first), *rest = records
     number, cells = next(row for row in rest if len(row[1]) != len(first))
+    usual, _ = Counter(len(row) for _, row in records).most_common(1)[0]
+    if len(first) < usual:
+        return UserError(
+            f"{where}: the number of cells is {len(first)} in the first row, but {usual} in most "
+            "others; if the first row is a title, remove it, so that the names come first"
+        )
+    remedy = (
+        f"quote cells that contain {delimiter!r}"
+        if len(cells) > len(first)
+        else "complete that row, or remove it if it is none of the table's"
+    )
     return UserError(
         f"{where}, line {number}: the number of cells is {len(cells)}, but {len(first)} in the "
-        f"first row; quote cells that contain {delimiter!r}"
+        f"first row; {remedy}"
     )
 
 
@@ -282,6 +295,18 @@ def _without_empty_rows(rows: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
     if empty.any():
         remarks.append(f"empty rows left out: {empty.sum()}")
     return rows[~empty].reset_index(drop=True)
+
+
+def _without_titles(rows: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
+    """Return rows without those at the top that have but one cell, of a table of three or more."""
+    filled = (rows.notna() & (rows != "")).to_numpy()
+    while len(rows) > 2 and filled[0].sum() == 1 and filled[0, 0] and filled[1:].sum(1).max() > 2:
+        remarks.append(
+            f"the first row, {listed(rows.iloc[0, :1])}, left out as a title; if it holds names, "
+            "name every column"
+        )
+        rows, filled = rows.iloc[1:].reset_index(drop=True), filled[1:]
+    return rows
 
 
 def _full(rows: pd.DataFrame, ragged, remarks: list[str]) -> tuple[pd.DataFrame, bool]:
@@ -371,7 +396,8 @@ def _distinct(names: list[str], remarks: list[str]) -> list[str]:
     called = [name or f"column {number}" for number, name in enumerate(names, 1)]
     unnamed = [name for name, given in zip(called, names, strict=True) if not given]
     if unnamed:
-        remarks.append(f"columns without a name are called {listed(unnamed)}")
+        hint = "; if the first row is a title, remove it" if len(unnamed) > len(names) / 2 else ""
+        remarks.append(f"columns without a name are called {listed(unnamed)}{hint}")
     repeated = [name for name, count in Counter(called).items() if count > 1]
     if repeated:
         remarks.append(f"columns of the same name are numbered, as in '{repeated[0]}.1'")
