@@ -55,7 +55,7 @@ def column_of(cells, name="x", rows_read=None, decimal_comma=False):
             *("identifier", 0), "all different",
         )),
         ([f"{n}" for n in range(398)] + ["x", "7"], (
-            *("text", 0), "399 different, none in 4 rows or more",
+            *("identifier", 0), "399 different in 400 rows",
         )),
         (
             [f"a {n % 150}" for n in range(300)],
@@ -75,6 +75,31 @@ def test_whole_numbers_that_are_named_like_an_identifier(name):
     assert column_of(["7", "3", "3"], name)[0] == ("numeric", 1, "")
     assert column_of(["7.5", "3", "99"], name)[0] == ("numeric", 1, "")
     assert column_of(["7", "3", "99"], "valid")[0] == ("numeric", 1, "")
+
+
+NUMBERS = [str(n) for n in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "name", "expected"),
+    [
+        (
+            [*NUMBERS, "3", "4", "5"], "x",
+            ("identifier", 0, "counts the rows; 100 different in 103 rows"),
+        ),
+        ([*NUMBERS, "3", "4", "5", "6", "7", "8"], "x", ("numeric", 1, "")),
+        ([*NUMBERS, ""], "x", ("identifier", 0, "counts the rows; 100 different in 101 rows")),
+        ([f"n{n}" for n in [*NUMBERS, 3]], "x", ("identifier", 0, "100 different in 101 rows")),
+        ([f"{n}1" for n in [*NUMBERS, 3]], "x", ("numeric", 1, "")),
+        (
+            [f"{n}1" for n in [*NUMBERS, 3]], "user_id",
+            ("identifier", 0, "100 different in 101 rows, and named like an identifier"),
+        ),
+        ([f"{n}.5" for n in [*NUMBERS, 3]], "id", ("numeric", 1, "")),
+    ],
+)  # fmt: skip
+def test_an_identifier_may_repeat_in_some_rows(cells, name, expected):
+    assert column_of(cells, name)[0] == expected
 
 
 def test_numbers_count_the_rows_even_if_some_rows_are_not_used():

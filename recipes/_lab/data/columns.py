@@ -24,6 +24,7 @@ from recipes._lab.data.wording import listed
 # A category needs this share of the rows, and two of them, for a column of its own. At most 100
 # columns can then come of one column, and none of names or identifiers.
 MIN_CATEGORY_SHARE = 0.01
+NEARLY_ALL = 0.95  # of the cells of an identifier are different
 _IDENTIFIER = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|key|nr|no))$|[a-z](Id|ID)$")
 
 
@@ -115,12 +116,24 @@ def _numeric(name: str, numbers: Numbers, rows_read: int, where: str, unit: str 
 
 
 def _identifies(name: str, values: np.ndarray, rows_read: int) -> str:
-    """Return why whole numbers, all different, identify the rows; "" if they don't."""
-    if (values % 1 != 0).any() or len(np.unique(values)) < len(values):
+    """Return why whole numbers, nearly all different, identify the rows; "" if they don't."""
+    known = values[~np.isnan(values)]
+    different = _nearly_all_different(len(np.unique(known)), len(values))
+    if (known % 1 != 0).any() or not different:
         return ""
-    if values.max() - values.min() < rows_read:
-        return "counts the rows"
-    return "all different, and named like an identifier" if _IDENTIFIER.search(name) else ""
+    if known.max() - known.min() < rows_read:
+        return _joined("counts the rows", "" if different == "all different" else different)
+    return f"{different}, and named like an identifier" if _IDENTIFIER.search(name) else ""
+
+
+def _nearly_all_different(distinct: int, count: int) -> str:
+    """Return in words that so many of the cells of a column differ, or "" if they are too few.
+
+    A row that was entered twice repeats its identifier, too.
+    """
+    if distinct == count:
+        return "all different"
+    return f"{distinct} different in {count} rows" if distinct >= NEARLY_ALL * count else ""
 
 
 def _missing(values: np.ndarray) -> str:
@@ -136,8 +149,8 @@ def _joined(*notes: str) -> str:
 def _categories(name: str, cells: list[str]) -> Reading:
     """Return a column of text as categories, or left out."""
     known = [cell for cell in cells if cell]
-    if len(known) > 2 and len(set(known)) == len(known):
-        return Reading(Column(name, "identifier", 0, "all different"))
+    if len(known) > 2 and (different := _nearly_all_different(len(set(known)), len(known))):
+        return Reading(Column(name, "identifier", 0, different))
     texts = cells
     cells, joined = join_spellings(texts)
     counts = Counter(cells)
