@@ -157,7 +157,7 @@ def test_which_rows_have_a_class(cells, counts, left_out, remark):
         ([str(n % 50) for n in range(100)], "has 50 distinct numbers such as 0, a quantity"),
         ([f"${n},000" for n in range(60)], "has 60 distinct numbers such as $0,000, a quantity"),
         (["a"] * 9 + ["", ""], "has only the class 'a' (examples: 9)"),
-        ([""] * 9, "has only the class nothing (examples: 0)"),
+        ([""] * 9, "has no classes: its cells are empty (rows: 9)"),
         (["a"] * 9 + ["b", "c"], "fewer than two classes of 3 examples or more"),
         ([f"n{n}" for n in range(60)], "(distinct labels: 60, rows: 60)"),
     ],
@@ -172,6 +172,11 @@ def test_what_can_be_no_target(cells, words):
     assert message.endswith("; name another column by TARGET=, such as 'kind', 'color'")
     with pytest.raises(UserError, match="give a table with a column of labels that repeat"):
         read_labels(cells, "here", list)
+
+
+def test_it_is_said_how_to_leave_out_rows_whose_class_looks_missing():
+    (remark,) = read_labels(["NA", "a", "b"] * 3, "here", list).remarks
+    assert remark.endswith("; empty these cells of the target to leave their rows out")
 
 
 def test_what_could_be_a_target():

@@ -54,7 +54,9 @@ def read_labels(cells: list[str], where: str, others: Callable[[], list[str]]) -
         why = f"has {distinct} distinct numbers such as {number}, a quantity, but recipes classify"
     elif len(found.counts) < 2:
         counts = Counter(filter(None, cells))
-        if len(counts) < 2:
+        if not counts:
+            why = f"has no classes: its cells are empty (rows: {len(cells)})"
+        elif len(counts) < 2:
             why = f"has only the class {listed(counts)} (examples: {counts.total()})"
         else:
             why = (
@@ -84,7 +86,10 @@ def _found(cells: list[str]) -> Labels:
     remarks = [f"labels that differ only in case: {remark}" for remark in joined]
     counts = Counter(filter(None, labels))
     if odd := [label for label in counts if label.lower() in MISSING]:
-        remarks.append(f"{listed(odd)} is a class like any other, and not a missing label")
+        remarks.append(
+            f"{listed(odd)} is a class like any other, and not a missing label; empty these cells "
+            "of the target to leave their rows out"
+        )
     rare = {label for label, count in counts.items() if count < FEWEST_OF_A_CLASS}
     left_out = {
         "no label": labels.count(""),
