@@ -142,8 +142,8 @@ def test_what_is_new_missing_or_unreadable_in_other_rows_is_said(saved, tmp_path
         "columns that the model does not know, left out: 'more'",
         "'day': cells that are no dates, taken as missing: 1 ('soon')",
         "'height/cm': cells that are no numbers, taken as missing: 1 ('tall')",
-        "categories that training had not, or too rarely, are taken for none of its own: 'colour' "
-        "in 1 rows ('teal')",
+        "categories that training had not, or too rarely, are taken for none of its own: 'colour': "
+        "1 ('teal')",
     ]
     assert predictions.scores is None
     _, encode = source.split_to_keep(3, refit=False)
@@ -198,6 +198,18 @@ def test_dates_of_two_and_of_four_digits_for_the_year(tmp_path):
     rows = read_table(tmp_path / "new.csv", about | {"columns": {"day": column}})
     np.testing.assert_array_equal(rows.inputs["day, year"], [2024, 2024, np.nan])
     assert rows.remarks == ["'day': cells that are no dates, taken as missing: 1 ('soon')"]
+
+
+def test_a_column_that_was_renamed_is_found(saved, tmp_path):
+    (tmp_path / "new.csv").write_text("height,colour,zip\n170,red,1\n", "utf-8")
+    predictions, _ = predicting.predict(
+        str(saved[0]), str(tmp_path / "new.csv"), tmp_path / "p.csv"
+    )
+    assert predictions.remarks == [
+        "columns that the file has not, taken as missing: 'day', 'height/cm', 'price', 'shop'",
+        "columns that the model does not know, left out: 'height', 'zip'",
+        "'height/cm' is missing (did you mean 'height'?); then rename that column",
+    ]
 
 
 def test_labels_that_the_model_can_not_give_are_not_counted(saved, tmp_path):

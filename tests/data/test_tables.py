@@ -43,6 +43,11 @@ def column_of(cells, name="x", rows_read=None, decimal_comma=False):
         (["NA", "EU", "NA", "EU"], ("categories", 2, "")),
         (["a"] * 60 + [""] * 40, ("categories", 2, "40 empty")),
         (["2020-01-31", "2020-02-01"], ("date", 3, "year-month-day → year, month, weekday")),
+        (["2020-01-31 00:00", "2020-02-01"], ("date", 3, "year-month-day → year, month, weekday")),
+        (["1/31/2020 10:00", "2/1/2020 0:00", ""], (
+            *("date", 3), "month/day/year → year, month, weekday; without the time of day, to keep "
+            "it add a column of hours; 1 missing",
+        )),
         (["5", "5"], ("constant", 0, "always '5'")),
         (["5", "5.0", ""], ("constant", 0, "always 5, if it is not missing")),
         (["x", "x"], ("constant", 0, "always 'x'")),
@@ -311,6 +316,41 @@ def test_numbers_that_are_taken_for_text(cells, words, tmp_path):
     warnings = [warning for warning in warnings_of(tmp_path, rows) if "'size'" in warning]
     assert bool(warnings) == bool(words)
     assert words in "".join(warnings)
+
+
+def test_times_are_no_numbers(tmp_path):
+    rows = [[f"{n // 60}:{n % 60:02}", *row[1:]] for n, row in enumerate(rows_of_two_classes())]
+    (warning,) = (w for w in warnings_of(tmp_path, rows) if "'size'" in w)
+    assert warning.endswith("looks like times; write them as numbers, such as minutes")
+
+
+@pytest.mark.parametrize(
+    ("marker", "low", "high"),
+    [(-999, 0.5, 19.5), (999, 0.5, 19.5), (-99, 0.5, 950.5), (-999, -18.5, 0.5)],
+)
+def test_numbers_that_stand_for_missing_ones(marker, low, high, tmp_path):
+    rows = [
+        [low + n % 20 / 19 * (high - low), *row[1:]] for n, row in enumerate(rows_of_two_classes())
+    ]
+    rows[3][0] = rows[8][0] = marker
+    (warning,) = (w for w in warnings_of(tmp_path, rows) if "missing number" in w)
+    assert warning == (
+        f"'size' is {marker} in 2 rows, but {low} to {high} elsewhere; if that stands for a "
+        "missing number, empty these cells"
+    )
+
+
+@pytest.mark.parametrize(("marker", "high"), [(-998, 19), (999, 950), (-999, -900)])
+def test_numbers_that_are_only_far_or_only_look_like_a_marker(marker, high, tmp_path):
+    rows = [[high * (n % 20) / 19, *row[1:]] for n, row in enumerate(rows_of_two_classes())]
+    rows[3][0] = rows[8][0] = marker
+    assert not any("missing number" in w for w in warnings_of(tmp_path, rows))
+
+
+def test_columns_that_are_equal(tmp_path):
+    rows = [[row[0], *row] for row in rows_of_two_classes()]
+    (warning,) = warnings_of(tmp_path, rows, names=("a", "b", "color", "kind"))
+    assert warning == "columns that are equal in every row: 'a', 'b'; one of them is enough"
 
 
 def test_numbers_with_several_units(tmp_path):

@@ -58,6 +58,8 @@ _FORMATS = {
     "%b %d, %Y": "month day, year",
     "%B %d, %Y": "month day, year",
 }
+_MIDNIGHT = re.compile(r"[ T]0?0:00(:00(\.0+)?)?(?![\d:])")
+_TIME_OF_DAY = re.compile(r"(?a)\d{1,3}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?")
 _TIME = re.compile(r"(?a)[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?$")
 
 
@@ -84,10 +86,12 @@ class Dates:
         parts: year, month and weekday (0 is Monday), float64, (rows, 3); NaN where a cell is
             missing.
         written: in which order day, month and year were read.
+        has_times: whether a time of day stands behind them, other than midnight.
     """
 
     parts: np.ndarray
     written: str
+    has_times: bool = False
 
 
 def is_missing(cell: str) -> bool:
@@ -99,6 +103,11 @@ def is_limit(cell: str) -> bool:
     """Tell whether a cell only says where a number lies, as <5 and >100 do."""
     below = _LIMIT.match(cell)
     return bool(below and possible_numbers(cell[below.end() :]))
+
+
+def is_time(cell: str) -> bool:
+    """Tell whether a cell is a time of day, or a duration, in hours and minutes."""
+    return bool(_TIME_OF_DAY.fullmatch(cell))
 
 
 def unit_of(cell: str) -> str:
@@ -218,5 +227,10 @@ def as_dates(cells: Iterable[str], written: str = "") -> Dates | None:
             parts = np.stack([dates.dt.year, dates.dt.month, dates.dt.day_of_week], axis=1)
             by_cell = dict(zip(known, parts.astype(float), strict=True))
             nothing = np.full(3, np.nan)
-            return Dates(np.stack([by_cell.get(cell, nothing) for cell in cells]), order)
+            by_row = np.stack([by_cell.get(cell, nothing) for cell in cells])
+            return Dates(by_row, order, any(map(_has_time, known)))
     return None
+
+
+def _has_time(cell: str) -> bool:
+    return ":" in cell and not _MIDNIGHT.search(cell)

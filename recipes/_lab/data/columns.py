@@ -80,7 +80,11 @@ def read_column(
     if unit and (numbers := as_numbers(cells, decimal_comma, unit=unit)) is not None:
         return _numeric(name, numbers, rows_read, where, unit)
     if (dates := as_dates(cells)) is not None:
-        note = _joined(f"{dates.written} → year, month, weekday", _missing(dates.parts[:, 0]))
+        note = _joined(
+            f"{dates.written} → year, month, weekday",
+            "without the time of day, to keep it add a column of hours" if dates.has_times else "",
+            _missing(dates.parts[:, 0]),
+        )
         fit = functools.partial(Standardizer.fit, where=where)
         return Reading(Column(name, "date", 3, note, dates.written), dates.parts, fit)
     return _categories(name, cells)

@@ -11,7 +11,7 @@ from recipes._lab.data.arrays import checked_inputs, labels_of, read_npz
 from recipes._lab.data.cells import as_dates, as_numbers, is_missing, possible_numbers
 from recipes._lab.data.encoders import OneHot
 from recipes._lab.data.wording import listed
-from recipes._lab.errors import UserError
+from recipes._lab.errors import UserError, nearest
 
 DATE_PARTS = ("year", "month", "weekday")
 
@@ -99,6 +99,9 @@ def read_table(path: Path, about: dict) -> NewRows:
     known = {*about["all_columns"], about["target"], about["group"]}
     if more := [name for name in columns if name not in known]:
         remarks.append(f"columns that the model does not know, left out: {listed(more)}")
+    for name in missing:
+        if hint := nearest(name, more):
+            remarks.append(f"{name!r} is missing{hint}; then rename that column")
     nothing = [""] * len(columns)
     inputs, new_categories = {}, []
     for name, column in wanted.items():
@@ -246,6 +249,6 @@ def _categories(name, column, values, new_categories) -> dict[str, np.ndarray]:
     known = {text.casefold(): text for text in categories} | {text: text for text in categories}
     others = Counter(v for v in values if v and v not in known and v.casefold() not in known)
     if others:
-        new_categories.append(f"{name!r} in {others.total()} rows ({listed(others, 3)})")
+        new_categories.append(f"{name!r}: {others.total()} ({listed(others, 3)})")
     texts = [known.get(value, known.get(value.casefold(), value)) for value in values]
     return dict.fromkeys(input_names(name), np.array(texts, object))

@@ -1,9 +1,11 @@
 """What smells in a table: columns that give the classes away, numbers taken for text, ..."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
-from recipes._lab.data.cells import is_limit, is_missing, possible_numbers, unit_of
+from recipes._lab.data.cells import is_limit, is_missing, is_time, possible_numbers, unit_of
 from recipes._lab.data.columns import Reading
 from recipes._lab.data.wording import listed
 
@@ -15,6 +17,7 @@ NEARLY_ALL = 0.99  # of the rows have one value: there is little to learn from
 MOSTLY_NUMBERS = 0.9  # of the different cells: then the others are likely mistakes
 CELLS_OF_A_UNIT = 10  # different ones: then it is a unit, and not 1st, 2nd, 3rd
 ROWS = 2000  # that are looked at, at the most
+MARKERS = (-99, -999, -9999, -99999, 999, 9999, 99999)  # which stand for a missing number
 FOLDS = 5
 TAKEN_FOR = {"categories": "categories", "text": "text", "identifier": "an identifier"}
 
@@ -37,6 +40,8 @@ def warnings(
         *_rare(y, class_names),
         *_nearly_constant(readings),
         *_no_numbers(readings, columns),
+        *_markers(readings),
+        *_equal_columns(readings, columns),
     ]
 
 
@@ -159,9 +164,38 @@ def _why_no_numbers(known: list[str]) -> tuple[str, str] | None:
             )
         ways = {tuple(possible_numbers(cell)): cell for cell in reversed(numbers)}
         return f"numbers written in several ways ({listed(ways.values())})", "write all in one way"
+    if known and all(map(is_time, known)):
+        return "times", "write them as numbers, such as minutes"
     units = {unit_of(cell) for cell in known}
     are_numbers = all(possible_numbers(cell, unit_of(cell)) for cell in known)
     if are_numbers and CELLS_OF_A_UNIT * len(units) <= len(known):
         shown = listed(unit or "none" for unit in sorted(units))
         return f"numbers with several units ({shown})", "convert all to one unit"
     return None
+
+
+def _markers(readings):
+    """Yield numbers such as -999 that recur far from all others of their column."""
+    numeric = [reading for reading in readings if reading.column.kind == "numeric"]
+    for reading, marker in itertools.product(numeric, MARKERS):
+        values = reading.raw[:, 0]
+        count = np.count_nonzero(values == marker)
+        others = values[(values != marker) & ~np.isnan(values)]
+        low, high = others.min(), others.max()
+        is_below = marker < low - (high - low) or marker < 0 <= low
+        if count > 1 and (is_below or marker > high + (high - low)):
+            yield (
+                f"{reading.column.name!r} is {marker} in {count} rows, but {low:g} to {high:g} "
+                "elsewhere; if that stands for a missing number, empty these cells"
+            )
+
+
+def _equal_columns(readings, columns):
+    same = {}
+    for reading in readings:
+        if reading.fit is not None:
+            cells = tuple(columns[reading.column.name])
+            same.setdefault(cells, []).append(reading.column.name)
+    for names in same.values():
+        if len(names) > 1:
+            yield f"columns that are equal in every row: {listed(names)}; one of them is enough"
