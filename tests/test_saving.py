@@ -175,6 +175,7 @@ def test_what_is_new_missing_or_unreadable_in_other_rows_is_said(saved, tmp_path
         (["14,5"], "", [14.5], ["with decimal comma, those of training with decimal point"]),
         (["5 kg", "7", "9 lb"], "", [5, 7, np.nan], ["taken as missing: 1 ('9 lb')"]),
         (["1'250", "(7)"], "", [1250, -7], []),
+        (["inf", "1e39", "1"], "", [np.nan, np.nan, 1], ["taken as missing: 2 ('inf', '1e39')"]),
         (["", "x"], "", [np.nan, np.nan], ["that are no numbers, taken as missing: 1 ('x')"]),
         (["", "NA"], "", [np.nan, np.nan], []),
     ],

@@ -198,6 +198,14 @@ def _numbers(name, column, cells, decimal_comma, remarks) -> dict[str, np.ndarra
         if numbers.written != expected:
             now, before = numbers.written or "decimal point", expected or "decimal point"
             remarks.append(f"{name!r}: numbers read with {now}, those of training with {before}")
+    too_large = np.abs(read) > np.finfo(np.float32).max
+    if too_large.any():
+        cells = [cell for cell, is_one in zip(cells, too_large, strict=True) if is_one]
+        remarks.append(
+            f"{name!r}: numbers that are infinite, or beyond float32, taken as missing: "
+            f"{len(cells)} ({listed(dict.fromkeys(cells), 3)})"
+        )
+        read[too_large] = np.nan
     return dict.fromkeys(input_names(name), read)
 
 
