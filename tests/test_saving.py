@@ -162,7 +162,7 @@ def test_what_is_new_missing_or_unreadable_in_other_rows_is_said(saved, tmp_path
 @pytest.mark.parametrize(
     ("cells", "written", "values", "remarks"),
     [
-        (["14,5", "2.0", "14.5"], "", [14.5, 2, 14.5], ["in several ways ('2.0', '14,5')"]),
+        (["14,5", "2.0", "14.5"], "", [14.5, 2, 14.5], ["in several ways ('14,5', '2.0')"]),
         (["14,5", "2.5", "x", "2"], "", [14.5, 2.5, np.nan, 2], ["1 ('x')", "in several ways"]),
         (
             ["14,5", "2.5", "1,234", "1.234"], "", [14.5, 2.5, np.nan, 1.234],

@@ -304,7 +304,7 @@ def test_columns_that_are_nearly_constant(tmp_path):
     [
         (["x", "7"] * 3, "taken for categories, but looks like numbers but for 'x'; correct"),
         (["<5", ">1,000"] * 3, "numbers and limits, which are none ('<5', '>1,000'); write the"),
-        (["7,5", "7,25"] * 3, "numbers written in several ways ('0.5', '7,5'); write all in one"),
+        (["7,5", "7,25"] * 3, "numbers written in several ways ('7,5', '0.5'); write all in one"),
         (["x", "y", "z", "u", "v", "w"], ""),  # not nearly numbers
         (["k.A.", "#DIV/0!", "n.a.", "", "?", "5"], ""),  # numbers and missing ones
     ],

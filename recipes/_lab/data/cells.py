@@ -183,6 +183,19 @@ def possible_numbers(cell: str, unit: str = "") -> dict[str, float]:
     }
 
 
+def one_of_each_way(by_cell: dict[str, dict[str, float]]) -> list[str]:
+    """Return examples of the ways in which cells are written; a whole number is in any of them.
+
+    Args:
+        by_cell: from `possible_numbers`.
+    """
+    examples = {}
+    for cell, ways in by_cell.items():
+        if ways and not cell.isdigit():
+            examples.setdefault(tuple(ways), cell)
+    return list(examples.values())
+
+
 def _how_written(bare: list[str], decimal_comma: bool, expected: str) -> str | None:
     """Return how all of these are numbers: "" for plainly; None if they are none."""
     if not bare:

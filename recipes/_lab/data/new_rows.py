@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 
 from recipes._lab.data.arrays import checked_inputs, labels_of, read_npz
-from recipes._lab.data.cells import as_dates, as_numbers, is_missing, possible_numbers
+from recipes._lab.data.cells import (
+    as_dates,
+    as_numbers,
+    is_missing,
+    one_of_each_way,
+    possible_numbers,
+)
 from recipes._lab.data.encoders import OneHot
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError, nearest
@@ -185,7 +191,7 @@ def _dates(name, column, cells, remarks) -> dict[str, np.ndarray]:
 def _numbers(name, column, cells, decimal_comma, remarks) -> dict[str, np.ndarray]:
     """Return the input of a column of numbers."""
     unit = column.get("unit", "")
-    by_cell = {cell: possible_numbers(cell, unit) for cell in set(cells)}
+    by_cell = {cell: possible_numbers(cell, unit) for cell in dict.fromkeys(cells)}
     _remark_unreadable(name, cells, by_cell, "numbers", remarks)
     expected = column["written"]
     readable = [cell for cell in cells if by_cell[cell]]
@@ -226,11 +232,10 @@ def _cell_by_cell(name, cells, by_cell, expected, remarks) -> np.ndarray:
             known |= {cell: distinct.pop()}
         elif expected in ways:
             known |= {cell: ways[expected]}
-    examples = {tuple(by_cell[cell]): cell for cell in reversed(cells) if by_cell[cell]}
-    if examples:
+    if examples := one_of_each_way(by_cell):
         remarks.append(
-            f"{name!r}: numbers are written in several ways ({listed(examples.values())}), each "
-            "cell is read by itself; write all of them in one way"
+            f"{name!r}: numbers are written in several ways ({listed(examples)}), each cell is "
+            "read by itself; write all of them in one way"
         )
     unclear = Counter(cell for cell in cells if by_cell[cell] and cell not in known)
     if unclear:

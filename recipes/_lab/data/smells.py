@@ -5,7 +5,14 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from recipes._lab.data.cells import is_limit, is_missing, is_time, possible_numbers, unit_of
+from recipes._lab.data.cells import (
+    is_limit,
+    is_missing,
+    is_time,
+    one_of_each_way,
+    possible_numbers,
+    unit_of,
+)
 from recipes._lab.data.columns import Reading
 from recipes._lab.data.wording import listed
 
@@ -162,8 +169,8 @@ def _why_no_numbers(known: list[str]) -> tuple[str, str] | None:
                 f"numbers and limits, which are none ({listed(limits, 3)})",
                 "write the limit itself, or half of it, and add a column that says where you did",
             )
-        ways = {tuple(possible_numbers(cell)): cell for cell in reversed(numbers)}
-        return f"numbers written in several ways ({listed(ways.values())})", "write all in one way"
+        examples = one_of_each_way({cell: possible_numbers(cell) for cell in numbers})
+        return f"numbers written in several ways ({listed(examples)})", "write all in one way"
     if known and all(map(is_time, known)):
         return "times", "write them as numbers, such as minutes"
     units = {unit_of(cell) for cell in known}
