@@ -325,7 +325,7 @@ def test_the_unit_that_all_numbers_share(cells, unit):
         ["(-1)"],
         ["(1"],
         ["1'23"],
-        ["0123 456"],
+        ["030 123 456"],
         ["1 234'567"],
         ["1 kg"],
     ],

@@ -353,6 +353,11 @@ def test_columns_that_are_equal(tmp_path):
     assert warning == "columns that are equal in every row: 'a', 'b'; one of them is enough"
 
 
+def test_numbers_of_which_each_is_a_category_may_have_a_word_among_them(tmp_path):
+    rows = [[n % 11 or "many", *row[1:]] for n, row in enumerate(rows_of_two_classes())]
+    assert not any("'size'" in warning for warning in warnings_of(tmp_path, rows))
+
+
 def test_numbers_with_several_units(tmp_path):
     rows = rows_of_two_classes()
     for n, row in enumerate(rows):
