@@ -27,13 +27,7 @@ _COMMA_GROUPS = re.compile(r"(?a)[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _DECIMAL_COMMA = re.compile(r"(?a)[+-]?(?=.*\d)([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?")
 _WAYS = {"": _PLAIN, "comma for thousands": _COMMA_GROUPS, "decimal comma": _DECIMAL_COMMA}
 _CURRENCY = r"[$€£¥]|EUR|USD|CHF|GBP"
-_UNIT = re.compile(rf"^([+-]?)(?:{_CURRENCY})\s*|\s*(?:{_CURRENCY}|%)$")
-_GROUPS = re.compile(r"(?a)[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_DECIMAL_COMMA = re.compile(r"(?a)[+-]?(?=.*\d)([1-9]\d{0,2}(\.\d{3})+|\d*)(,\d+)?")
-_WAYS = {"": _PLAIN, "comma for thousands": _COMMA_GROUPS, "decimal comma": _DECIMAL_COMMA}
-_UNIT = re.compile(
-    r"^([+-]?)([$€£¥]|EUR|USD|CHF|GBP)\s*|\s*([$€£¥%]|(?<![^\W\d_])(?:EUR|USD|CHF|GBP))$"
-)
+_UNIT = re.compile(rf"^([+-]?)(?:{_CURRENCY})\s*|\s*(?<![^\W\d_])(?:{_CURRENCY}|%)$")
 _GROUPS = re.compile(
     r"(?a)[+-]?[1-9]\d{0,2}([ \N{THIN SPACE}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}'’])\d{3}"
     r"(\1\d{3})*([.,]\d*)?"
