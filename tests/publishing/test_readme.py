@@ -238,6 +238,8 @@ def test_a_surprise_is_shown_with_its_numbers_and_what_its_signs_mean():
     fresh = readme.surprises([entry("A", "no jargon", {"digits": -2.5})])
     assert "†" not in fresh
     assert "normalization" not in fresh
+    small = readme.surprises([entry("A", "no jargon", {"mnist-t10k": -2.5})])
+    assert small.splitlines()[-1] == f"mnist-t10k: {claims.ABOUT_DATA['mnist-t10k']}"
 
 
 def test_the_index_of_symptoms_names_recipes_and_commands():

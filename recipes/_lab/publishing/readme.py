@@ -149,7 +149,7 @@ def _notes(entries, datasets):
     notes = {
         short: meaning
         for short, meaning in ABBREVIATIONS.items()
-        if re.search(rf"\b{short}\b", words)
+        if re.search(rf"(?<![\w-]){short}(?![\w-])", words)
     }
     if any(entry.stale for entry in entries):
         notes[DAGGER] = claims.STALE
