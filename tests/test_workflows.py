@@ -1,6 +1,7 @@
 """What GitHub runs: targets of the Makefile, on its Pythons, by GitHub's own actions."""
 
 import re
+import shlex
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_a_workflow_runs_what_make_has(workflow, name, root):
     commands = re.findall(r"^ +- run: make (.+)$", text, flags=re.MULTILINE)
     assert commands
     for command in commands:
-        target, *variables = command.split()
+        target, *variables = shlex.split(command)
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), command
         for variable in variables:
             assert re.search(rf"^{variable.partition('=')[0]} *\??=", makefile, flags=re.MULTILINE)

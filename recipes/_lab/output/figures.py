@@ -386,7 +386,7 @@ def _grid(layout, labels, x_label, y_label, *, panel=(3.1, 2.0), left=0.75):
     # Margins in inches: matplotlib's layout engines take longer than the drawing.
     figure.subplots_adjust(
         left=left / width,
-        right=1 - 0.15 / width,
+        right=1 - 0.25 / width,  # half of a number at the end of the axis
         bottom=0.65 / height,
         top=1 - (legend + titles) / height,
         wspace=0.08,
