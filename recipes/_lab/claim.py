@@ -43,7 +43,7 @@ class Claim:
     @property
     def ours(self) -> bool:
         """Whether no textbook or paper makes it; never counted together with theirs."""
-        return self.source in (OURS, "this recipe")
+        return self.source == OURS
 
     def to_json(self) -> dict:
         """Return the claim as it stands in claims.json, one level deep."""
@@ -59,7 +59,6 @@ class Claim:
     @classmethod
     def from_json(cls, content: dict) -> "Claim":
         """Return a claim of claims.json, or of committed results."""
-        content = _of_first_version(content) | content
         names = {field.name for field in dataclasses.fields(Judgement)}
         judgement = Judgement(**{name: content[name] for name in names & content.keys()})
         return cls(
@@ -69,8 +68,3 @@ class Claim:
             judgement,
             content.get("any_data", False),
         )
-
-
-def _of_first_version(content):
-    """Return what results of the first version lack; it goes with the last of them."""
-    return {"kind": "difference", "smallest": content.get("smallest_detectable")}

@@ -52,7 +52,7 @@ def test_claims_of_both_data_sets_meet_by_their_words(entries_of):
 
 def test_textbooks_and_ours_are_counted_apart_and_any_data_once(entries_of):
     book, anywhere = claim("a", "does not hold"), claim("b", any_data=True)
-    ours = [claim("c", "makes no difference", source=OURS), claim("d", source="this recipe")]
+    ours = [claim("c", "makes no difference", source=OURS), claim("d", source=OURS)]
     mnist = [claim("a", "not detected"), anywhere, ours[0]]
     entries = entries_of({"one": {"digits": [book, anywhere, *ours], "mnist": mnist}})
     none = dict.fromkeys(MARKS, 0)
@@ -127,24 +127,3 @@ def test_a_claim_is_the_same_after_json():
     )
     made = Claim("a", OURS, True, judgement, any_data=True)
     assert Claim.from_json(json.loads(json.dumps(made.to_json()))) == made
-
-
-def test_results_of_the_first_version_can_be_read():
-    """They have no kind, no level, and another name for the smallest difference."""
-    content = {
-        **{"claim": "a", "source": "this recipe", "primary": True, "verdict": "not detected"},
-        **{"estimate": 0.4, "low": -0.4, "high": 1.3, "unit": "points", "seeds": 20},
-        **{"smallest_detectable": 1.16, "p_value": 0.26, "collapsed": 1, "runs": 40},
-        "finding": "+0.4 points",
-    }
-    read = Claim.from_json(content)
-    assert (read.judgement.kind, read.judgement.smallest, read.any_data) == (
-        "difference",
-        1.16,
-        False,
-    )
-    assert read.ours
-    assert read.detail == (
-        "+0.4 points; smallest difference detectable ± 1.2 points; "
-        "1 of 40 runs diverged or learned nothing"
-    )
