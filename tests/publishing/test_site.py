@@ -197,7 +197,9 @@ def test_a_claim_that_does_not_depend_on_the_data_is_shown_once(pages_of):
     pages = pages_of({"digits": made, "mnist": made})
     for name in ("claims.html", "one.html"):
         (words,) = Page(pages[name]).claims
-        assert "holds, on any data any data ✓ holds: found of everywhere" in words
+        assert (
+            "holds, independent of the data set independent ✓ holds: found of everywhere" in words
+        )
 
 
 def test_q_values_stand_beside_textbook_claims_only(pages_of):
