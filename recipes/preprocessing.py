@@ -10,8 +10,8 @@ Why: a weight's gradient is proportional to its input, and one learning rate has
 With inputs of 100 a step changes the outputs of the first layer 10,000 times as much as with inputs
 of 1. Inputs that are all positive push all weights of a unit in the same direction. Whitening makes
 all directions equally large, also those that hold nothing but noise.
-Use: divide pixels by their maximum and subtract the mean; standardize the columns of a table. No
-whitening.
+Use: divide pixels by their maximum and subtract the mean; where columns differ in their units,
+standardize each. No whitening.
 Symptoms: the loss is NaN after a few steps; the loss does not move
 Topic: Data and sanity
 """
