@@ -256,10 +256,10 @@ def test_a_file_that_cannot_be_read_is_an_error(loaded):
     with pytest.raises(UserError, match=r"gone\.npz does not exist"):
         gallery.datasets(print, mnist="m.npz", fashion="gone.npz")
     with pytest.raises(UserError, match=r"gone\.npz does not exist"):
-        gallery.given("gone.npz", None)
+        gallery.digits_and_files("gone.npz", None)
     with pytest.raises(UserError, match="called alike"):
-        gallery.given("m", "m.npz")
-    assert gallery.given(None, "f.npz") == {"digits": "digits", "f.npz": "f"}
+        gallery.digits_and_files("m", "m.npz")
+    assert gallery.digits_and_files(None, "f.npz") == {"digits": "digits", "f.npz": "f"}
 
 
 def check(*names, data=("digits",)):

@@ -25,11 +25,15 @@ STYLE = {
 }
 
 
-def speaking():
-    """Return a rich console, and the `log` and `progress` of an `lab.Lab` that speak there."""
-    console = Console(highlight=False)
+def new_console():
+    """Return a rich console that colours only what it is told to."""
+    return Console(highlight=False)
+
+
+def log_and_progress(console):
+    """Return the `log` and the `progress` of a `lab.Lab` that print on a console."""
     log = functools.partial(console.print, markup=False)
-    return console, log, functools.partial(_progress, console)
+    return log, functools.partial(_progress, console)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ SEEDS_OF_OTHERS = 10  # data that take longer
 FILES = {"mnist": "MNIST", "fashion_mnist": "FASHION"}  # options of make
 
 
-def given(*files):
+def digits_and_files(*files):
     """Return digits and the data of .npz files, `{name or path: display name}`.
 
     Args:
@@ -52,7 +52,7 @@ def datasets(log, mnist=None, fashion=None):
         fashion: likewise.
 
     Raises:
-        UserError: as of `given`.
+        UserError: as of `digits_and_files`.
     """
     names = {"digits": "digits"}
     names |= {mnist: load(mnist).name} if mnist else _downloaded("mnist", log)

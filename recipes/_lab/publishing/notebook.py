@@ -97,7 +97,7 @@ def lab(name, **options):
     from recipes._lab.lab import Lab, Options
     from recipes._lab.output import terminal
 
-    _, log, progress = terminal.speaking()
+    log, progress = terminal.log_and_progress(terminal.new_console())
     return Lab(Options(**options), None, log, progress)
 
 
@@ -107,7 +107,6 @@ def show(lab):
 
     from recipes._lab.output import terminal
 
-    console, *_ = terminal.speaking()
-    terminal.show_findings(console, lab)
+    terminal.show_findings(terminal.new_console(), lab)
     for picture in lab.figures.values():
         display(Image(picture))
