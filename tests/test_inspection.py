@@ -35,7 +35,7 @@ def test_wrong_labels_are_the_least_believed(clusters, tmp_path):
     assert {suspect.example for suspect in found.suspects} == set(WRONG)
     assert found.unbelieved == 3
     for suspect in found.suspects:
-        assert (suspect.given, suspect.believed) == (
+        assert (suspect.label, suspect.believed) == (
             "xy"[labels[suspect.example]],
             "xy"[y[suspect.example]],
         )

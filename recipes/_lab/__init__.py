@@ -10,7 +10,7 @@ publishing/github          recipes and their claims -> the gallery on GitHub
 publishing/readme          recipes and their claims -> what is generated in README.md and docs/
 publishing/markdown        texts and tables -> Markdown
 publishing/pictures        figures -> smaller pictures, thumbnails
-publishing/replication     runs with other seeds -> which verdicts came out otherwise
+publishing/replication     runs with other seeds -> which verdicts changed
 publishing/rows            a claim -> what a page shows of it: its row, its anchor, its surprise
 publishing/forest          claims -> where their effects and intervals lie on one common scale
 publishing/claims          recipes/results/ -> every claim with its verdicts

@@ -131,8 +131,8 @@ def _hparams_config(arguments):
     from tensorboard.plugins.hparams import api
 
     seen = {"variant": dict.fromkeys(arguments)}
-    for given in arguments.values():
-        for name, value in given.items():
+    for of_variant in arguments.values():
+        for name, value in of_variant.items():
             seen.setdefault(name, {})[_shown(value)] = None
     metrics = [
         api.Metric(tag, display_name=" ".join(reversed(tag.split("/")))) for tag in TAGS.values()

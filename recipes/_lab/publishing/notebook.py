@@ -46,8 +46,8 @@ def write(recipe, path, options):
     setup = SETUP.format(root=str(catalogue.FOLDER.parent))
     cells = [nbformat.v4.new_markdown_cell(_text(recipe)), nbformat.v4.new_code_cell(setup)]
     cells += [nbformat.v4.new_code_cell(code) for code in _code(recipe)]
-    given = (f"{name}={value!r}" for name, value in options.items())
-    arguments = ", ".join([repr(recipe.name), *given])
+    keywords = (f"{name}={value!r}" for name, value in options.items())
+    arguments = ", ".join([repr(recipe.name), *keywords])
     cells.append(nbformat.v4.new_code_cell(RUN.format(arguments=arguments).strip()))
     for number, cell in enumerate(cells):
         cell.id = str(number)  # random otherwise: the same recipe is the same file

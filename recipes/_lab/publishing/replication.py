@@ -1,7 +1,7 @@
-"""Reference runs and their checks with other seeds -> which verdicts came out otherwise.
+"""Reference runs and their checks with other seeds -> which verdicts changed.
 
-A verdict rests on a sample of seeds and splits. Those near the edge of a verdict come out otherwise
-with other seeds, mostly as not detected; that one turns into its opposite should be rare.
+A verdict rests on a sample of seeds and splits. Close ones change with other seeds, mostly to not
+detected; that one turns into its opposite should be rare.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ SAME = "came out the same"
 UNDECIDED = "came out undecided in one of the two"
 NO_DIFFERENCE = "made no difference in one of the two"
 OPPOSITE = "turned into the opposite"
-OTHERWISE = (UNDECIDED, NO_DIFFERENCE, OPPOSITE)
+CHANGED = (UNDECIDED, NO_DIFFERENCE, OPPOSITE)
 # Never counted together; an exact check is no statistics, so other seeds should change nothing.
 TEXTBOOKS, OURS, EXACT = "claims of textbooks", "claims of ours", "exact checks"
 KINDS = (TEXTBOOKS, OURS, EXACT)
@@ -30,7 +30,7 @@ class Pair:
         recipe: the `catalogue.Recipe`.
         data: display name.
         reference: the `Claim` as the reference run judges it.
-        check: likewise, with other seeds.
+        check: the `Claim` as it is judged with other seeds.
     """
 
     recipe: catalogue.Recipe
@@ -40,7 +40,7 @@ class Pair:
 
     @property
     def outcome(self) -> str:
-        """`SAME`, or one of `OTHERWISE`."""
+        """`SAME`, or one of `CHANGED`."""
         verdicts = {self.reference.verdict, self.check.verdict}
         if len(verdicts) == 1:
             return SAME
@@ -56,7 +56,7 @@ class Pair:
         return OURS if self.reference.ours else TEXTBOOKS
 
 
-def of(recipe):
+def pairs_of(recipe):
     """Return a `Pair` for each claim of a recipe that has been checked with its present code.
 
     A claim that does not depend on the data is there once.
@@ -74,8 +74,8 @@ def of(recipe):
     return list(pairs.values())
 
 
-def otherwise(pairs):
-    """Return a line of text on each of a recipe's pairs that came out otherwise."""
+def changed_verdicts(pairs):
+    """Return a line of text on each of a recipe's pairs whose verdicts differ."""
     return [
         f"{pair.reference.text}, on {pair.data}: {pair.reference.verdict}; with other seeds: "
         f"{pair.check.verdict}"
@@ -90,7 +90,7 @@ def counts(pairs):
     for kind in KINDS:
         outcomes = Counter(pair.outcome for pair in pairs if pair.kind == kind)
         words = [f"{outcomes[SAME]} {SAME}"]
-        words += [f"{outcomes[of]} {of}" for of in OTHERWISE if outcomes[of]]
+        words += [f"{outcomes[outcome]} {outcome}" for outcome in CHANGED if outcomes[outcome]]
         if outcomes:
             lines.append(f"of {outcomes.total()} {kind} {', '.join(words)}")
     return lines
