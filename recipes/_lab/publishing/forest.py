@@ -20,7 +20,7 @@ from recipes._lab.publishing.meta_analysis import standard_error
 REACH = 20  # of the axis to both sides, in standard deviations
 MARGIN = 7  # of the plot, left and right of the axis, for arrows, in %
 TICKS = (-10, -3, -1, 0, 1, 3, 10)
-# How `evidence` words the bound that a difference must exceed, or the margin of an equality.
+# How `evidence` says what was asked of a difference, or within what an effect lies.
 _BOUND = re.compile(r"more than (\S+) asked")
 _WITHIN = re.compile(r"within ± ([^\s,]+)")
 
@@ -37,9 +37,9 @@ class Lane:
             what has no interval: exact checks, families, seeds that all agree.
         place: of the effect, in %; None as above.
         low: lower end of its interval, in %; None as above.
-        high: upper end, in %; None as above.
-        bounds: places of the bound to exceed, or of both ends of the margin to lie within, where
-            the claim has such.
+        high: upper end, likewise.
+        asked: places of the bound to exceed, or of both ends of the margin to lie within, where the
+            claim or what matters has such.
     """
 
     data: str
@@ -49,7 +49,7 @@ class Lane:
     place: float | None = None
     low: float | None = None
     high: float | None = None
-    bounds: tuple[float, ...] = ()
+    asked: tuple[float, ...] = ()
 
     @property
     def words(self):
@@ -58,8 +58,8 @@ class Lane:
         "better at 2 of 3, worse at 1": the claim itself says of which settings.
         """
         judgement = self.claim.judgement
-        words = judgement.finding.partition(" (")[0]
-        return words.replace(f" {judgement.unit},", ",") if judgement.kind == "family" else words
+        found = judgement.finding.partition(" (")[0]
+        return found.replace(f" {judgement.unit},", ",") if judgement.kind == "family" else found
 
     @property
     def beyond_left(self):
@@ -112,11 +112,11 @@ def _lane(data, claim, stale):
         place=position(judgement.estimate / deviation),
         low=position(judgement.low / deviation),
         high=position(judgement.high / deviation),
-        bounds=tuple(position(end / deviation) for end in bounds(judgement)),
+        asked=tuple(position(end / deviation) for end in asked(judgement)),
     )
 
 
-def bounds(judgement):
+def asked(judgement):
     """Return what the effect was compared with, other than zero, in the judgement's unit.
 
     Returns:
