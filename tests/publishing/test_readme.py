@@ -86,7 +86,8 @@ def test_options_and_defaults_are_those_of_the_makefile_and_the_program():
     run, searched = options_of("running.md"), options_of("search.md")
     for option in (*run, *searched):
         assert re.search(rf"^{option} +=", MAKEFILE, flags=re.MULTILINE), option
-    assert run["SEEDS"] == str(SEEDS)
+    assert run["SEEDS"] == f"{SEEDS}, or the recipe's own number: `random_search` has 3"
+    assert "repetitions=3" in catalogue.read("random_search").source
     assert run["DATA"] == f"`{Options().data}`"
     assert run["OUT"] == f"`{Options().out}`"
     seeds, epochs, examples = QUICK["seeds"], QUICK["epochs"], QUICK["examples"]
