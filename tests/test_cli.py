@@ -396,7 +396,7 @@ def test_a_quick_run_tells_everything_on_stdout_and_nothing_on_stderr(quick_run)
     program, *options = shlex.split(words["TensorBoard"])
     assert Path(program).name == "tensorboard"
     assert options == ["--host", "127.0.0.1", "--logdir", str(run.folder / "tensorboard")]
-    assert "QUICK: few seeds, epochs and examples; for trying, not for judging." in rest
+    assert "QUICK: few seeds, epochs and examples; the verdicts mean nothing." in rest
     assert "use" not in words, "advice that follows from a quick run"
 
 

@@ -283,7 +283,7 @@ def test_a_check_has_seeds_of_its_own_and_is_kept_beside_the_run(runs):
     assert list(results["check"]) == ["digits", "mnist"]
     assert lines[-2:] == [
         "on digits, on digits: holds; with other seeds: not detected",
-        "of 2 claims of textbooks 1 came out the same, 1 came out undecided in one of the two",
+        "2 published claims: 1 unchanged, 1 not detected in one of the two runs",
     ]
     assert check("bn_vs_nobn", data=both) == lines[-2:]  # nothing is made again
     assert len(runs) == 4

@@ -72,10 +72,10 @@ def test_claims_are_counted_by_whose_they_are_and_exact_checks_apart(checked):
     ]
     pairs = replication.pairs_of(checked({"digits": runs}, {"digits": checks}))
     assert replication.counts(pairs) == [
-        "of 4 claims of textbooks 1 came out the same, 1 came out undecided in one of the two, "
-        "1 made no difference in one of the two, 1 turned into the opposite",
-        "of 1 claims of ours 0 came out the same, 1 came out undecided in one of the two",
-        "of 1 exact checks 1 came out the same",
+        "4 published claims: 1 unchanged, 1 not detected in one of the two runs, "
+        "1 without a difference in one of the two runs, 1 reversed",
+        "1 claims of our own: 0 unchanged, 1 not detected in one of the two runs",
+        "1 exact checks: 1 unchanged",
     ]
     assert replication.changed_verdicts(pairs) == [
         "b, on digits: holds; with other seeds: not detected",

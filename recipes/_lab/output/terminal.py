@@ -139,7 +139,7 @@ def show_findings(console, finished):
     for remark in finished.remarks:
         console.print(remark, markup=False, soft_wrap=True)
     if finished.options.quick:
-        console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
+        console.print("QUICK: few seeds, epochs and examples; the verdicts mean nothing.")
 
 
 def show_data(console, source, inspection, path):

@@ -127,7 +127,7 @@ def build(names, shown, log, progress, cluster=None):
 def check(names, shown, log, progress, cluster=None):
     """Replicate reference runs with seeds of their own, unless that has been done.
 
-    It says which verdicts came out otherwise, and keeps the claims beside the reference runs.
+    It logs which verdicts changed, and keeps the claims beside the reference runs.
 
     Args:
         names: of the recipes.

@@ -166,12 +166,12 @@ def _effect(entry, data):
 
 
 def _replicated(recipes):
-    """Return what came out otherwise with other seeds, in parts; nothing if none was checked."""
+    """Yield the parts that show which verdicts changed with other seeds, if any were checked."""
     pairs = [pair for recipe in recipes for pair in replication.pairs_of(recipe)]
     if not pairs:
         return
     yield "## With other seeds\n"
-    yield "Recipes run again, with seeds and splits that no verdict had been seen of:\n"
+    yield "Recipes run again, with other seeds and splits:\n"
     yield "".join(f"- {line}\n" for line in replication.counts(pairs))
     rows = [
         (
@@ -184,7 +184,7 @@ def _replicated(recipes):
         if pair.outcome != replication.SAME
     ]
     if rows:
-        yield table(("came out otherwise", "on", "before", "with other seeds"), rows)
+        yield table(("changed verdict", "data", "before", "with other seeds"), rows)
 
 
 def _notes(entries):

@@ -12,13 +12,13 @@ from recipes._lab.claim import Claim
 from recipes._lab.evidence import DOES_NOT_HOLD, HOLDS, NOT_DETECTED
 from recipes._lab.publishing.claims import is_stale
 
-SAME = "came out the same"
-UNDECIDED = "came out undecided in one of the two"
-NO_DIFFERENCE = "made no difference in one of the two"
-OPPOSITE = "turned into the opposite"
+SAME = "unchanged"
+UNDECIDED = "not detected in one of the two runs"
+NO_DIFFERENCE = "without a difference in one of the two runs"
+OPPOSITE = "reversed"
 CHANGED = (UNDECIDED, NO_DIFFERENCE, OPPOSITE)
 # Never counted together; an exact check is no statistics, so other seeds should change nothing.
-TEXTBOOKS, OURS, EXACT = "claims of textbooks", "claims of ours", "exact checks"
+TEXTBOOKS, OURS, EXACT = "published claims", "claims of our own", "exact checks"
 KINDS = (TEXTBOOKS, OURS, EXACT)
 
 
@@ -85,12 +85,12 @@ def changed_verdicts(pairs):
 
 
 def counts(pairs):
-    """Return a line of text on each kind of claims: how many came out the same, or otherwise."""
+    """Return a line of text on each kind of claims: how many verdicts changed, and how."""
     lines = []
     for kind in KINDS:
         outcomes = Counter(pair.outcome for pair in pairs if pair.kind == kind)
         words = [f"{outcomes[SAME]} {SAME}"]
         words += [f"{outcomes[outcome]} {outcome}" for outcome in CHANGED if outcomes[outcome]]
         if outcomes:
-            lines.append(f"of {outcomes.total()} {kind} {', '.join(words)}")
+            lines.append(f"{outcomes.total()} {kind}: {', '.join(words)}")
     return lines

@@ -187,7 +187,7 @@ def _recipe(recipe, rows, address):
 
 
 def _replicated(recipes):
-    """Return in lines of text how many verdicts came out the same with other seeds."""
+    """Return in lines of text how many verdicts changed with other seeds."""
     return replication.counts([pair for recipe in recipes for pair in replication.pairs_of(recipe)])
 
 
