@@ -50,7 +50,7 @@ class Recipe:
         look_for: what to look for in the figure and in TensorBoard.
         use: the setting that we would use.
         symptoms: for which somebody would look the recipe up, likely none.
-        topic: one of `TOPICS`, or another word for a recipe of one's own.
+        topic: one of `TOPICS`, or another word for a user's own recipe.
         explanation: why, in paragraphs.
     """
 

@@ -454,7 +454,7 @@ def write_notebook(arguments):
 
 
 def build_gallery(arguments):
-    """Make the reference results, or what else is asked for; then all pages that show them."""
+    """Make or check the reference results, or measure times; then write all pages."""
     for name in arguments.name:
         _check_name(name)
     chosen = [name for name in ("check", "times", "pages") if getattr(arguments, name)]

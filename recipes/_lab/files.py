@@ -52,7 +52,7 @@ def explained(path, remedy="give another folder (OUT=... or --out ...)"):
     try:
         yield
     except Exception as error:
-        # TensorFlow's errors need not be imported to be told: only they have an error_code.
+        # Only TensorFlow's errors have an error_code: no need to import it to recognize them.
         if not (isinstance(error, OSError) or hasattr(error, "error_code")):
             raise
         reason = getattr(error, "strerror", None) or getattr(error, "message", error)

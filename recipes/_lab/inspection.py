@@ -1,4 +1,4 @@
-"""One's own data -> the labels least believed, the examples that repeat, how well a forest does.
+"""A user's data -> the labels least believed, the examples that repeat, how well a forest does.
 
 What the recipes data_inspection and data_leaks do with planted mistakes, on data whose mistakes
 nobody knows. A random forest stands for the networks: it takes seconds and needs no tuning.

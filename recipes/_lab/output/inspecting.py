@@ -1,4 +1,4 @@
-"""What was found in one's own data -> a page that shows the examples."""
+"""What an inspection found in a user's data -> a page that shows the examples."""
 
 import base64
 import calendar

@@ -22,7 +22,7 @@ STYLE = {HOLDS: "green", DOES_NOT_HOLD: "red", NO_DIFFERENCE: "blue", NOT_DETECT
 
 
 def new_console():
-    """Return a rich console that colours only what it is told to."""
+    """Return a rich console that colours only marked text, not numbers and paths."""
     return Console(highlight=False)
 
 
