@@ -40,7 +40,7 @@ tuning/choosing            one argument of each variant, chosen on validation
 tuning/start               values to try first, checked
 tuning/space               scales, narrowed ranges, importance of hyperparameters
 results                    what training gave, by variant and seed
-inspection                 a user's data -> doubtful labels, repeated examples
+inspection                 one's own data -> doubtful labels, repeated examples
 scores                     predictions and labels -> accuracy, also of each class
 training/models            trained models side by side: outputs of every layer, gradients, weights
 training/cluster           chunks of members -> Ray
