@@ -500,7 +500,9 @@ def test_nothing_is_chosen_where_nothing_learned(lab, build_model, training):
     assert tuned["stuck",] == {}
     assert "learning_rate" in tuned["fine",]
     assert lab.tuned[0]["value"] is None
-    assert lab.remarks == ["stuck: no learning_rate of 0.1, 0.3, 1 learns, so none is chosen"]
+    assert lab.remarks == [
+        "stuck: did not learn with any learning_rate (0.1, 0.3, 1), so none is chosen"
+    ]
     assert all("SGD" not in call for call in made_up.asked()[1:])  # nor are more values tried
 
 
@@ -712,7 +714,7 @@ def test_a_claim_is_the_comparison_that_it_asserts(lab):
         evidence.judge_equality(np.negative(differences), 9, unit="nats"),
     ]
     assert [claim.verdict for claim in lab.claims] == ["holds"] * 6
-    assert "at least 2 asked" in lab.claims[3].detail
+    assert "at least 2 required" in lab.claims[3].detail
     assert [claim.primary for claim in lab.claims] == [True, *[False] * 5]
     assert [claim.ours for claim in lab.claims] == [False, True, False, True, True, False]
     assert [claim.any_data for claim in lab.claims] == [False] * 5 + [True]

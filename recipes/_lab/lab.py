@@ -453,8 +453,8 @@ class Lab:
             that: the comparison that it asserts: `a > b`, `a < b - 2`, `a.within(1, of=b)` of
                 measures, `lab.at_least(...)`, `lab.every(...)` or `lab.exact(...)`.
             source: the textbook or paper that makes it; "ours" if none does.
-            matters: differences smaller than this matter to nobody, in their unit, fixed
-                beforehand; None for 1 percentage point of an accuracy, else nothing.
+            matters: the smallest difference that matters, in its unit, fixed beforehand; None for
+                1 percentage point of an accuracy, else nothing.
             any_data: whether it does not depend on the data.
 
         Returns:
@@ -620,7 +620,9 @@ class Lab:
         kept = {"variant": name, "argument": argument, "value": choice.value}
         self.tuned.append(kept | {by: tried})
         if choice.value is None:
-            self._remark(f"{name}: no {argument} of {', '.join(tried)} learns, so none is chosen")
+            self._remark(
+                f"{name}: did not learn with any {argument} ({', '.join(tried)}), so none is chosen"
+            )
 
     def _labels(self, variants):
         """Return what the elements of each variant's key are called, by key.

@@ -16,7 +16,7 @@ from recipes._lab import evidence
 
 PERCENT, POINTS = "%", "percentage points"
 SHIFTS = (operator.add, operator.sub)
-# What matters in practice: nobody should care about less.
+# The smallest difference that matters in practice.
 MATTERS = {POINTS: 1.0}
 # A run whose training accuracy ends less than this above chance has learned nothing: a share of
 # chance or, where one class is most of the data, of what chance gets wrong.

@@ -95,7 +95,7 @@ def edges(space, trial, trials):
         if wider != end:
             lines.append(
                 f"{parameter.name} {value:.4g} lies at the {side} end of its range, {low:.4g} to "
-                f"{high:.4g}: a better one may lie beyond; try {wider:.4g} as the end"
+                f"{high:.4g}: a better value may lie beyond; try {wider:.4g} as the end"
             )
     return lines
 
