@@ -37,7 +37,7 @@ class Options:
     """What a user may ask of a search.
 
     Attributes:
-        data: a name or a path, as in `data.load`.
+        data: a name or a path, as in `data.read`.
         target: the column of a table that holds the classes, or None for the last.
         header: "first" or "none" if a table's first row holds names, or none; None to find out.
         group: the column of a table whose equal values stay in one part of a split, or None.
@@ -84,8 +84,7 @@ class Findings:
 
     Attributes:
         trials: all trials, in order.
-        ranking: the completed ones, the best mean validation accuracy first, those that were given
-            up early last.
+        ranking: the completed ones, the best mean validation accuracy first, pruned ones last.
         test_accuracy: of the executions of the first, (seeds,); asked for once, of this trial.
         importance: `{name: (mean, half-width of the 95 % interval)}`, see `space.importance`;
             empty if it can't be told.
@@ -337,7 +336,7 @@ def _findings(tuners, original):
     if importance:
         drawn["figure-importance.png"] = figures.importance(
             importance,
-            x_label="growth of the squared error, as a share of the variance,\n"
+            x_label="importance: growth of the squared error / variance,\n"
             "when its values are permuted among held-out trials",
         )
     pictures = {file: figures.png(figure) for file, figure in drawn.items()}

@@ -73,9 +73,10 @@ class Searches:
 
         A random forest (Breiman 2001) learns to predict the accuracy from the trials of all other
         repetitions. Then the values of one hyperparameter are permuted among the trials of this
-        one: the importance is the growth of the squared error, as a share of the variance. Forests
-        of two repetitions share most of their trials, so deviations from the mean are widened
-        accordingly (Nadeau and Bengio 2003, Machine Learning 52:239).
+        one: the importance is the growth of the squared error, divided by the variance of the
+        accuracies; it may exceed 1. Forests of two repetitions share most of their trials, so
+        deviations from the mean are widened accordingly (Nadeau and Bengio 2003, Machine Learning
+        52:239).
 
         Its keys are those of the variants, followed by the name of the hyperparameter.
         """
@@ -85,7 +86,7 @@ class Searches:
             wider = np.sqrt(1 + len(searches) / max(1, len(searches) - 1))
             for name, of in zip(searches[0].values, growth, strict=True):
                 values[(*key, name)] = of.mean() + wider * (of - of.mean())
-        return Measure(values, "of the variance", "growth of the squared error")
+        return Measure(values, "importance", "growth of the squared error / variance")
 
 
 def _growth(searches, number):
