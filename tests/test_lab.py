@@ -242,17 +242,6 @@ def test_weights_are_recorded_when_asked_also_by_numpys_numbers(lab, build_model
     assert 100 * results.models("v", epoch=2).accuracy(of.data().train) == pytest.approx(curve)
 
 
-def test_a_training_that_pauses_goes_on_as_if_it_never_had(lab, build_model):
-    whole, paused = lab(seeds=2), lab(seeds=2)
-    plan = {"epochs": 5, "batch_size": 10}
-    expected = whole.train(build_model, {"v": {}}, whole.data(), **plan)
-    begun = paused.train(build_model, {"v": {}}, paused.data(), pause=2, **plan)
-    paused.results.labels.clear()  # the same variant once more
-    ended = paused.train(build_model, {"v": {}}, paused.data(), start=begun, **plan)
-    assert np.isnan(begun.curve("train_loss", "v")[:, 3:]).all()
-    np.testing.assert_array_equal(ended.curve("train_loss", "v"), expected.curve("train_loss", "v"))
-
-
 @pytest.mark.parametrize(
     ("options", "seeds", "epochs"),
     [

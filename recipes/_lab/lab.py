@@ -85,8 +85,6 @@ class Lab:
     TUNING_SEEDS = (-1, -2, -3, -4, -5)
     EXTENSIONS = 6
 
-    colours, markers = figures.COLOURS, figures.MARKERS
-    histograms = staticmethod(figures.histograms)
     scatter = staticmethod(figures.scatter)
     pictures = staticmethod(figures.pictures)
     paths = staticmethod(figures.paths)
@@ -186,8 +184,6 @@ class Lab:
         evaluate_every=1,
         record=(),
         watch=None,
-        start=None,
-        pause=None,
     ):
         """Train every variant with every seed, all together, and return their `Results`.
 
@@ -211,9 +207,6 @@ class Lab:
             watch: parts of the keys of variants whose first seed's weights, activations and
                 gradients are logged for TensorBoard, about ten times in a run; None for a few of
                 all. A quick run takes the last.
-            start: Results of an earlier training of the same variants that has paused; it goes on
-                as if it never had, whatever the arguments have become.
-            pause: pause after this epoch.
         """
         variants = {as_key(key): arguments for key, arguments in variants.items()}
         labels = self._labels(variants)
@@ -225,7 +218,6 @@ class Lab:
             "copy": copy,
             "evaluate_every": evaluate_every,
             "record": record,
-            "pause": pause,
         }
         plans = {key: {o: by_variant(v, key) for o, v in options.items()} for key in variants}
         results = self._train(
@@ -235,7 +227,6 @@ class Lab:
             plans,
             self.seeds,
             watched=self._watched(list(variants), watch),
-            start=start,
         )
         defaults = _defaults(build_model)
         for key, arguments in variants.items():
@@ -331,7 +322,6 @@ class Lab:
         batch_size=100,
         oracle="random",
         stages=1,
-        discard=(),
         batch=None,
         repetitions=10,
     ):
@@ -352,7 +342,6 @@ class Lab:
             oracle: "random", "bayesian", or a function `points(random)` that returns the trials
                 of a repetition, a list of `{name: value}`, from a `np.random.Generator`.
             stages: how many, each on ranges narrowed around the best of those before it.
-            discard: see `PopulationTuner`.
             batch: trials of a repetition that are asked for at once, before any of them is
                 trained, or None for the oracle's own number.
             repetitions: how many; the user's SEEDS wins, and a quick run takes two.
@@ -368,7 +357,6 @@ class Lab:
             "batch_size": batch_size,
             "oracle": oracle,
             "stages": stages,
-            "discard": discard,
             "batch": batch,
         }
         found = {}
@@ -395,7 +383,6 @@ class Lab:
         batch_size,
         oracle,
         stages,
-        discard,
         batch,
         repetitions,
     ):
@@ -422,7 +409,6 @@ class Lab:
                 batch_size=batch_size,
                 seeds=[seeds[repetition]],
                 batch=batch,
-                discard=discard,
                 log=self._log,
                 progress=self._progress,
                 store=self.store,
@@ -536,7 +522,6 @@ class Lab:
         seeds,
         *,
         watched=(),
-        start=None,
         doing="training",
     ):
         """Train variants x seeds and return their `Results`."""
@@ -545,12 +530,10 @@ class Lab:
         short = self._epochs([plan["epochs"] for plan in plans.values()])
         for (key, arguments), count in zip(variants.items(), short, strict=True):
             plan = dict(plans[key])
-            data, asked = plan.pop("data"), plan.pop("epochs")
-            copy, pause = plan.pop("copy", None), plan.pop("pause", None)
+            data, copy = plan.pop("data"), plan.pop("copy", None)
             if plan.get("patience") is not None and plan.get("evaluate_every", 1) != 1:
                 raise ValueError("patience watches every epoch: leave evaluate_every at 1")
             plan |= {"epochs": count, "record": tuple(map(int, plan.get("record", ())))}
-            plan["stop"] = pause and max(1, round(pause * count / asked))
             build = functools.partial(build_model, data.input_shape, data.num_classes, **arguments)
             try:
                 spec = architecture.read(build)
@@ -566,7 +549,6 @@ class Lab:
                     data.split(seed),
                     watch=moments,
                     place=place,
-                    start=start and start.outcomes[key, seed].pause,
                     **plan,
                 )
         for reason, name in reasons.items():
@@ -580,9 +562,6 @@ class Lab:
                 list(members.values()), store=self.store, progress=advance
             )
         outcomes = dict(zip(members, trained, strict=True))
-        if start:
-            for where, outcome in outcomes.items():
-                outcome.go_on_from(start.outcomes[where])
         return Results(members, outcomes, labels)
 
     def _epochs(self, asked):

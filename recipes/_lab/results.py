@@ -133,15 +133,6 @@ class Results:
             metric,
         )
 
-    def highest(self, metric):
-        """Return the highest value of a metric over all epochs."""
-        return self._measure(
-            lambda run: np.nanmax(run.curve(metric)),
-            unit_of(metric),
-            f"highest {label_of(metric)}",
-            metric,
-        )
-
     def epochs_to(self, metric, threshold):
         """Return the first epoch in which a metric reaches a threshold; infinite for never."""
 
