@@ -39,7 +39,7 @@ tuning/drawing             values -> a trial: what its model asks for beyond the
 tuning/choosing            one argument of each variant, chosen on validation
 tuning/start               values to try first, checked
 tuning/space               scales, narrowed ranges, importance of hyperparameters
-results                    what training gave, asked by variant and seed
+results                    what training gave, by variant and seed
 inspection                 one's own data -> doubtful labels, repeated examples
 scores                     predictions and labels -> accuracy, also of each class
 training/models            trained models side by side: outputs of every layer, gradients, weights

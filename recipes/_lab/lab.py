@@ -138,16 +138,16 @@ class Lab:
 
     def _shaped(self, dataset, images, examples):
         """Return a split as a recipe asked for it, and as small as a quick run takes it."""
-        asked = self.options.examples
+        limit = self.options.examples
         few = None
         if self.options.quick:
-            few = QUICK["examples"] if asked in (None, AS_RECIPE) else asked
+            few = QUICK["examples"] if limit in (None, AS_RECIPE) else limit
         dataset = dataset.images() if images else dataset.flat()
         train = min(filter(None, (examples, few)), default=None)
         validation = train and max(train, FEWEST_VALIDATION)
         return dataset.first(train, validation, few)
 
-    def _say_examples(self, source, data, asked):
+    def _say_examples(self, source, data, wanted):
         """Say on how many examples a run trains, if not on all, or on more than the recipe asks."""
         seed = self.seeds[0]
         count, whole = len(data.split(seed).train), len(source.split(seed).train)
@@ -155,9 +155,9 @@ class Lab:
             self._remark(
                 f"trained on {count} of {whole} training examples (EXAMPLES= takes more or fewer)"
             )
-        elif asked and count > asked:
+        elif wanted and count > wanted:
             self._remark(
-                f"trained on all {count} training examples, where the recipe itself takes {asked} "
+                f"trained on all {count} training examples, where the recipe itself takes {wanted} "
                 "(EXAMPLES=recipe)"
             )
 
@@ -275,16 +275,16 @@ class Lab:
         seeds = self.TUNING_SEEDS[:1] if self.options.quick else self.TUNING_SEEDS
         labels = _labels(variants)
 
-        def train(asked):
-            names = {key: (*labels[key[:-1]], f"{argument} {key[-1]:g}") for key in asked}
+        def train(trials):
+            names = {key: (*labels[key[:-1]], f"{argument} {key[-1]:g}") for key in trials}
             plans = {
                 key: {name: by_variant(option, key[:-1]) for name, option in options.items()}
-                for key in asked
+                for key in trials
             }
             for plan in plans.values():
                 plan["evaluate_every"] = plan["epochs"]  # what counts is how it ends
             doing = f"tuning {argument}"
-            return self._train(build_model, asked, names, plans, seeds, doing=doing)
+            return self._train(build_model, trials, names, plans, seeds, doing=doing)
 
         def accepts(key, value):
             data = by_variant(options["data"], key)
@@ -359,7 +359,7 @@ class Lab:
             "stages": stages,
             "batch": batch,
         }
-        found = {}
+        searches = {}
         plans = {key: {o: by_variant(v, key) for o, v in options.items()} for key in variants}
         lengths = self._epochs([plan["epochs"] for plan in plans.values()])
         for (key, arguments), length in zip(variants.items(), lengths, strict=True):
@@ -367,11 +367,11 @@ class Lab:
             tunable = functools.partial(build_tunable, **arguments)
             name = ", ".join(labels[key])
             repeated = self._search(tunable, name, repetitions=repetitions, **plan)
-            found[key] = [
+            searches[key] = [
                 read(stages_of, plan["data"].split(seed).chance)
                 for seed, stages_of in zip(self.repetitions[-1], repeated, strict=True)
             ]
-        return Searches(found, labels)
+        return Searches(searches, labels)
 
     def _search(
         self,
@@ -400,9 +400,9 @@ class Lab:
         def build_model(hp):
             return build_tunable(hp, data.input_shape, data.num_classes)
 
-        def make(given, repetition, stage):
+        def make(stage_oracle, repetition, stage):
             return tuner.PopulationTuner(
-                given,
+                stage_oracle,
                 build_model,
                 data,
                 epochs=epochs,
@@ -416,10 +416,10 @@ class Lab:
                 project_name=f"{name}, repetition {repetition}, stage {stage}",
             )
 
-        found, _ = halving.search_in_stages(make, oracle, trials, stages, seeds)
-        self.searches[name] = found
+        tuners, _ = halving.search_in_stages(make, oracle, trials, stages, seeds)
+        self.searches[name] = tuners
         self.repetitions.append(seeds)
-        return found
+        return tuners
 
     def measure(self, values, unit="", label=""):
         """Return a `Measure` of numbers that a recipe has computed.
@@ -564,19 +564,19 @@ class Lab:
         outcomes = dict(zip(members, trained, strict=True))
         return Results(members, outcomes, labels)
 
-    def _epochs(self, asked):
+    def _epochs(self, counts):
         """Return how long trainings of so many epochs are in this run, in proportion."""
         if self.options.quick:
-            asked = [min(count, QUICK["epochs"]) for count in asked]
+            counts = [min(count, QUICK["epochs"]) for count in counts]
         if not self.options.epochs:
-            return asked
-        self._longest = max(self._longest, *asked)
+            return counts
+        self._longest = max(self._longest, *counts)
         if self._longest != self.options.epochs and not self.options.quick:
             self._remark(
                 f"EPOCHS={self.options.epochs}: the verdicts are those of trainings as long as "
                 f"this, where the recipe asks for up to {self._longest} epochs"
             )
-        return [max(1, round(count * self.options.epochs / self._longest)) for count in asked]
+        return [max(1, round(count * self.options.epochs / self._longest)) for count in counts]
 
     def is_own(self, data):
         """Tell whether data are the run's, as `lab.data` returned them, unchanged."""

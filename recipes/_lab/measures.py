@@ -39,10 +39,10 @@ def matching(keys, part):
     part = as_key(part)
     if part in keys:
         return [part]
-    found = [key for key in keys if _holds(key, part)]
-    if not found:
+    chosen = [key for key in keys if _holds(key, part)]
+    if not chosen:
         raise KeyError(f"no variant has {_shown(part)}; there are {', '.join(map(_shown, keys))}")
-    return found
+    return chosen
 
 
 def by_variant(option, key):

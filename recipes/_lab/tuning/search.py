@@ -126,13 +126,13 @@ def run(name, options, log, progress):
     def build_model(hp):
         return module.build_tunable(hp, data.input_shape, data.num_classes, **known)
 
-    asked = keras_tuner.HyperParameters()
+    hp = keras_tuner.HyperParameters()
     try:
-        build_model(asked)
+        build_model(hp)
     except Exception:
-        if not asked.space:
+        if not hp.space:
             raise  # it fails whatever is drawn
-    if all(isinstance(parameter, FIXED) for parameter in asked.space):
+    if all(isinstance(parameter, FIXED) for parameter in hp.space):
         raise UserError(
             f"{module.__name__}.build_tunable asks hp for nothing that varies, so nothing to search"
         )
@@ -315,8 +315,10 @@ def _findings(tuners, original):
     ranking = sorted(completed, key=rank)
     best = ranking[0]
     (tuner,) = [tuner for tuner in tuners if best in tuner.completed()]
-    told = space.importance(original, [trial for trial in completed if trial.message is None])
-    importance = {name: space.corrected_interval(values) for name, values in told.items()}
+    importances = space.importance(
+        original, [trial for trial in completed if trial.message is None]
+    )
+    importance = {name: space.corrected_interval(values) for name, values in importances.items()}
     drawn = {"figure.png": _scatter(completed, original)}
     parameters = [p for p in original.space if space.is_varied(p, completed)]
     if len(parameters) > 1:
