@@ -116,6 +116,8 @@ def _stacked(layer, name, x, layer_weights, hyperparameters, noise, training, me
         return layer([_repeated(tensor, members) for tensor in x]), layer_weights
     may_share = kind is keras.layers.Dense or (not layer_weights and kind not in ELEMENTWISE)
     x = x if may_share else _repeated(x, members)
+    if kind in (keras.layers.Dropout, keras.layers.GaussianNoise) and not training:
+        return x, layer_weights
     if kind is keras.layers.Dense:
         x = _dense(layer, x, layer_weights)
     elif kind is keras.layers.BatchNormalization:
@@ -125,11 +127,9 @@ def _stacked(layer, name, x, layer_weights, hyperparameters, noise, training, me
     elif kind is keras.layers.LayerNormalization:
         x = _layer_normalization(layer, name, x, layer_weights, hyperparameters)
     elif kind is keras.layers.Dropout:
-        if training:
-            x = _dropout(x, noise(name, x.shape[1:]), hyperparameters[f"{name}/rate"])
+        x = _dropout(x, noise(name, x.shape[1:]), hyperparameters[f"{name}/rate"])
     elif kind is keras.layers.GaussianNoise:
-        if training:
-            x += noise(name, x.shape[1:]) * column(hyperparameters[f"{name}/stddev"], x)
+        x += noise(name, x.shape[1:]) * column(hyperparameters[f"{name}/stddev"], x)
     elif kind in ELEMENTWISE:
         x = layer(x)
     elif kind in WEIGHTLESS:
