@@ -77,7 +77,7 @@ def test_a_difference_is_judged_by_the_side_its_interval_lies_on(bound, verdict)
     [
         (AROUND_ZERO, 0.1964, NO_DIFFERENCE),
         (AROUND_ZERO, 0.1963, NOT_DETECTED),  # the 90 % interval lies within, the 95 % one does not
-        (ONE_TO_FIVE, 4.9633, NO_DIFFERENCE),  # p = .013, and yet it matters to nobody
+        (ONE_TO_FIVE, 4.9633, NO_DIFFERENCE),  # p = .013, and yet it does not matter
         (ONE_TO_FIVE, 4.9632, HOLDS),
         (ONE_TO_FIVE, 0.1, HOLDS),
     ],
@@ -526,34 +526,34 @@ SENTENCES = [
     ),
     (
         judge_difference([0.3, -0.4, 0.5, -0.1, 0.2], unit="points", collapsed=3, runs=10),
-        "not detected: +0.10 points (95 % interval -0.34 to +0.54, 5 seeds); smallest difference "
-        "detectable ± 0.59 points; 3 of 10 runs diverged or learned nothing",
+        "not detected: +0.10 points (95 % interval -0.34 to +0.54, 5 seeds); smallest detectable "
+        "difference ± 0.59 points; 3 of 10 runs diverged or learned nothing",
     ),
     (
         judge_difference([0.3, -0.4, 0.5, -0.1, 0.2], unit="points", matters=1),
-        "makes no difference: +0.10 points (95 % interval -0.34 to +0.54, within ± 1, which "
-        "matters to nobody, 5 seeds)",
+        "makes no difference: +0.10 points (95 % interval -0.34 to +0.54, within ± 1, the "
+        "smallest difference that matters, 5 seeds)",
     ),
     (
         judge_difference(np.multiply(ONE_TO_FIVE, 1000), bound=500, unit="steps"),
-        "holds: +3000 steps (95 % interval +1037 to +4963, more than 500 asked, 5 seeds)",
+        "holds: +3000 steps (95 % interval +1037 to +4963, more than 500 required, 5 seeds)",
     ),
     (
         judge_difference(np.multiply(AROUND_ZERO, -1e-8)),
-        "not detected: +0 (95 % interval -2e-09 to +2e-09, 5 seeds); smallest difference "
-        "detectable ± 2.7e-09",
+        "not detected: +0 (95 % interval -2e-09 to +2e-09, 5 seeds); smallest detectable "
+        "difference ± 2.7e-09",
     ),
     (
         judge_difference([2.5] * 6, bound=1, unit="points"),
-        "holds: +2.5 points (the same at all 6 seeds, more than 1 asked)",
+        "holds: +2.5 points (the same for all 6 seeds, more than 1 required)",
     ),
     (
         judge_difference([0] * 20, matters=1),
-        "makes no difference: +0 (the same at all 20 seeds)",
+        "makes no difference: +0 (the same for all 20 seeds)",
     ),
     (
         judge_difference([1] * 3, unit="epochs"),
-        "not detected: +1 epochs (the same at all 3 seeds; it takes 6 to decide)",
+        "not detected: +1 epochs (the same for all 3 seeds; 6 are needed)",
     ),
     (
         judge_difference([-0.0], unit="points"),
@@ -561,42 +561,42 @@ SENTENCES = [
     ),
     (
         judge_equality(np.subtract(AROUND_ZERO, 1e-4), 0.5),
-        "holds: +0.00 (90 % interval -0.15 to +0.15, within ± 0.5 asked, 5 seeds)",
+        "holds: +0.00 (90 % interval -0.15 to +0.15, within ± 0.5 required, 5 seeds)",
     ),
     (
         judge_equality(ONE_TO_FIVE, 6, unit="points"),
-        "holds: +3.0 points (90 % interval +1.5 to +4.5, within ± 6 asked, small but not zero, "
+        "holds: +3.0 points (90 % interval +1.5 to +4.5, within ± 6 required, small but not zero, "
         "5 seeds)",
     ),
     (
         judge_equality(ONE_TO_FIVE, 2, unit="points"),
-        "not detected: +3.0 points (95 % interval +1.0 to +5.0, within ± 2 asked, 5 seeds); "
-        "smallest margin provable ± 4.5 points",
+        "not detected: +3.0 points (95 % interval +1.0 to +5.0, within ± 2 required, 5 seeds); "
+        "smallest provable margin ± 4.5 points",
     ),
     (
         judge_equality(ONE_TO_FIVE, 0.5),
-        "does not hold: +3.0 (95 % interval +1.0 to +5.0, within ± 0.5 asked, 5 seeds)",
+        "does not hold: +3.0 (95 % interval +1.0 to +5.0, within ± 0.5 required, 5 seeds)",
     ),
     (
         judge_equality([0] * 6, 1, unit="points"),
-        "holds: +0 points (the same at all 6 seeds, within ± 1 asked)",
+        "holds: +0 points (the same for all 6 seeds, within ± 1 required)",
     ),
     (
         judge_family(noise([3] * 15 + [0]), 14, unit="scales", collapsed=2, runs=160),
-        "holds: better at 15 of 16 scales, worse at 0 (at least 14 asked, 5 seeds); "
+        "holds: better at 15 of 16 scales, worse at 0 (at least 14 required, 5 seeds); "
         "2 of 160 runs diverged or learned nothing",
     ),
     (
         judge_family([[1.0], [-1.0]], 2),
-        "not detected: better at 0 of 2 settings, worse at 0 (all asked, 1 seed)",
+        "not detected: better at 0 of 2 settings, worse at 0 (all required, 1 seed)",
     ),
     (
         judge_exact([1e-7, -3.2e-6], 1e-6),
-        "does not hold: largest deviation -3.2e-06 (within ± 1e-06 asked)",
+        "does not hold: largest deviation -3.2e-06 (within ± 1e-06 required)",
     ),
     (
         judge_exact([0.0], 1e-6, unit="nats"),
-        "holds: largest deviation +0 nats (within ± 1e-06 asked)",
+        "holds: largest deviation +0 nats (within ± 1e-06 required)",
     ),
 ]
 

@@ -101,7 +101,7 @@ def one(values, unit=""):
     [
         (one([3, 5]) > one([1, 1]), [2, 4], 0),
         (one([3, 5]) < one([1, 1]), [-2, -4], 0),
-        (one([3, 5]) > 2, [3, 5], 2),  # the finding says what was measured, and what was asked
+        (one([3, 5]) > 2, [3, 5], 2),  # the finding says what was measured, and what was required
         (one([3, 5]) < 6, [3, 1], 0),
         (one([93, 95], "%") > 90, [3, 5], 0),
         (one([93, 95], "%") < 90, [-3, -5], 0),
@@ -161,7 +161,7 @@ def test_several_variants_give_a_list_for_a_family(accuracy):
     assert len(compared) == 2
     assert all(isinstance(one, Comparison) for one in compared)
     judgement = family(2, compared, "rates").judge()
-    assert judgement.finding.startswith("better at 0 of 2 rates, worse at 0 (all asked")
+    assert judgement.finding.startswith("better at 0 of 2 rates, worse at 0 (all required")
     spread = [Measure({n: np.arange(1.0, 7.0) + n for n in range(3)}) > n for n in (0, 100)]
     assert family(3, spread[0]).judge().verdict == evidence.HOLDS
     assert family(3, spread[1]).judge().verdict == evidence.DOES_NOT_HOLD

@@ -29,7 +29,7 @@ output/understanding       what was understood of a table -> words
 output/summary             results -> the table of variants and the tuned values
 output/charts              results and measures -> figures
 output/tensorboard         results -> event files
-output/figures             numbers by seed -> lines with bands, dots, histograms
+output/figures             numbers by seed -> lines with bands, dots with intervals
 tuning/searches            what repeated searches have found, by variant and repetition
 tuning/tuner               keras-tuner's tuner, whole batches of trials trained together
 tuning/remarks             what to know of a search before its best trial is used

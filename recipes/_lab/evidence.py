@@ -95,7 +95,7 @@ class Judgement:
         parts = [self.finding]
         if self.verdict == NOT_DETECTED and self.smallest:
             size = _number(self.smallest, self.smallest, sign="-")
-            words = "difference detectable" if self.kind == "difference" else "margin provable"
+            words = "detectable difference" if self.kind == "difference" else "provable margin"
             parts.append(f"smallest {words} ± {size} {self.unit}".rstrip())
         if self.collapsed:
             parts.append(f"{self.collapsed} of {self.runs} runs diverged or learned nothing")
@@ -126,8 +126,8 @@ def judge_difference(
         differences: (seeds,) in `unit`, paired by seed; diverged runs are scored at chance before.
         bound: to exceed, in `unit`, fixed beforehand; may be negative.
         inclusive: whether identical differences that equal the bound support the claim, too.
-        matters: smaller differences than this matter to nobody, in `unit`, fixed beforehand; asked
-            only where the bound is zero. None if nothing says what matters.
+        matters: the smallest difference that matters, in `unit`, fixed beforehand; used only
+            where the bound is zero. None if nothing says what matters.
         unit: its name.
         collapsed: runs that diverged or learned nothing.
         runs: all runs compared.
@@ -141,7 +141,7 @@ def judge_difference(
     if matters is not None and not 0 < matters < math.inf:
         raise ValueError(f"matters={matters} must be above 0 and finite")
     differences = _one_per_seed(differences, "differences")
-    asked = f", more than {bound:g} asked" if bound else ""
+    requirement = f", more than {bound:g} required" if bound else ""
     margin = matters if bound == 0 else None
     counts = {"unit": unit, "seeds": differences.size, "collapsed": collapsed, "runs": runs}
     if _identical(differences):
@@ -156,7 +156,7 @@ def judge_difference(
             and abs(value) < margin
             and not np.isclose(abs(value), margin, **ROUNDING),
         )
-        finding = _said_of_identical(differences, unit, asked)
+        finding = _identical_in_words(differences, unit, requirement)
         return Judgement(verdict, "difference", value, p_value=p_value, finding=finding, **counts)
     test = stats.ttest_1samp(differences, bound)
     low, high = map(float, test.confidence_interval(1 - LEVEL))
@@ -165,7 +165,7 @@ def judge_difference(
     p_value = float(test.pvalue)
     if small:
         p_value = 2 * _p_value_within(differences, margin)
-        asked = f", within ± {margin:g}, which matters to nobody"
+        requirement = f", within ± {margin:g}, the smallest difference that matters"
     return Judgement(
         verdict,
         "difference",
@@ -175,7 +175,7 @@ def judge_difference(
         1 - LEVEL,
         smallest=smallest_detectable(float(differences.std(ddof=1)), differences.size),
         p_value=p_value,
-        finding=_said_of_interval(differences, low, high, 1 - LEVEL, unit, asked),
+        finding=_interval_in_words(differences, low, high, 1 - LEVEL, unit, requirement),
         **counts,
     )
 
@@ -212,13 +212,13 @@ def judge_equality(
     if not 0 < within < math.inf:
         raise ValueError(f"within={within} must be above 0 and finite; see also judge_exact")
     differences = _one_per_seed(differences, "differences")
-    asked = f", within ± {within:g} asked"
+    requirement = f", within ± {within:g} required"
     counts = {"unit": unit, "seeds": differences.size, "collapsed": collapsed, "runs": runs}
     if _identical(differences):
         value = float(differences[0])
         inside = abs(value) < within or bool(np.isclose(abs(value), within, **ROUNDING))
         verdict, p_value = _judge_identical(differences.size, holds=inside, fails=not inside)
-        finding = _said_of_identical(differences, unit, asked)
+        finding = _identical_in_words(differences, unit, requirement)
         return Judgement(verdict, "equality", value, p_value=p_value, finding=finding, **counts)
     test = stats.ttest_1samp(differences, 0.0)
     narrow = [float(end) for end in test.confidence_interval(1 - 2 * LEVEL)]
@@ -229,7 +229,7 @@ def judge_equality(
     if verdict == DOES_NOT_HOLD:
         p_value = 2 * (1 - p_value)
     if verdict == HOLDS and (wide[0] > 0 or wide[1] < 0):
-        asked += ", small but not zero"
+        requirement += ", small but not zero"
     return Judgement(
         verdict,
         "equality",
@@ -239,7 +239,7 @@ def judge_equality(
         level,
         smallest=max(map(abs, narrow)),
         p_value=p_value,
-        finding=_said_of_interval(differences, low, high, level, unit, asked),
+        finding=_interval_in_words(differences, low, high, level, unit, requirement),
         **counts,
     )
 
@@ -294,7 +294,7 @@ def judge_family(
     how_many = "all" if at_least == count else f"at least {at_least}"
     finding = (
         f"better at {wins} of {count} {unit}, worse at {losses} "
-        f"({how_many} asked, {_seeds(sizes[0])})"
+        f"({how_many} required, {_seeds(sizes[0])})"
     )
     return Judgement(
         _verdict(holds < LEVEL, fails < LEVEL),
@@ -331,7 +331,7 @@ def judge_exact(values: ArrayLike, tolerance: float, *, unit: str = "") -> Judge
     largest = float(values[np.abs(values).argmax()])
     verdict = HOLDS if abs(largest) <= tolerance else DOES_NOT_HOLD
     finding = f"largest deviation {largest:+z.2g} {unit}".rstrip()
-    finding += f" (within ± {tolerance:g} asked)"
+    finding += f" (within ± {tolerance:g} required)"
     return Judgement(verdict, "exact", largest, unit=unit, seeds=values.size, finding=finding)
 
 
@@ -411,22 +411,21 @@ def _p_value_within(differences: np.ndarray, margin: float) -> float:
     return float(max(above, below))
 
 
-def _said_of_identical(differences: np.ndarray, unit: str, asked: str) -> str:
+def _identical_in_words(differences: np.ndarray, unit: str, requirement: str) -> str:
     value = f"{differences.mean():+z.4g} {unit}".rstrip()
     if differences.size == 1:
-        return f"{value} (one seed has no interval{asked})"
-    few = f"; it takes {FEWEST_IDENTICAL} to decide"
-    few = few if differences.size < FEWEST_IDENTICAL else ""
-    return f"{value} (the same at all {differences.size} seeds{asked}{few})"
+        return f"{value} (one seed has no interval{requirement})"
+    too_few = f"; {FEWEST_IDENTICAL} are needed" if differences.size < FEWEST_IDENTICAL else ""
+    return f"{value} (the same for all {differences.size} seeds{requirement}{too_few})"
 
 
-def _said_of_interval(
-    differences: np.ndarray, low: float, high: float, level: float, unit: str, asked: str
+def _interval_in_words(
+    differences: np.ndarray, low: float, high: float, level: float, unit: str, requirement: str
 ) -> str:
     scale = high - low
     value = f"{_number(differences.mean(), scale)} {unit}".rstrip()
     ends = f"{_number(low, scale)} to {_number(high, scale)}"
-    return f"{value} ({100 * level:.0f} % interval {ends}{asked}, {differences.size} seeds)"
+    return f"{value} ({100 * level:.0f} % interval {ends}{requirement}, {differences.size} seeds)"
 
 
 def _one_per_seed(values: ArrayLike, name: str) -> np.ndarray:

@@ -85,8 +85,6 @@ class Lab:
     TUNING_SEEDS = (-1, -2, -3, -4, -5)
     EXTENSIONS = 6
 
-    colours, markers = figures.COLOURS, figures.MARKERS
-    histograms = staticmethod(figures.histograms)
     scatter = staticmethod(figures.scatter)
     pictures = staticmethod(figures.pictures)
     paths = staticmethod(figures.paths)
@@ -140,16 +138,16 @@ class Lab:
 
     def _shaped(self, dataset, images, examples):
         """Return a split as a recipe asked for it, and as small as a quick run takes it."""
-        asked = self.options.examples
+        limit = self.options.examples
         few = None
         if self.options.quick:
-            few = QUICK["examples"] if asked in (None, AS_RECIPE) else asked
+            few = QUICK["examples"] if limit in (None, AS_RECIPE) else limit
         dataset = dataset.images() if images else dataset.flat()
         train = min(filter(None, (examples, few)), default=None)
         validation = train and max(train, FEWEST_VALIDATION)
         return dataset.first(train, validation, few)
 
-    def _say_examples(self, source, data, asked):
+    def _say_examples(self, source, data, wanted):
         """Say on how many examples a run trains, if not on all, or on more than the recipe asks."""
         seed = self.seeds[0]
         count, whole = len(data.split(seed).train), len(source.split(seed).train)
@@ -157,9 +155,9 @@ class Lab:
             self._remark(
                 f"trained on {count} of {whole} training examples (EXAMPLES= takes more or fewer)"
             )
-        elif asked and count > asked:
+        elif wanted and count > wanted:
             self._remark(
-                f"trained on all {count} training examples, where the recipe itself takes {asked} "
+                f"trained on all {count} training examples, where the recipe itself takes {wanted} "
                 "(EXAMPLES=recipe)"
             )
 
@@ -186,8 +184,6 @@ class Lab:
         evaluate_every=1,
         record=(),
         watch=None,
-        start=None,
-        pause=None,
     ):
         """Train every variant with every seed, all together, and return their `Results`.
 
@@ -211,9 +207,6 @@ class Lab:
             watch: parts of the keys of variants whose first seed's weights, activations and
                 gradients are logged for TensorBoard, about ten times in a run; None for a few of
                 all. A quick run takes the last.
-            start: Results of an earlier training of the same variants that has paused; it goes on
-                as if it never had, whatever the arguments have become.
-            pause: pause after this epoch.
         """
         variants = {as_key(key): arguments for key, arguments in variants.items()}
         labels = self._labels(variants)
@@ -225,7 +218,6 @@ class Lab:
             "copy": copy,
             "evaluate_every": evaluate_every,
             "record": record,
-            "pause": pause,
         }
         plans = {key: {o: by_variant(v, key) for o, v in options.items()} for key in variants}
         results = self._train(
@@ -235,7 +227,6 @@ class Lab:
             plans,
             self.seeds,
             watched=self._watched(list(variants), watch),
-            start=start,
         )
         defaults = _defaults(build_model)
         for key, arguments in variants.items():
@@ -284,16 +275,16 @@ class Lab:
         seeds = self.TUNING_SEEDS[:1] if self.options.quick else self.TUNING_SEEDS
         labels = _labels(variants)
 
-        def train(asked):
-            names = {key: (*labels[key[:-1]], f"{argument} {key[-1]:g}") for key in asked}
+        def train(trials):
+            names = {key: (*labels[key[:-1]], f"{argument} {key[-1]:g}") for key in trials}
             plans = {
                 key: {name: by_variant(option, key[:-1]) for name, option in options.items()}
-                for key in asked
+                for key in trials
             }
             for plan in plans.values():
                 plan["evaluate_every"] = plan["epochs"]  # what counts is how it ends
             doing = f"tuning {argument}"
-            return self._train(build_model, asked, names, plans, seeds, doing=doing)
+            return self._train(build_model, trials, names, plans, seeds, doing=doing)
 
         def accepts(key, value):
             data = by_variant(options["data"], key)
@@ -331,7 +322,6 @@ class Lab:
         batch_size=100,
         oracle="random",
         stages=1,
-        discard=(),
         batch=None,
         repetitions=10,
     ):
@@ -352,7 +342,6 @@ class Lab:
             oracle: "random", "bayesian", or a function `points(random)` that returns the trials
                 of a repetition, a list of `{name: value}`, from a `np.random.Generator`.
             stages: how many, each on ranges narrowed around the best of those before it.
-            discard: see `PopulationTuner`.
             batch: trials of a repetition that are asked for at once, before any of them is
                 trained, or None for the oracle's own number.
             repetitions: how many; the user's SEEDS wins, and a quick run takes two.
@@ -368,10 +357,9 @@ class Lab:
             "batch_size": batch_size,
             "oracle": oracle,
             "stages": stages,
-            "discard": discard,
             "batch": batch,
         }
-        found = {}
+        searches = {}
         plans = {key: {o: by_variant(v, key) for o, v in options.items()} for key in variants}
         lengths = self._epochs([plan["epochs"] for plan in plans.values()])
         for (key, arguments), length in zip(variants.items(), lengths, strict=True):
@@ -379,11 +367,11 @@ class Lab:
             tunable = functools.partial(build_tunable, **arguments)
             name = ", ".join(labels[key])
             repeated = self._search(tunable, name, repetitions=repetitions, **plan)
-            found[key] = [
+            searches[key] = [
                 read(stages_of, plan["data"].split(seed).chance)
                 for seed, stages_of in zip(self.repetitions[-1], repeated, strict=True)
             ]
-        return Searches(found, labels)
+        return Searches(searches, labels)
 
     def _search(
         self,
@@ -395,7 +383,6 @@ class Lab:
         batch_size,
         oracle,
         stages,
-        discard,
         batch,
         repetitions,
     ):
@@ -413,16 +400,15 @@ class Lab:
         def build_model(hp):
             return build_tunable(hp, data.input_shape, data.num_classes)
 
-        def make(given, repetition, stage):
+        def make(stage_oracle, repetition, stage):
             return tuner.PopulationTuner(
-                given,
+                stage_oracle,
                 build_model,
                 data,
                 epochs=epochs,
                 batch_size=batch_size,
                 seeds=[seeds[repetition]],
                 batch=batch,
-                discard=discard,
                 log=self._log,
                 progress=self._progress,
                 store=self.store,
@@ -430,10 +416,10 @@ class Lab:
                 project_name=f"{name}, repetition {repetition}, stage {stage}",
             )
 
-        found, _ = halving.search_in_stages(make, oracle, trials, stages, seeds)
-        self.searches[name] = found
+        tuners, _ = halving.search_in_stages(make, oracle, trials, stages, seeds)
+        self.searches[name] = tuners
         self.repetitions.append(seeds)
-        return found
+        return tuners
 
     def measure(self, values, unit="", label=""):
         """Return a `Measure` of numbers that a recipe has computed.
@@ -453,8 +439,8 @@ class Lab:
             that: the comparison that it asserts: `a > b`, `a < b - 2`, `a.within(1, of=b)` of
                 measures, `lab.at_least(...)`, `lab.every(...)` or `lab.exact(...)`.
             source: the textbook or paper that makes it; "ours" if none does.
-            matters: differences smaller than this matter to nobody, in their unit, fixed
-                beforehand; None for 1 percentage point of an accuracy, else nothing.
+            matters: the smallest difference that matters, in its unit, fixed beforehand; None for
+                1 percentage point of an accuracy, else nothing.
             any_data: whether it does not depend on the data.
 
         Returns:
@@ -536,7 +522,6 @@ class Lab:
         seeds,
         *,
         watched=(),
-        start=None,
         doing="training",
     ):
         """Train variants x seeds and return their `Results`."""
@@ -545,12 +530,10 @@ class Lab:
         short = self._epochs([plan["epochs"] for plan in plans.values()])
         for (key, arguments), count in zip(variants.items(), short, strict=True):
             plan = dict(plans[key])
-            data, asked = plan.pop("data"), plan.pop("epochs")
-            copy, pause = plan.pop("copy", None), plan.pop("pause", None)
+            data, copy = plan.pop("data"), plan.pop("copy", None)
             if plan.get("patience") is not None and plan.get("evaluate_every", 1) != 1:
                 raise ValueError("patience watches every epoch: leave evaluate_every at 1")
             plan |= {"epochs": count, "record": tuple(map(int, plan.get("record", ())))}
-            plan["stop"] = pause and max(1, round(pause * count / asked))
             build = functools.partial(build_model, data.input_shape, data.num_classes, **arguments)
             try:
                 spec = architecture.read(build)
@@ -566,7 +549,6 @@ class Lab:
                     data.split(seed),
                     watch=moments,
                     place=place,
-                    start=start and start.outcomes[key, seed].pause,
                     **plan,
                 )
         for reason, name in reasons.items():
@@ -580,24 +562,21 @@ class Lab:
                 list(members.values()), store=self.store, progress=advance
             )
         outcomes = dict(zip(members, trained, strict=True))
-        if start:
-            for where, outcome in outcomes.items():
-                outcome.go_on_from(start.outcomes[where])
         return Results(members, outcomes, labels)
 
-    def _epochs(self, asked):
+    def _epochs(self, counts):
         """Return how long trainings of so many epochs are in this run, in proportion."""
         if self.options.quick:
-            asked = [min(count, QUICK["epochs"]) for count in asked]
+            counts = [min(count, QUICK["epochs"]) for count in counts]
         if not self.options.epochs:
-            return asked
-        self._longest = max(self._longest, *asked)
+            return counts
+        self._longest = max(self._longest, *counts)
         if self._longest != self.options.epochs and not self.options.quick:
             self._remark(
                 f"EPOCHS={self.options.epochs}: the verdicts are those of trainings as long as "
                 f"this, where the recipe asks for up to {self._longest} epochs"
             )
-        return [max(1, round(count * self.options.epochs / self._longest)) for count in asked]
+        return [max(1, round(count * self.options.epochs / self._longest)) for count in counts]
 
     def is_own(self, data):
         """Tell whether data are the run's, as `lab.data` returned them, unchanged."""
@@ -620,7 +599,9 @@ class Lab:
         kept = {"variant": name, "argument": argument, "value": choice.value}
         self.tuned.append(kept | {by: tried})
         if choice.value is None:
-            self._remark(f"{name}: no {argument} of {', '.join(tried)} learns, so none is chosen")
+            self._remark(
+                f"{name}: did not learn with any {argument} ({', '.join(tried)}), so none is chosen"
+            )
 
     def _labels(self, variants):
         """Return what the elements of each variant's key are called, by key.

@@ -16,7 +16,7 @@ from recipes._lab import evidence
 
 PERCENT, POINTS = "%", "percentage points"
 SHIFTS = (operator.add, operator.sub)
-# What matters in practice: nobody should care about less.
+# The smallest difference that matters in practice.
 MATTERS = {POINTS: 1.0}
 # A run whose training accuracy ends less than this above chance has learned nothing: a share of
 # chance or, where one class is most of the data, of what chance gets wrong.
@@ -39,10 +39,10 @@ def matching(keys, part):
     part = as_key(part)
     if part in keys:
         return [part]
-    found = [key for key in keys if _holds(key, part)]
-    if not found:
+    chosen = [key for key in keys if _holds(key, part)]
+    if not chosen:
         raise KeyError(f"no variant has {_shown(part)}; there are {', '.join(map(_shown, keys))}")
-    return found
+    return chosen
 
 
 def by_variant(option, key):

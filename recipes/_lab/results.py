@@ -1,4 +1,4 @@
-"""What training gave, asked by variant and seed: measures, curves, the trained models."""
+"""What training gave, by variant and seed: measures, curves, the trained models."""
 
 import contextlib
 import dataclasses
@@ -85,9 +85,9 @@ class Results:
         for order in itertools.permutations(map(as_key, parts)):
             part = sum(order, ())
             with contextlib.suppress(KeyError):
-                found = matching(self.keys, part)
-                if len(found) == 1:
-                    return found[0]
+                chosen = matching(self.keys, part)
+                if len(chosen) == 1:
+                    return chosen[0]
         names = list(self.names.values())
         raise KeyError(f"not exactly one variant has {parts}; there are {names}")
 
@@ -130,15 +130,6 @@ class Results:
             lambda run: np.nanmean(run.curve(metric)[1:]),
             unit_of(metric),
             f"{label_of(metric)}, mean over epochs",
-            metric,
-        )
-
-    def highest(self, metric):
-        """Return the highest value of a metric over all epochs."""
-        return self._measure(
-            lambda run: np.nanmax(run.curve(metric)),
-            unit_of(metric),
-            f"highest {label_of(metric)}",
             metric,
         )
 

@@ -47,12 +47,12 @@ class Scores:
         if self.examples < FEWEST:
             return []
         never = [name for name, precision in self.precision.items() if precision is None]
-        found = []
+        lines = []
         if self.accuracy <= self.majority:
-            found.append("no better than always answering the most frequent class")
+            lines.append("no better than always answering the most frequent class")
         if never:
-            found.append(f"never predicted: {', '.join(map(repr, never))}")
-        return found
+            lines.append(f"never predicted: {', '.join(map(repr, never))}")
+        return lines
 
 
 def is_uneven(counts: np.ndarray) -> bool:

@@ -252,72 +252,6 @@ def test_the_dot_of_one_seed_has_no_interval():
     assert figure.legends[0].get_title().get_text() == "one seed"
 
 
-# histograms
-
-
-def bars(ax):
-    """Counts and edges of the histogram in a panel."""
-    left = [bar.get_x() for bar in ax.patches]
-    return [bar.get_height() for bar in ax.patches], [*left, left[-1] + ax.patches[-1].get_width()]
-
-
-def test_histograms_count_the_finite_values():
-    values = np.random.default_rng(0).normal(size=(2, 30, 3))
-    values[0, 4] = (math.nan, math.inf, -math.inf)
-    figure = figures.histograms({"row": {"column": values}}, x_label="output", bins=7)
-    (ax,) = visible(figure)
-    counts, edges = bars(ax)
-    expected, expected_edges = np.histogram(values[np.isfinite(values)], 7)
-    assert sum(counts) == 180 - 3
-    np.testing.assert_array_equal(counts, expected)
-    np.testing.assert_allclose(edges, expected_edges)
-    assert (ax.get_title(), ax.get_ylabel()) == ("column", "row")
-    assert figure.get_supxlabel() == "output"
-
-
-def test_histograms_have_a_row_and_a_column_a_setting():
-    rng = np.random.default_rng(0)
-    layout = {
-        f"row {n}": {f"column {k}": rng.normal(n + k, size=50) for k in (0, 1, 2)} for n in (0, 1)
-    }
-    figure = figures.histograms(layout, x_label="x", limits=(-2, 4), bins=12)
-    axes = np.array(visible(figure)).reshape(2, 3)
-    assert [ax.get_title() for ax in axes[0]] == ["column 0", "column 1", "column 2"]
-    assert {ax.get_title() for ax in axes[1]} == {""}
-    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["row 0", "row 1"]
-    for of, values in zip(axes, layout.values(), strict=True):
-        for ax, column in zip(of, values.values(), strict=True):
-            counts, edges = bars(ax)
-            np.testing.assert_array_equal(counts, np.histogram(column, 12, (-2, 4))[0])
-            np.testing.assert_allclose(edges, np.linspace(-2, 4, 13), atol=1e-12)
-
-
-def test_each_row_of_histograms_may_have_its_limits():
-    values = np.linspace(0, 8, 50)
-    layout = {row: {"": values} for row in ("narrow", "wide", "free")}
-    figure = figures.histograms(
-        layout, x_label="x", limits={"narrow": (0, 1), "wide": (-5, 20)}, bins=5
-    )
-    ends = [bars(ax)[1] for ax in visible(figure)]
-    for edges, expected in zip(ends, [(0, 1), (-5, 20), (0, 8)], strict=True):
-        np.testing.assert_allclose((edges[0], edges[-1]), expected, atol=1e-12)
-
-
-def test_a_missing_histogram_takes_no_label_of_others():
-    layout = {"top": {"right": [1.0, 2.0]}, "bottom": {"left": [3.0, 5.0], "right": [4.0]}}
-    figure = figures.histograms(layout, x_label="x")
-    axes = np.array(figure.axes).reshape(2, 2)  # columns in the order in which they are met
-    assert [ax.get_title() for ax in axes[0]] == ["right", "left"]
-    layout = {"top": {"a": [1.0]}, "bottom": {"b": [1.0]}}
-    axes = np.array(figures.histograms(layout, x_label="x").axes).reshape(2, 2)
-    assert [[len(ax.patches) > 0 for ax in row] for row in axes] == [[True, False], [False, True]]
-    for ax, words in ((axes[0, 1], "b"), (axes[1, 0], "bottom")):
-        assert ax.get_visible()
-        assert words in (ax.get_title(), ax.get_ylabel())
-        assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
-        assert not any(spine.get_visible() for spine in ax.spines.values())
-
-
 # scatter, parallel, importance: of searches
 
 TRIALS = {
@@ -428,12 +362,6 @@ def many_dots(panels, labels):
     return figures.dots(layout, x_label="x")
 
 
-def many_histograms():
-    row = {f"layer {n}": seeds_of(50) for n in range(5)} | {"constant": np.zeros(9)}
-    layout = {"relu\nstd 0.01": row, "lost": {"layer 0": [math.nan, math.inf]}}
-    return figures.histograms(layout, x_label="output")
-
-
 GAPS = np.array([[1e-3, 1, 2, math.nan], [1, 2, 3, 4], [5, 1, 1, 1]])
 LOG = {"x_scale": "log", "y_scale": "log"}
 IMAGES = np.linspace(0, 1, 9 * 20).reshape(9, 20)
@@ -450,7 +378,6 @@ PICTURES = {
     "dots": lambda: many_dots(1, 0),
     "dots of one seed": lambda: figures.dots({"": {"row": [1.0]}}, x_label="x"),
     "dots in panels": lambda: many_dots(4, 3),
-    "histograms": many_histograms,
     "scatter": lambda: figures.scatter(TRIALS, SCORES, y_label="y", logarithmic=["rate"]),
     "pictures": lambda: figures.pictures(IMAGES, ["a\nb $x_1$"] * 9, shape=(4, 5, 1)),
     "pictures of vectors": lambda: figures.pictures(

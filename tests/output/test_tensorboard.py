@@ -138,14 +138,20 @@ def test_texts_and_images_come_back_byte_by_byte(report):
         assert strings == [*pixels, content]
 
 
-def test_tensorboard_serves_texts_and_images_as_if_tf_summary_had_written_them(report):
-    folder, figures, claims = report
-    with tf.summary.create_file_writer(str(folder / "plain")).as_default(step=0):
-        for tag, (plugin, text) in strings_of(folder / "report").items():
-            if plugin == "text":
-                tf.summary.text(tag, text)
+def write_with_tf_summary(folder, texts, figures):
+    """Write what the report holds as TensorFlow does."""
+    with tf.summary.create_file_writer(str(folder)).as_default(step=0):
+        for tag, text in texts.items():
+            tf.summary.text(tag, text)
         for name, content in figures.items():
             tf.summary.image(name.removesuffix(".png"), tf.io.decode_png(content)[None])
+
+
+def test_tensorboard_serves_texts_and_images_as_if_tf_summary_had_written_them(report):
+    folder, figures, claims = report
+    strings = strings_of(folder / "report")
+    texts = {tag: text for tag, (plugin, text) in strings.items() if plugin == "text"}
+    write_with_tf_summary(folder / "plain", texts, figures)
     server = TensorBoardServer(folder)
 
     def served(plugin, tag):

@@ -33,7 +33,7 @@ def test_an_effect_and_its_interval_are_in_standard_deviations_between_seeds():
         assert (lane.data, lane.stale, other.data, other.stale) == ("digits", False, "mnist", True)
         assert lane.effect == pytest.approx(2)
         assert (lane.place, lane.low, lane.high) == (66.83, 44.56, 75.71)
-        assert (lane.beyond_left, lane.beyond_right, lane.asked) == (False, False, ())
+        assert (lane.beyond_left, lane.beyond_right, lane.bounds) == (False, False, ())
 
 
 def test_an_interval_of_an_equality_that_holds_is_narrower():
@@ -51,15 +51,15 @@ def test_what_is_beyond_the_axis_ends_there():
     assert (left.place, left.beyond_left, left.beyond_right) == (7, True, False)
 
 
-def test_what_is_asked_of_an_effect_has_a_place():
+def test_what_is_required_of_an_effect_has_a_place():
     """A bound of 1, margins of 2 and 1, at deviations of 1, 1 and .1."""
     bound, _ = lanes(evidence.judge_difference([1, 2, 3], bound=1))
-    assert bound.asked == (forest.position(1),)
+    assert bound.bounds == (forest.position(1),)
     margin, _ = lanes(evidence.judge_equality([1, 2, 3], within=2))
-    assert margin.asked == (forest.position(-2), forest.position(2))
+    assert margin.bounds == (forest.position(-2), forest.position(2))
     matters, _ = lanes(evidence.judge_difference([0.1, 0.2, 0.3], matters=1))
     assert matters.claim.verdict == evidence.NO_DIFFERENCE
-    assert matters.asked == (forest.position(-10), forest.position(10))
+    assert matters.bounds == (forest.position(-10), forest.position(10))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_is_asked_of_an_effect_has_a_place():
 )
 def test_what_has_no_interval_has_no_place(judgement):
     for lane in lanes(judgement):
-        assert (lane.effect, lane.place, lane.low, lane.high, lane.asked) == (*[None] * 4, ())
+        assert (lane.effect, lane.place, lane.low, lane.high, lane.bounds) == (*[None] * 4, ())
         assert not lane.beyond_left
         assert not lane.beyond_right
 

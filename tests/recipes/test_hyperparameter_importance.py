@@ -59,7 +59,7 @@ def judged():
             def importances(self):
                 rng = np.random.default_rng(0)
                 values = {key: mean + rng.normal(0, 0.005, 8) for key, mean in importances.items()}
-                return lab.measure(values, "of the variance")
+                return lab.measure(values, "importance")
 
         class MadeUpLab(Lab):
             def search(self, build_tunable, variants, data, *, trials, epochs, repetitions):

@@ -96,6 +96,20 @@ def test_penalties_are_named_like_the_weights_they_are_on(make, penalties):
 
 
 @pytest.mark.parametrize(
+    ("make", "looped"),
+    [
+        (lambda: L.Dense(2, kernel_regularizer="orthogonal_regularizer"), ["dense"]),
+        (lambda: L.Dense(2, activity_regularizer="l2"), ["dense"]),
+        (lambda: L.BatchNormalization(axis=1), ["batch_normalization"]),
+        (lambda: L.Dropout(1.0), ["dropout"]),
+        (lambda: L.Dropout(0.9999), []),
+    ],
+)
+def test_an_option_without_a_stacked_form_makes_a_layer_looped(make, looped):
+    assert list(read(lambda: build(make())).looped) == looped
+
+
+@pytest.mark.parametrize(
     "other",
     [
         lambda: build(L.Dense(6, activation="relu")),

@@ -233,22 +233,26 @@ def architecture_of(model):
     return layers.Architecture(model.layers, names, *connections(model), looped, {})
 
 
+def models_that_differ(make, shape):
+    """Models of the same layers, by the same names, whose normalizations have other numbers."""
+    models = [model_with(make(), shape) for _ in range(MEMBERS)]
+    for model, epsilon in zip(models, (1e-3, 1e-2, 0.1), strict=True):
+        for layer, first in zip(model.layers, models[0].layers, strict=True):
+            layer.name = first.name
+            if isinstance(layer, NORMALIZING):
+                layer.epsilon = epsilon
+            if isinstance(layer, L.BatchNormalization):
+                layer.momentum = 0.9 + epsilon
+    return models
+
+
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("name", [*STACKED, *LOOPED])
 def test_each_member_gets_what_the_keras_layer_gives_it(name, training):
     make, shape = (STACKED | LOOPED)[name]
     random = np.random.default_rng(0)
-    models = [model_with(make(), shape) for _ in range(MEMBERS)]
-    for model, epsilon in zip(models, (1e-3, 1e-2, 0.1), strict=True):
-        for layer in model.layers:
-            if isinstance(layer, NORMALIZING):
-                layer.epsilon = epsilon
-            if isinstance(layer, L.BatchNormalization):
-                layer.momentum = 0.9 + epsilon
+    models = models_that_differ(make, shape)
     template = models[0]
-    for model in models[1:]:
-        for layer, own in zip(model.layers, template.layers, strict=True):
-            layer.name = own.name
     weights = random_weights(template, random)
     x = random.normal(size=(MEMBERS, BATCH, *shape))
     if name in LOOPED:  # pixels, or the numbers of words

@@ -33,11 +33,11 @@ def tuner_of(*rows):
 def test_a_lead_is_judged_by_the_noise_of_seeds():
     # Differences of 1 and 3 points: mean 2, half of the interval 12.706 * sqrt(2) / sqrt(2).
     assert lead([0.91, 0.93], [0.90, 0.90]) == (
-        "the best trial is 2.00 points ahead of the second, ± 12.71 over 2 seeds (95 % interval): "
-        "within their noise"
+        "the best trial is 2.00 percentage points ahead of the second, ± 12.71 over 2 seeds (95 % "
+        "interval): within the noise of seeds"
     )
-    assert lead([0.95, 0.9501], [0.90, 0.90]).endswith("more than their noise")
-    assert "one seed can't say whether that is noise, SEEDS=3 can" in lead([0.9], [0.8])
+    assert lead([0.95, 0.9501], [0.90, 0.90]).endswith("beyond the noise of seeds")
+    assert "one seed cannot tell whether that is noise; SEEDS=3 can" in lead([0.9], [0.8])
 
 
 def test_shares_and_an_end_are_told():
@@ -53,10 +53,12 @@ def test_shares_and_an_end_are_told():
     told = remarks([made], space, [second, first])
     assert told[0].startswith("rate 0.6 lies at the upper end of its range, 0 to 0.6")
     assert told[1:3] == ["1 of 4 trials diverged, 25 %", "1 of 4 trials failed, 25 %"]
-    assert told[3].startswith("the best trial is 10.00 points ahead of the second; one seed")
+    assert told[3].startswith(
+        "the best trial is 10.00 percentage points ahead of the second; one seed"
+    )
     assert len(remarks([made], space, [second])) == 2
 
 
 @pytest.mark.parametrize("gap", [0.0, -0.01])
 def test_no_lead_is_no_lead(gap):
-    assert lead([0.9 + gap, 0.9 + gap], [0.9, 0.9]).endswith("within their noise")
+    assert lead([0.9 + gap, 0.9 + gap], [0.9, 0.9]).endswith("within the noise of seeds")

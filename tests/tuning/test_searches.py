@@ -41,6 +41,7 @@ def test_importances_tell_what_accuracy_depends_on():
     searches = random_searches(lambda v: 20 + 30 * (v["a"] > 0.5) + 10 * (v["b"] > 0.5), 5)
     found = searches.importances()
     assert found.keys == [("v", 1, "a"), ("v", 1, "b"), ("v", 1, "c")]
+    assert found.unit == "importance"
     # Of two equal halves, permuting moves half of the trials by 30 or 10: the squared error grows
     # by 450 or 50, and the variance is 225 + 25.
     means = [found["v", 1, name].array().mean() for name in "abc"]

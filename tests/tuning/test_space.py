@@ -326,11 +326,11 @@ def test_a_best_value_at_an_end_of_its_range_is_told_with_a_wider_range():
         score=[1, 0], **{name: [v, "b" if v == "a" else 0.2] for name, v in values.items()}
     )
     assert space.edges(hp, best, [best, other]) == [
-        "rate 0.9 lies at the upper end of its range, 0.0001 to 1: a better one may lie beyond; "
+        "rate 0.9 lies at the upper end of its range, 0.0001 to 1: a better value may lie beyond; "
         "try 10 as the end",
-        "dropout 0.499 lies at the upper end of its range, 0 to 0.5: a better one may lie beyond; "
-        "try 0.75 as the end",
-        "units 16 lies at the lower end of its range, 16 to 256: a better one may lie beyond; "
+        "dropout 0.499 lies at the upper end of its range, 0 to 0.5: a better value may lie "
+        "beyond; try 0.75 as the end",
+        "units 16 lies at the lower end of its range, 16 to 256: a better value may lie beyond; "
         "try 1 as the end",
     ]
     assert space.edges(hp, best, [best]) == []  # nothing was varied

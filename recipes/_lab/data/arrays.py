@@ -37,8 +37,8 @@ def read_npz(path: Path, with_labels: bool = True) -> dict[str, np.ndarray]:
         raise UserError(damaged)
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            found = archive.files
-            names = _recognized(found)
+            stored = archive.files
+            names = _recognized(stored)
             arrays = {name: np.asarray(archive[file]) for name, file in names.items()}
     except Exception as error:  # a damaged archive fails in more ways than can be listed
         if "Object arrays" not in str(error):
@@ -49,20 +49,20 @@ def read_npz(path: Path, with_labels: bool = True) -> dict[str, np.ndarray]:
         ) from error
     if not with_labels:
         if not any(name.startswith("x") for name in arrays):
-            raise UserError(f"{where} holds the arrays {listed(found)}; expected x")
+            raise UserError(f"{where} holds the arrays {listed(stored)}; expected x")
         return arrays
     if set(arrays) != {"x", "y"} and not {"x_train", "y_train"} <= set(arrays):
-        raise UserError(f"{where} holds the arrays {listed(found)}; {EXPECTED}")
+        raise UserError(f"{where} holds the arrays {listed(stored)}; {EXPECTED}")
     for part in ("val", "test"):
         if (f"x_{part}" in arrays) != (f"y_{part}" in arrays):
             raise UserError(f"{where} holds only one of x_{part} and y_{part}; give both")
     return arrays
 
 
-def _recognized(found: list[str]) -> dict[str, str]:
+def _recognized(stored: list[str]) -> dict[str, str]:
     """Return the names in the file by ours, as far as they tell what they are."""
     names = {}
-    for name in found:
+    for name in stored:
         part, kind = "", name.lower()
         for word, meant in PARTS.items():
             if (rest := _without(kind, word)) is not None:

@@ -111,8 +111,8 @@ def _images(folder: Path) -> list[Path]:
 
 def _labelled(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
     """Return the images of each class with its name."""
-    found = {sub.name: _images(sub) for sub in _subfolders(folder)}
-    if empty := [name for name, files in found.items() if not files]:
+    files_by_class = {sub.name: _images(sub) for sub in _subfolders(folder)}
+    if empty := [name for name, files in files_by_class.items() if not files]:
         remarks.append(f"folders without images, left out: {listed(empty)}")
     everything = [file for file in folder.rglob("*") if file.is_file()]
     others = [file for file in everything if file.suffix.lower() not in ENDINGS]
@@ -121,7 +121,7 @@ def _labelled(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
         remarks.append(f"files that are no images, left out: {len(others)} ({endings})")
     if loose := [file for file in everything if file.parent == folder and file not in others]:
         remarks.append(f"images outside the folders of the classes, left out: {len(loose)}")
-    return [(file, name) for name, files in found.items() for file in files]
+    return [(file, name) for name, files in files_by_class.items() for file in files]
 
 
 def _shapes(files: list[Path]) -> Counter:

@@ -186,8 +186,8 @@ def _preamble(lines: list[str], remarks: list[str]) -> tuple[str, str]:
     """
     delimiter, comments = "", []
     for number, line in enumerate(lines):
-        if found := re.fullmatch(r'\s*"?sep=(.)"?\s*', line, re.IGNORECASE):
-            delimiter = found[1]
+        if match := re.fullmatch(r'\s*"?sep=(.)"?\s*', line, re.IGNORECASE):
+            delimiter = match[1]
         elif line.startswith("#"):
             comments.append(line)
         elif line.strip():
@@ -394,7 +394,7 @@ def _counts_rows(cells: pd.Series) -> bool:
 def _distinct(names: list[str], remarks: list[str]) -> list[str]:
     """Return names of which none is empty or equals another one."""
     called = [name or f"column {number}" for number, name in enumerate(names, 1)]
-    unnamed = [name for name, given in zip(called, names, strict=True) if not given]
+    unnamed = [name for name, original in zip(called, names, strict=True) if not original]
     if unnamed:
         hint = "; if the first row is a title, remove it" if len(unnamed) > len(names) / 2 else ""
         remarks.append(f"columns without a name are called {listed(unnamed)}{hint}")

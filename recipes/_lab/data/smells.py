@@ -127,15 +127,15 @@ def _rare(y, class_names):
 
 
 def _nearly_constant(readings):
-    found = []
+    constant = []
     for reading in readings:
         if reading.fit is None:
             continue
         _, counts = np.unique(reading.raw.astype(str), axis=0, return_counts=True)
         if counts.max() >= NEARLY_ALL * len(reading.raw):
-            found.append(reading.column.name)
-    if found:
-        yield f"columns with one value in {NEARLY_ALL:.0%} of the rows or more: {listed(found)}"
+            constant.append(reading.column.name)
+    if constant:
+        yield f"columns with one value in {NEARLY_ALL:.0%} of the rows or more: {listed(constant)}"
 
 
 def _no_numbers(readings, columns):

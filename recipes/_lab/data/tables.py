@@ -46,12 +46,12 @@ def _from_table(name, path, target, header, group, stamp) -> Source:
     if group is not None and _column(group, table.columns, where) == target:
         raise UserError(f"{where}: the group can't be the target, {group!r}; name another column")
     here = f"{where}, column {target!r}"
-    found = read_labels(
+    target_labels = read_labels(
         table.columns[target].tolist(), here, lambda: _possible_targets(table.columns, target)
     )
-    labels = [label for label in found.labels if label]
+    labels = [label for label in target_labels.labels if label]
     class_names, y = coded_labels(labels, here, parts=3)
-    columns = table.columns[[bool(label) for label in found.labels]]
+    columns = table.columns[[bool(label) for label in target_labels.labels]]
     others = columns.drop(columns=[target] if group is None else [target, group])
     readings = _readings(table, others, where)
     groups = None if group is None else _groups(columns, group, y, where)
@@ -76,13 +76,13 @@ def _from_table(name, path, target, header, group, stamp) -> Source:
         file=path.name,
         target=target,
         rows_read=len(table.columns),
-        left_out=found.left_out,
+        left_out=target_labels.left_out,
         classes=dict(zip(class_names, np.bincount(y).tolist(), strict=True)),
         columns=tuple(reading.column for reading in readings),
         parts=tuple(map(len, draw_parts(y, groups, 3, np.random.default_rng(0)))),
         group=group,
         has_names=table.has_names,
-        remarks=(*table.remarks, *found.remarks, *remarks),
+        remarks=(*table.remarks, *target_labels.remarks, *remarks),
         warnings=tuple(smells.warnings(readings, whole, y, class_names)),
     )
     return Source(
@@ -92,7 +92,7 @@ def _from_table(name, path, target, header, group, stamp) -> Source:
         {name: reading.raw for name, reading in used.items()},
         fit,
         groups=groups,
-        example_names=[f"row {row + 1}" for row, label in enumerate(found.labels) if label],
+        example_names=[f"row {row + 1}" for row, label in enumerate(target_labels.labels) if label],
         understood=understood,
     )
 

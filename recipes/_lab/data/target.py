@@ -48,11 +48,11 @@ def read_labels(cells: list[str], where: str, others: Callable[[], list[str]]) -
     Raises:
         UserError: the column holds a quantity, or fewer than two classes that can be split.
     """
-    found = _found(cells)
+    labels = _labels(cells)
     if number := _quantity(cells):
         distinct = len(set(cells) - {""})
         why = f"has {distinct} distinct numbers such as {number}, a quantity, but recipes classify"
-    elif len(found.counts) < 2:
+    elif len(labels.counts) < 2:
         counts = Counter(filter(None, cells))
         if not counts:
             why = f"has no classes: its cells are empty (rows: {len(cells)})"
@@ -64,7 +64,7 @@ def read_labels(cells: list[str], where: str, others: Callable[[], list[str]]) -
                 f"each part of the split (distinct labels: {len(counts)}, rows: {len(cells)})"
             )
     else:
-        return found
+        return labels
     columns = others()
     hint = (
         f"name another column by TARGET=, such as {listed(columns)}"
@@ -76,12 +76,12 @@ def read_labels(cells: list[str], where: str, others: Callable[[], list[str]]) -
 
 def could_be_target(cells: list[str]) -> bool:
     """Tell whether a column holds classes, in nearly all of its rows."""
-    counts = _found(cells).counts
+    counts = _labels(cells).counts
     enough = counts.total() >= LEFT_IN * len(cells)
     return 2 <= len(counts) <= MAX_NUMERIC_CLASSES and enough and not _quantity(cells)
 
 
-def _found(cells: list[str]) -> Labels:
+def _labels(cells: list[str]) -> Labels:
     labels, joined = join_spellings(_whole(cells))
     remarks = [f"labels that differ only in case: {remark}" for remark in joined]
     counts = Counter(filter(None, labels))

@@ -1,4 +1,4 @@
-"""Numbers by seed -> figures: lines with bands, dots with intervals, histograms."""
+"""Numbers by seed -> figures: lines with bands, dots with intervals."""
 
 import io
 
@@ -122,48 +122,6 @@ def dots(layout, *, x_label, limits=None, x_scale="linear"):
     drawn = drawn if labels != [""] else {}
     legend = f"large: mean over {seeds} seeds with its 95 % interval; small: each seed"
     _legend(figure, drawn, legend, seeds)
-    return figure
-
-
-def histograms(layout, *, x_label, limits=None, bins=40):
-    """Draw a grid of histograms, one row and one column a setting.
-
-    Args:
-        layout: `{row label: {column label: values}}`; of the values, any shape, the finite ones
-            are shown as shares of the whole panel's.
-        x_label: of the x axis of all panels, with its unit.
-        limits: of the x axis; or `{row label: limits}`; None for those of each panel's values.
-        bins: of a panel.
-
-    Returns:
-        A matplotlib figure.
-    """
-    columns = list(dict.fromkeys(column for of in layout.values() for column in of))
-    width, height = 1.55 * len(columns) + 1.9, 0.85 * len(layout) + 1.1
-    figure = Figure(figsize=(width, height))
-    axes = figure.subplots(len(layout), len(columns), squeeze=False)
-    figure.subplots_adjust(
-        left=1.6 / width, right=1 - 0.15 / width, bottom=0.62 / height, top=1 - 0.4 / height,
-        wspace=0.12, hspace=0.5,
-    )  # fmt: skip
-    for n, (row, of) in enumerate(layout.items()):
-        for k, column in enumerate(columns):
-            ax = axes[n, k]
-            ax.set_yticks([])
-            ax.tick_params(labelsize=7)
-            ax.spines[["top", "right", "left"]].set_visible(False)
-            if n == 0:
-                ax.set_title(column, fontsize=9)
-            if column in of:
-                values = np.asarray(of[column], float).ravel()
-                values = values[np.isfinite(values)]
-                between = limits.get(row) if isinstance(limits, dict) else limits
-                ax.hist(values, bins=bins, range=between, color=COLOURS[0])
-            else:  # leave the labels of row and column
-                ax.set_xticks([])
-                ax.spines[:].set_visible(False)
-        axes[n, 0].set_ylabel(row, fontsize=9, rotation=0, ha="right", va="center")
-    figure.supxlabel(x_label, fontsize=10, y=0.12 / height)
     return figure
 
 

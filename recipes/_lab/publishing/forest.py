@@ -20,8 +20,8 @@ from recipes._lab.publishing.meta_analysis import standard_error
 REACH = 20  # of the axis to both sides, in standard deviations
 MARGIN = 7  # of the plot, left and right of the axis, for arrows, in %
 TICKS = (-10, -3, -1, 0, 1, 3, 10)
-# How `evidence` says what was asked of a difference, or within what an effect lies.
-_BOUND = re.compile(r"more than (\S+) asked")
+# How `evidence` says what was required of a difference, or within what an effect lies.
+_BOUND = re.compile(r"more than (\S+) required")
 _WITHIN = re.compile(r"within ± ([^\s,]+)")
 
 
@@ -38,8 +38,8 @@ class Lane:
         place: of the effect, in %; None as above.
         low: lower end of its interval, in %; None as above.
         high: upper end, likewise.
-        asked: places of the bound to exceed, or of both ends of the margin to lie within, where the
-            claim or what matters has such.
+        bounds: places of the bound to exceed, or of both ends of the margin to lie within; empty
+            where there is neither.
     """
 
     data: str
@@ -49,7 +49,7 @@ class Lane:
     place: float | None = None
     low: float | None = None
     high: float | None = None
-    asked: tuple[float, ...] = ()
+    bounds: tuple[float, ...] = ()
 
     @property
     def words(self):
@@ -112,11 +112,11 @@ def _lane(data, claim, stale):
         place=position(judgement.estimate / deviation),
         low=position(judgement.low / deviation),
         high=position(judgement.high / deviation),
-        asked=tuple(position(end / deviation) for end in asked(judgement)),
+        bounds=tuple(position(end / deviation) for end in required(judgement)),
     )
 
 
-def asked(judgement):
+def required(judgement):
     """Return what the effect was compared with, other than zero, in the judgement's unit.
 
     Returns:

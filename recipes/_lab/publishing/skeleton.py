@@ -53,7 +53,7 @@ VARIANTS = {WITHOUT: {"batch_norm": False}, WITH: {}}
 #   keys of parts    {(WITH, 0.1): {"learning_rate": 0.1}, ...}; then accuracy[WITH, 0.1]
 #   tuned variants   lab.tune(build_model, VARIANTS, data, epochs=20, learning_rate=(0.01, 0.1, 1))
 #   changed data     data.map(lambda dataset, random: dataset.with_train(y=...))
-#   measures         results.final, .mean_over_epochs, .highest, .reached, .epochs_to
+#   measures         results.final, .mean_over_epochs, .reached, .epochs_to
 #   comparisons      a > b, a > b + 2, a.within(1, of=b), lab.at_least(3, a > b), lab.every(a > b)
 #   figures          lab.panels, lab.lines, lab.dots; lab.table chooses the rows that are printed
 

@@ -267,21 +267,8 @@ def read(build):
     """
     with BUILDING:
         model = sketch(build)
-    if not isinstance(model, keras.Model):
-        raise UserError(f"build_model returns {type(model).__name__}, not a compiled Keras model")
-    if not model.compiled:
-        raise UserError("build_model returns a model that is not compiled; end with model.compile")
-    functional = is_functional(model)
-    if type(model) is not keras.Sequential and not functional:
-        raise NotStackableError(f"{type(model).__name__} is a class of one's own")
-    if not model.trainable:
-        raise NotStackableError("the model is frozen")
-    if configuration(model.get_compile_config)["loss_weights"] is not None:
-        raise NotStackableError("the loss is weighted")
-    layers = layers_of(model)
-    names = [layer.name.lower() for layer in (model, *layers)]
-    if isinstance(model.optimizer, keras.optimizers.Muon) and "embedding" in " ".join(names):
-        raise NotStackableError("Muon leaves out what is called an embedding")
+    _check_model(model)
+    functional, layers = is_functional(model), layers_of(model)
     hyperparameters, initializers, looped, parts = {}, {}, {}, []
     masked = False
     for layer, name in zip(layers, layer_names(model), strict=True):
@@ -309,6 +296,23 @@ def read(build):
         looped=looped,
         learning_rate=_learning_rate(model.optimizer),
     )
+
+
+def _check_model(model):
+    """Refuse what is no compiled model, and what the whole of one says about how to train it."""
+    if not isinstance(model, keras.Model):
+        raise UserError(f"build_model returns {type(model).__name__}, not a compiled Keras model")
+    if not model.compiled:
+        raise UserError("build_model returns a model that is not compiled; end with model.compile")
+    if type(model) is not keras.Sequential and not is_functional(model):
+        raise NotStackableError(f"{type(model).__name__} is a class of one's own")
+    if not model.trainable:
+        raise NotStackableError("the model is frozen")
+    if configuration(model.get_compile_config)["loss_weights"] is not None:
+        raise NotStackableError("the loss is weighted")
+    names = [layer.name.lower() for layer in (model, *layers_of(model))]
+    if isinstance(model.optimizer, keras.optimizers.Muon) and "embedding" in " ".join(names):
+        raise NotStackableError("Muon leaves out what is called an embedding")
 
 
 # Keras numbers names and seeds over the whole process: one model is made at a time.
@@ -376,35 +380,43 @@ def read_supported(layer, name, hyperparameters, initializers):
     config = dict(configuration(layer.get_config), name=name, seed=None)
     if config.pop("dtype")["config"]["name"] != "float32":
         return None
-    own_hyperparameters, own_initializers = {}, {}
+    if not all(_is_supported(kind, key, value) for key, value in config.items()):
+        return None
     for key in list(config):
-        value = config[key]
         weight, _, role = key.rpartition("_")
         weight = f"{name}/{WEIGHT_NAMES.get((kind, weight), weight)}"
         if role == "initializer":
-            if _is_foreign(value):
-                return None
-            own_initializers[weight] = config.pop(key)
-        elif role == "regularizer" and key != "activity_regularizer":
+            initializers[weight] = config.pop(key)
+        elif _is_penalty(key):
             factors = _penalty_factors(config.pop(key))
-            if factors is None:
-                return None
-            own_hyperparameters[f"{weight}/l1"], own_hyperparameters[f"{weight}/l2"] = factors
+            hyperparameters[f"{weight}/l1"], hyperparameters[f"{weight}/l2"] = factors
         elif key in LAYER_HYPERPARAMETERS.get(kind, ()):
-            own_hyperparameters[f"{name}/{key}"] = float(config.pop(key))
-        elif role == "constraint" or key in REFUSED:
-            if value:
-                return None
-        elif isinstance(value, dict) and (_is_foreign(value) or value["class_name"] not in PLAIN):
-            return None
-    if config.get("axis", -1) not in (-1, [-1]):
-        return None
-    # The masks have sixteen bits; at a rate of 1, Keras drops everything.
-    if kind is keras.layers.Dropout and own_hyperparameters[f"{name}/rate"] > 1.0 - 2.0**-16:
-        return None
-    hyperparameters |= own_hyperparameters
-    initializers |= own_initializers
+            hyperparameters[f"{name}/{key}"] = float(config.pop(key))
     return {"class": kind.__name__, **config}
+
+
+def _is_supported(kind, key, value):
+    """Tell whether a layer of this kind has a stacked form with this option."""
+    role = key.rpartition("_")[2]
+    if role == "initializer":
+        return not _is_foreign(value)
+    if _is_penalty(key):
+        return _penalty_factors(value) is not None
+    if kind is keras.layers.Dropout and key == "rate":
+        # The masks have sixteen bits; at a rate of 1, Keras drops everything.
+        return float(value) <= 1.0 - 2.0**-16
+    if key in LAYER_HYPERPARAMETERS.get(kind, ()):
+        return True
+    if role == "constraint" or key in REFUSED:
+        return not value
+    if key == "axis":
+        return value in (-1, [-1])
+    return not isinstance(value, dict) or (not _is_foreign(value) and value["class_name"] in PLAIN)
+
+
+def _is_penalty(key):
+    """Tell whether an option penalizes a weight."""
+    return key.endswith("regularizer") and key != "activity_regularizer"
 
 
 def _penalty_factors(config):

@@ -63,9 +63,9 @@ class Cluster:
         except Exception as error:  # of many kinds
             reason = str(error).strip().partition("\n")[0]
             raise UserError(f"no Ray cluster answers at {address!r}: {reason}") from error
-        found = ray.cluster_resources()
-        self.slots = int(found.get("GPU", 0) or found.get("CPU", 1))
-        share = {"num_gpus": 1} if found.get("GPU") else {"num_cpus": 1}
+        resources = ray.cluster_resources()
+        self.slots = int(resources.get("GPU", 0) or resources.get("CPU", 1))
+        share = {"num_gpus": 1} if resources.get("GPU") else {"num_cpus": 1}
         self._work = ray.remote(max_retries=RETRIES, **share)(_work)
 
     def train(self, members, *, store=None, progress=None):

@@ -39,11 +39,7 @@ def fit(members, progress):
     keras.utils.set_random_seed(seed_from(member.seed, "fit"))
     model = model_to_train(member)
     if member.spec is not None:
-        layers = dict(zip(layer_names(model), layers_of(model), strict=True))
-        looped = {name: layer for name, layer in layers.items() if name in member.spec.looped}
-        draws = initial_weights(member.spec, member.seed, layers, opened_layers(looped))
-        for variable, value in zip(model.weights, draws, strict=True):
-            variable.assign(value)
+        _assign(model, _initial_weights(member, model))
     record = Record([member], member.epochs)
     loss = keras.losses.get(model.loss)
 
@@ -102,6 +98,17 @@ def fit(members, progress):
         callbacks=[Watch()],
     )
     stacked = record.restore([tf.constant(v.numpy()[None]) for v in model.weights])
-    for variable, value in zip(model.weights, stacked, strict=True):
-        variable.assign(value[0])
+    _assign(model, [value[0] for value in stacked])
     return record.results(1, stacked, measured(member.data.test)[:, None])
+
+
+def _initial_weights(member, model):
+    """Return the weights from which a population would start, in the order of `model.weights`."""
+    layers = dict(zip(layer_names(model), layers_of(model), strict=True))
+    looped = {name: layer for name, layer in layers.items() if name in member.spec.looped}
+    return initial_weights(member.spec, member.seed, layers, opened_layers(looped))
+
+
+def _assign(model, values):
+    for variable, value in zip(model.weights, values, strict=True):
+        variable.assign(value)

@@ -300,8 +300,8 @@ class Graph:
             paused = [weight.numpy() for weight in paused]
             states = [[state.numpy() for state in of] for of in states]
             for n, result in enumerate(results):
-                own = [[state[n].copy() for state in of] for of in states]
-                result.pause = Pause(last, [weight[n].copy() for weight in paused], own)
+                member_states = [[state[n].copy() for state in of] for of in states]
+                result.pause = Pause(last, [weight[n].copy() for weight in paused], member_states)
         return results
 
     def _final(self, weights, states):

@@ -118,21 +118,21 @@ def initializers_of(layer):
 
 def _held(layer):
     """Return the layers and initializers that an object holds, each once."""
-    found, waiting = {}, [layer]
+    held, waiting = {}, [layer]
     while waiting:
         value = waiting.pop(0)
         if isinstance(value, (keras.Layer, keras.initializers.Initializer)):
-            if id(value) in found:
+            if id(value) in held:
                 continue
-            found[id(value)] = value
+            held[id(value)] = value
         if isinstance(value, keras.Layer):
             waiting[:0] = list(vars(value).values())
         elif isinstance(value, (list, tuple)):
             waiting[:0] = list(value)
         elif isinstance(value, dict):
             waiting[:0] = list(value.values())
-    found.pop(id(layer), None)
-    return list(found.values())
+    held.pop(id(layer), None)
+    return list(held.values())
 
 
 def is_keras(kind):
@@ -201,8 +201,10 @@ def _described(layer, name):
     kind = type(layer)
     description = {"class": _importable(kind, name), "name": name, "trainable": layer.trainable}
     if not is_keras(kind):
-        own = vars(layer).keys() - _base_attributes()
-        return description | {key: _value(vars(layer)[key], f"{name}.{key}") for key in sorted(own)}
+        attributes = vars(layer).keys() - _base_attributes()
+        return description | {
+            key: _value(vars(layer)[key], f"{name}.{key}") for key in sorted(attributes)
+        }
     foreign = [part for part in parts_of(layer) if not is_keras(type(part))]
     config = dict(configuration(layer.get_config), name=name)
     _check_config(config, name, {type(part).__name__ for part in foreign})
@@ -220,10 +222,10 @@ def _base_attributes():
 
 def _importable(thing, where):
     """Return the name by which a class or function is found in its module."""
-    found = sys.modules.get(thing.__module__)
+    resolved = sys.modules.get(thing.__module__)
     for step in thing.__qualname__.split("."):
-        found = getattr(found, step, None)
-    if found is not thing:
+        resolved = getattr(resolved, step, None)
+    if resolved is not thing:
         raise NotStackableError(f"{where}: {thing.__qualname__} is defined inside a function")
     return f"{thing.__module__}.{thing.__qualname__}"
 
@@ -270,8 +272,8 @@ def _is_known(item, foreign):
     """Tell whether a serialized object is one of Keras's own, or of the classes named."""
     if item.get("class_name") in (None, "function", "__lambda__"):
         return False
-    own = str(item.get("module", "keras")).split(".")[0] in ("keras", "builtins")
-    return own or not item.get("registered_name") or item["class_name"] in foreign
+    from_keras = str(item.get("module", "keras")).split(".")[0] in ("keras", "builtins")
+    return from_keras or not item.get("registered_name") or item["class_name"] in foreign
 
 
 def configuration(serialize):

@@ -34,8 +34,8 @@ def initial_weights(spec, seed, layers, opened):
         parts = opened.get(name)
         if parts is not None and parts.initializers is not None:
             pairs = zip(parts.initializers, weight_names(layer), layer.weights, strict=True)
-            for config, own, weight in pairs:
-                key = seed_from(seed, f"{name}/{own}")
+            for config, weight_name, weight in pairs:
+                key = seed_from(seed, f"{name}/{weight_name}")
                 values.append(_draw(config, key, tuple(weight.shape)))
         elif name in spec.looped:
             shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(layer.input))

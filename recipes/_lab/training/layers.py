@@ -70,7 +70,7 @@ def forward(architecture, weights, x, hyperparameters, noise, training, kept=Non
     """
     members = members or next(w.shape[0] for layer in weights for w in layer)
     updated, tensors, masks, penalty = [], [x], [None], 0.0
-    for layer, name, numbers, own in zip(
+    for layer, name, numbers, layer_weights in zip(
         architecture.layers, architecture.names, architecture.inputs, weights, strict=True
     ):
         if not isinstance(layer, keras.Layer):
@@ -82,20 +82,24 @@ def forward(architecture, weights, x, hyperparameters, noise, training, kept=Non
         mask = masks[tf.nest.flatten(numbers)[0]]
         if name in architecture.opened and mask is None:
             parts = architecture.opened[name]
-            x, own, added = _opened(parts, arguments[0], own, noise, training, members)
+            x, layer_weights, added = _opened(
+                parts, arguments[0], layer_weights, noise, training, members
+            )
             penalty += added
         elif architecture.is_looped(name, layer) or (mask is not None and takes_mask(layer)):
             has_keys = training and name in architecture.looped and looping.seed_states(layer)
             keys = noise(name, None) if has_keys else None
-            x, mask, own, added = looping.apply(layer, arguments, mask, own, keys, training)
+            x, mask, layer_weights, added = looping.apply(
+                layer, arguments, mask, layer_weights, keys, training
+            )
             if name in architecture.looped:  # other penalties are per-member hyperparameters
                 penalty += tf.reduce_sum(added) * (members / added.shape[0])
         else:
             mask = mask if layer.supports_masking else None
-            x, own = _stacked(
-                layer, name, arguments[0], own, hyperparameters, noise, training, members
+            x, layer_weights = _stacked(
+                layer, name, arguments[0], layer_weights, hyperparameters, noise, training, members
             )
-        updated.append(own)
+        updated.append(layer_weights)
         tensors.append(x)
         masks.append(mask)
     if kept is not None:
@@ -105,46 +109,48 @@ def forward(architecture, weights, x, hyperparameters, noise, training, kept=Non
     return tensors[architecture.output], updated, penalty
 
 
-def _stacked(layer, name, x, own, hyperparameters, noise, training, members):
+def _stacked(layer, name, x, layer_weights, hyperparameters, noise, training, members):
     """Apply a layer that has a stacked form; return its output and its weights after the pass."""
     kind = type(layer)
     if kind in MERGING:
-        return layer([_repeated(tensor, members) for tensor in x]), own
-    may_share = kind is keras.layers.Dense or (not own and kind not in ELEMENTWISE)
+        return layer([_repeated(tensor, members) for tensor in x]), layer_weights
+    may_share = kind is keras.layers.Dense or (not layer_weights and kind not in ELEMENTWISE)
     x = x if may_share else _repeated(x, members)
+    if kind in (keras.layers.Dropout, keras.layers.GaussianNoise) and not training:
+        return x, layer_weights
     if kind is keras.layers.Dense:
-        x = _dense(layer, x, own)
+        x = _dense(layer, x, layer_weights)
     elif kind is keras.layers.BatchNormalization:
-        x, own = _batch_normalization(layer, name, x, own, hyperparameters, training)
+        x, layer_weights = _batch_normalization(
+            layer, name, x, layer_weights, hyperparameters, training
+        )
     elif kind is keras.layers.LayerNormalization:
-        x = _layer_normalization(layer, name, x, own, hyperparameters)
+        x = _layer_normalization(layer, name, x, layer_weights, hyperparameters)
     elif kind is keras.layers.Dropout:
-        if training:
-            x = _dropout(x, noise(name, x.shape[1:]), hyperparameters[f"{name}/rate"])
+        x = _dropout(x, noise(name, x.shape[1:]), hyperparameters[f"{name}/rate"])
     elif kind is keras.layers.GaussianNoise:
-        if training:
-            x += noise(name, x.shape[1:]) * column(hyperparameters[f"{name}/stddev"], x)
+        x += noise(name, x.shape[1:]) * column(hyperparameters[f"{name}/stddev"], x)
     elif kind in ELEMENTWISE:
         x = layer(x)
     elif kind in WEIGHTLESS:
         x = _merged(layer, x)
     else:
         raise NotImplementedError(f"{kind.__name__} has no stacked form")
-    return x, own
+    return x, layer_weights
 
 
-def _opened(parts, x, own, noise, training, members):
+def _opened(parts, x, layer_weights, noise, training, members):
     """Apply the parts of a layer; return as `forward` does, the weights as one list."""
     hyperparameters = {
         name: tf.fill([members], tf.constant(number, tf.float64))
         for name, number in parts.hyperparameters.items()
     }
     inner = Architecture(parts.steps, parts.names, parts.inputs, parts.output, parts.looped, {})
-    weights = [[own[position] for position in of] for of in parts.weights]
+    weights = [[layer_weights[position] for position in of] for of in parts.weights]
     x, updated, penalty = forward(
         inner, weights, x, hyperparameters, noise, training, members=members
     )
-    after = list(own)
+    after = list(layer_weights)
     for positions, values in zip(parts.weights, updated, strict=True):
         for position, value in zip(positions, values, strict=True):
             after[position] = value
@@ -184,7 +190,9 @@ def fold(architecture, weights, hyperparameters):
     if not architecture.is_chain:
         return architecture, weights
     folded = []
-    for layer, name, own in zip(architecture.layers, architecture.names, weights, strict=True):
+    for layer, name, layer_weights in zip(
+        architecture.layers, architecture.names, weights, strict=True
+    ):
         before = folded[-1] if folded else (None, None, None)
         if (
             type(layer) is keras.layers.BatchNormalization
@@ -192,13 +200,13 @@ def fold(architecture, weights, hyperparameters):
             and type(before[0]) is keras.layers.Dense
             and before[0].activation is keras.activations.linear
         ):
-            scale, shift = _inference_map(layer, name, own, hyperparameters)
+            scale, shift = _inference_map(layer, name, layer_weights, hyperparameters)
             kernel, *bias = before[2]
             kernel = kernel * scale[:, None, :]
             bias = bias[0] * scale + shift if bias else shift
             folded[-1] = (before[0], before[1], [kernel, bias])
         else:
-            folded.append((layer, name, own))
+            folded.append((layer, name, layer_weights))
     layers, names, weights = zip(*folded, strict=True)
     chain = [(n,) for n in range(len(layers))]
     fewer = architecture._replace(layers=layers, names=names, inputs=chain, output=len(layers))

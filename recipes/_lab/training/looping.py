@@ -65,9 +65,9 @@ def apply(layer, arguments, mask, weights, keys, training):
         states = [_state(of_member["keys"], n, g) for n, g in enumerate(generators)]
         values = [*of_member["weights"], *states]
         mapping = zip([*variables, *generators], values, strict=True)
-        given = {"mask": of_member["mask"]} if takes_mask else {}
+        mask_argument = {"mask": of_member["mask"]} if takes_mask else {}
         with keras.StatelessScope(mapping, collect_losses=True) as scope:
-            y = layer(*of_member["arguments"], training=training, **given)
+            y = layer(*of_member["arguments"], training=training, **mask_argument)
             updated = [tf.convert_to_tensor(scope.get_current_value(w)) for w in moving]
             penalty = sum(layer.losses, tf.zeros([]))
             after = _mask_after(layer, of_member["arguments"], of_member.get("mask"))
@@ -75,7 +75,7 @@ def apply(layer, arguments, mask, weights, keys, training):
 
     results = _map(one, inputs)
     updated = dict(zip(map(id, moving), results["moving"], strict=True))
-    after = [updated.get(id(w), own) for w, own in zip(variables, weights, strict=True)]
+    after = [updated.get(id(w), before) for w, before in zip(variables, weights, strict=True)]
     return Output(results["y"], results.get("mask"), after, results["penalty"])
 
 

@@ -95,10 +95,10 @@ def _described(graph, training):
     """
     for step in graph.get_config()["layers"]:
         for node in step["inbound_nodes"]:
-            told = node["kwargs"].get("training")
+            argument = node["kwargs"].get("training")
             layer = next(o for o in graph.operations if o.name == step["name"])
             default = inspect.signature(layer.call).parameters.get("training")
-            if told is not None and told != training and told != default.default:
+            if argument is not None and argument != training and argument != default.default:
                 raise NotStackableError("a part of its own mind")
     steps, inputs, output = connections_of(graph)
     kinds = [id(s) if isinstance(s, keras.Layer) else (type(s), plain(vars(s))) for s in steps]

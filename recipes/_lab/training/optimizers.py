@@ -92,8 +92,8 @@ def _average(optimizer, weights, gradients, states, learning_rate, hyperparamete
     Polyak and Juditsky 1992. As in Keras, each step moves the averages, also where gradients are
     only added up, and until the first update they are the weights themselves.
     """
-    own, rest = [state[1:] for state in states], _without(EMA, hyperparameters)
-    weights, own = update(optimizer, weights, gradients, own, learning_rate, rest, step)
+    inner, rest = [state[1:] for state in states], _without(EMA, hyperparameters)
+    weights, inner = update(optimizer, weights, gradients, inner, learning_rate, rest, step)
     updates = tf.cast(step, tf.float64)
     if "gradient_accumulation_steps" in hyperparameters:
         updates //= _steps_of_update(hyperparameters)
@@ -106,7 +106,7 @@ def _average(optimizer, weights, gradients, states, learning_rate, hyperparamete
         often = hyperparameters["ema_overwrite_frequency"]
         due = (often > 0.0) & ((updates + 1.0) % tf.maximum(often, 1.0) == 0.0)
         weights = [_where(due, *pair) for pair in zip(averages, weights, strict=True)]
-    return weights, [[average, *state] for average, state in zip(averages, own, strict=True)]
+    return weights, [[average, *state] for average, state in zip(averages, inner, strict=True)]
 
 
 def _accumulate(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
@@ -115,13 +115,13 @@ def _accumulate(optimizer, weights, gradients, states, learning_rate, hyperparam
     step = tf.cast(step, tf.float64)
     totals = [total + gradient for (total, *_), gradient in zip(states, gradients, strict=True)]
     means = [total / column(every, total) for total in totals]
-    own, rest = [state[1:] for state in states], _without(ACCUMULATION, hyperparameters)
-    updated, after = update(optimizer, weights, means, own, learning_rate, rest, step // every)
+    inner, rest = [state[1:] for state in states], _without(ACCUMULATION, hyperparameters)
+    updated, after = update(optimizer, weights, means, inner, learning_rate, rest, step // every)
     due = (step + 1.0) % every == 0.0
     weights = [_where(due, *pair) for pair in zip(updated, weights, strict=True)]
     states = [
         [_where(due, *pair) for pair in zip([tf.zeros_like(t), *new], [t, *old], strict=True)]
-        for t, new, old in zip(totals, after, own, strict=True)
+        for t, new, old in zip(totals, after, inner, strict=True)
     ]
     return weights, states
 

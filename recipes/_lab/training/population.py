@@ -78,8 +78,17 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
             results[index] = result
 
     chunks = divide(members, threads, engine)
+    _in_threads(work, [chunk for chunk in chunks if not chunk.is_fitted], threads, stopped)
+    for chunk in chunks:
+        if chunk.is_fitted:
+            work(chunk)
+    return results
+
+
+def _in_threads(work, chunks, threads, stopped):
+    """Call `work(chunk)` for each chunk, so many at once; set `stopped` and raise if one fails."""
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(work, chunk) for chunk in chunks if not chunk.is_fitted]
+        futures = [pool.submit(work, chunk) for chunk in chunks]
         try:
             for future in concurrent.futures.as_completed(futures):
                 future.result()
@@ -87,10 +96,6 @@ def train(members, *, store=None, progress=None, engine="population", threads=No
             stopped.set()  # ends the chunks that are under way after their epoch
             pool.shutdown(cancel_futures=True)
             raise
-    for chunk in chunks:
-        if chunk.is_fitted:
-            work(chunk)
-    return results
 
 
 class Chunk(NamedTuple):

@@ -38,8 +38,8 @@ class Stack:
         self.loss = keras.losses.get(model.loss)
         self.shapes = {}
         for name, layer in zip(self.names, self.layers, strict=True):
-            for own, weight in zip(weight_names(layer), layer.weights, strict=True):
-                self.shapes[f"{name}/{own}"] = tuple(weight.shape)
+            for weight_name, weight in zip(weight_names(layer), layer.weights, strict=True):
+                self.shapes[f"{name}/{weight_name}"] = tuple(weight.shape)
         self.trainable = [w.trainable for layer in self.layers for w in layer.weights]
         self.kernels = [
             name

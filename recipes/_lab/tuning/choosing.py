@@ -24,7 +24,7 @@ def choose(train, variants, values, argument, *, by="val_accuracy", extensions, 
     Where the best value lies at an end of the range, two more beyond that end are tried.
 
     Args:
-        train: `train(asked)` trains `{(*key, value): arguments}` and returns its `Results`.
+        train: `train(trials)` trains `{(*key, value): arguments}` and returns its `Results`.
         variants: `{key: arguments}`.
         values: the values to try first, `{key: list}`.
         argument: whose value it is.
@@ -39,14 +39,14 @@ def choose(train, variants, values, argument, *, by="val_accuracy", extensions, 
     scores = {key: {} for key in variants}  # {value: (accuracy, -loss)}
     learned, due = set(), values
     for _ in range(1 + extensions):
-        asked = {
+        trials = {
             (*key, value): variants[key] | {argument: value}
             for key, new in due.items()
             for value in new
         }
-        trained = train(asked)
+        trained = train(trials)
         accuracy, loss = trained.final(by), trained.final("val_loss")
-        for tried in asked:
+        for tried in trials:
             *key, value = tried
             mean = accuracy.values[tried].mean(), -loss.values[tried].mean()
             scores[tuple(key)][value] = mean

@@ -97,12 +97,12 @@ def _read(build, space, values, keep):
     except Exception as error:  # whatever a user's function may raise
         failure = in_one_line(error)
     names = (asked.keys() if keep else asked.names | foreign | {*ALWAYS}) & asked.keys()
-    own = keras_tuner.HyperParameters()
-    own.merge([p for p in space.space if p.name in names and space.is_active(p)])
-    own.values = {name: dict.get(asked, name) for name in asked if name in names}
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters.merge([p for p in space.space if p.name in names and space.is_active(p)])
+    hyperparameters.values = {name: dict.get(asked, name) for name in asked if name in names}
     if spec is not None:
-        spec = dataclasses.replace(spec, build=functools.partial(build, own))
-    return Drawing(own, spec, obstacle, failure), space
+        spec = dataclasses.replace(spec, build=functools.partial(build, hyperparameters))
+    return Drawing(hyperparameters, spec, obstacle, failure), space
 
 
 def with_defaults(parameters, values):

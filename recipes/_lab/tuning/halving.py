@@ -57,7 +57,7 @@ def search_in_stages(make, oracle, trials, stages, seeds, until=None):
     Returns:
         For each repetition the tuners of its stages, and the original HyperParameters.
     """
-    found, spaces = [[] for _ in seeds], []
+    searches, spaces = [[] for _ in seeds], []
     stages = min(stages, trials)  # no trials would mean any number of them to keras-tuner
     for stage in range(stages):
         count = trials * (stage + 1) // stages - trials * stage // stages
@@ -65,13 +65,13 @@ def search_in_stages(make, oracle, trials, stages, seeds, until=None):
         for repetition, seed in enumerate(seeds):
             ranges = None
             if stage:
-                before = [trial for tuner in found[repetition] for trial in tuner.completed()]
+                before = [trial for tuner in searches[repetition] for trial in tuner.completed()]
                 ranges = narrowed(spaces[repetition], before)
                 whole += not before
             # A seed of its own for each stage, far from those of other repetitions.
             drawn = make_oracle(oracle, count, seed + 10_000 * stage, ranges)
             tuners.append(make(drawn, repetition, stage))
-            drawn.forbid(trial for tuner in found[repetition] for trial in tuner.trials())
+            drawn.forbid(trial for tuner in searches[repetition] for trial in tuner.trials())
         if whole:
             where = f" in {whole} of {len(seeds)} repetitions" if len(seeds) > 1 else ""
             log = tuners[0]._log
@@ -80,14 +80,14 @@ def search_in_stages(make, oracle, trials, stages, seeds, until=None):
         spaces = spaces or [tuner.oracle.get_space() for tuner in tuners]
         for space, tuner in zip(spaces, tuners, strict=True):
             space.merge(tuner.oracle.get_space(), overwrite=False)  # what has been found since
-        for of, tuner in zip(found, tuners, strict=True):
+        for of, tuner in zip(searches, tuners, strict=True):
             of.append(tuner)
         if _is_late(until):
-            done = sum(len(tuner.trials()) for tuner in found[0])
+            done = sum(len(tuner.trials()) for tuner in searches[0])
             if done < trials:
                 tuners[0]._log(f"the time is up, after {done} of {trials} trials")
             break
-    return found, spaces[0]
+    return searches, spaces[0]
 
 
 def _train_all(members, tuners):
@@ -95,10 +95,10 @@ def _train_all(members, tuners):
 
     What is trained by `fit` may raise anything, which is told to its tuner.
     """
-    first, own = tuners[0], collections.defaultdict(list)
+    first, by_tuner = tuners[0], collections.defaultdict(list)
     for (number, _), of in members.items():
-        own[number].append(of)
-    total = sum(_epochs(trials, first.discard) for trials in own.values())
+        by_tuner[number].append(of)
+    total = sum(_epochs(trials, first.discard) for trials in by_tuner.values())
     together = {k: of for k, of in members.items() if of[0].spec or first.is_elsewhere}
     doing = f"training {len(members)} trials"
     if len(first.seeds) > 1:

@@ -29,7 +29,7 @@ def remarks(tuners, space, ranking):
 
 
 def lead(best, second):
-    """Return a line on how far the best trial is ahead of the second, in the noise of seeds.
+    """Return a line on how far the best trial is ahead of the second, beside the seeds' noise.
 
     Args:
         best: validation accuracies of its executions, (seeds,), 0 to 1.
@@ -37,12 +37,12 @@ def lead(best, second):
     """
     differences = 100 * (np.asarray(best) - second)
     mean, count = differences.mean(), len(differences)
-    ahead = f"the best trial is {mean:.2f} points ahead of the second"
+    ahead = f"the best trial is {mean:.2f} percentage points ahead of the second"
     if count == 1:
-        return f"{ahead}; one seed can't say whether that is noise, SEEDS=3 can"
+        return f"{ahead}; one seed cannot tell whether that is noise; SEEDS=3 can"
     half = stats.t.ppf(0.975, count - 1) * differences.std(ddof=1) / np.sqrt(count)
-    verdict = "within" if mean <= half else "more than"
-    return f"{ahead}, ± {half:.2f} over {count} seeds (95 % interval): {verdict} their noise"
+    verdict = "within" if mean <= half else "beyond"
+    return f"{ahead}, ± {half:.2f} over {count} seeds (95 % interval): {verdict} the noise of seeds"
 
 
 def _last_accuracies(tuners, trial):

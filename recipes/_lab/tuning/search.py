@@ -37,7 +37,7 @@ class Options:
     """What a user may ask of a search.
 
     Attributes:
-        data: a name or a path, as in `data.load`.
+        data: a name or a path, as in `data.read`.
         target: the column of a table that holds the classes, or None for the last.
         header: "first" or "none" if a table's first row holds names, or none; None to find out.
         group: the column of a table whose equal values stay in one part of a split, or None.
@@ -84,8 +84,7 @@ class Findings:
 
     Attributes:
         trials: all trials, in order.
-        ranking: the completed ones, the best mean validation accuracy first, those that were given
-            up early last.
+        ranking: the completed ones, the best mean validation accuracy first, pruned ones last.
         test_accuracy: of the executions of the first, (seeds,); asked for once, of this trial.
         importance: `{name: (mean, half-width of the 95 % interval)}`, see `space.importance`;
             empty if it can't be told.
@@ -127,13 +126,13 @@ def run(name, options, log, progress):
     def build_model(hp):
         return module.build_tunable(hp, data.input_shape, data.num_classes, **known)
 
-    asked = keras_tuner.HyperParameters()
+    hp = keras_tuner.HyperParameters()
     try:
-        build_model(asked)
+        build_model(hp)
     except Exception:
-        if not asked.space:
+        if not hp.space:
             raise  # it fails whatever is drawn
-    if all(isinstance(parameter, FIXED) for parameter in asked.space):
+    if all(isinstance(parameter, FIXED) for parameter in hp.space):
         raise UserError(
             f"{module.__name__}.build_tunable asks hp for nothing that varies, so nothing to search"
         )
@@ -316,8 +315,10 @@ def _findings(tuners, original):
     ranking = sorted(completed, key=rank)
     best = ranking[0]
     (tuner,) = [tuner for tuner in tuners if best in tuner.completed()]
-    told = space.importance(original, [trial for trial in completed if trial.message is None])
-    importance = {name: space.corrected_interval(values) for name, values in told.items()}
+    importances = space.importance(
+        original, [trial for trial in completed if trial.message is None]
+    )
+    importance = {name: space.corrected_interval(values) for name, values in importances.items()}
     drawn = {"figure.png": _scatter(completed, original)}
     parameters = [p for p in original.space if space.is_varied(p, completed)]
     if len(parameters) > 1:
@@ -337,7 +338,7 @@ def _findings(tuners, original):
     if importance:
         drawn["figure-importance.png"] = figures.importance(
             importance,
-            x_label="growth of the squared error, as a share of the variance,\n"
+            x_label="importance: growth of the squared error / variance,\n"
             "when its values are permuted among held-out trials",
         )
     pictures = {file: figures.png(figure) for file, figure in drawn.items()}

@@ -1,4 +1,4 @@
-"""What repeated searches have found, asked by variant and repetition."""
+"""What repeated searches have found, by variant and repetition."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ class Search:
     Attributes:
         values: `{name: (trials,)}` of the hyperparameters, in the order of the trials.
         val_accuracy: (trials,), after the last epoch.
-        test_accuracy: (trials,), likewise; to be asked of the trial that validation has chosen.
+        test_accuracy: (trials,), likewise; to be read of the trial that validation has chosen.
         val_curves: (trials, epochs + 1), validation accuracy by epoch; NaN where a trial is over.
         best: index of the trial that is best on validation.
     """
@@ -33,21 +33,21 @@ class Searches:
     """What searches have found, for every variant and repetition; `searches[key]` is a list.
 
     Args:
-        found: `{key: [Search, ...]}`, one a repetition.
+        searches: `{key: [Search, ...]}`, one a repetition.
         labels: for each variant, by its key, how the elements of the key are called.
     """
 
-    def __init__(self, found, labels=None):
-        self._found = {as_key(key): list(searches) for key, searches in found.items()}
-        self.labels = labels or {key: tuple(map(str, key)) for key in self._found}
+    def __init__(self, searches, labels=None):
+        self._searches = {as_key(key): list(repeated) for key, repeated in searches.items()}
+        self.labels = labels or {key: tuple(map(str, key)) for key in self._searches}
 
     @property
     def keys(self):
         """Keys of the variants, in order."""
-        return list(self._found)
+        return list(self._searches)
 
     def __getitem__(self, key):
-        return self._found[as_key(key)]
+        return self._searches[as_key(key)]
 
     def best(self, metric="test_accuracy"):
         """Return an accuracy of each repetition's best trial on validation, as a `Measure`."""
@@ -65,7 +65,7 @@ class Searches:
             unit: of the numbers.
             label: what they are, for an axis.
         """
-        values = {key: [function(search) for search in of] for key, of in self._found.items()}
+        values = {key: [function(search) for search in of] for key, of in self._searches.items()}
         return Measure(values, unit, label)
 
     def importances(self):
@@ -73,19 +73,20 @@ class Searches:
 
         A random forest (Breiman 2001) learns to predict the accuracy from the trials of all other
         repetitions. Then the values of one hyperparameter are permuted among the trials of this
-        one: the importance is the growth of the squared error, as a share of the variance. Forests
-        of two repetitions share most of their trials, so deviations from the mean are widened
-        accordingly (Nadeau and Bengio 2003, Machine Learning 52:239).
+        one: the importance is the growth of the squared error, divided by the variance of the
+        accuracies; it may exceed 1. Forests of two repetitions share most of their trials, so
+        deviations from the mean are widened accordingly (Nadeau and Bengio 2003, Machine Learning
+        52:239).
 
         Its keys are those of the variants, followed by the name of the hyperparameter.
         """
         values = {}
-        for key, searches in self._found.items():
+        for key, searches in self._searches.items():
             growth = np.transpose([_growth(searches, n) for n in range(len(searches))])
             wider = np.sqrt(1 + len(searches) / max(1, len(searches) - 1))
             for name, of in zip(searches[0].values, growth, strict=True):
                 values[(*key, name)] = of.mean() + wider * (of - of.mean())
-        return Measure(values, "of the variance", "growth of the squared error")
+        return Measure(values, "importance", "growth of the squared error / variance")
 
 
 def _growth(searches, number):

@@ -95,7 +95,7 @@ def edges(space, trial, trials):
         if wider != end:
             lines.append(
                 f"{parameter.name} {value:.4g} lies at the {side} end of its range, {low:.4g} to "
-                f"{high:.4g}: a better one may lie beyond; try {wider:.4g} as the end"
+                f"{high:.4g}: a better value may lie beyond; try {wider:.4g} as the end"
             )
     return lines
 
@@ -105,8 +105,8 @@ def importance(space, trials, seed=0):
 
     A random forest (Breiman 2001) predicts the score from the values, each in its own scale. The
     importance is by how much the squared error on held-out trials grows when a value is permuted
-    among them, as a share of the variance of all scores. It depends on the ranges: what is
-    searched in a narrow one can't matter, and what was not varied is left out.
+    among them, divided by the variance of all scores; it may exceed 1. It depends on the ranges:
+    what is searched in a narrow one can't matter, and what was not varied is left out.
 
     Args:
         space: HyperParameters.

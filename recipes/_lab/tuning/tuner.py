@@ -153,9 +153,9 @@ class PopulationTuner(keras_tuner.Tuner):
             options: nothing, likewise.
         """
         if data or options:
-            given = ", ".join(["data"] * bool(data) + list(options))
+            refused = ", ".join(["data"] * bool(data) + list(options))
             raise UserError(
-                f"search() takes only minutes, not {given}: give data, epochs and batch_size to "
+                f"search() takes only minutes, not {refused}: give data, epochs and batch_size to "
                 "PopulationTuner(...), as a Dataset"
             )
         search_together([self], minutes and time.monotonic() + 60 * minutes)
