@@ -67,11 +67,9 @@ TENTHS = range(1, 11)
 
 
 def with_temperature(probabilities, temperature):
-    """Return the probabilities, (seeds, examples, classes), of logits divided by a number.
+    """Return probabilities, (seeds, examples, classes), with their logits divided by a number.
 
-    Args:
-        probabilities: likewise; their logarithms are the logits, up to a constant.
-        temperature: one number, or one a seed, (seeds,).
+    The temperature is one number, or one a seed, (seeds,). Logarithms are logits up to a constant.
     """
     logits = np.log(np.maximum(probabilities, 1e-38)) / np.reshape(temperature, (-1, 1, 1))
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -79,12 +77,7 @@ def with_temperature(probabilities, temperature):
 
 
 def fitted_temperatures(probabilities, y):
-    """Return the temperatures of lowest loss, (seeds,).
-
-    Args:
-        probabilities: of validation examples, (seeds, examples, classes).
-        y: their labels, (seeds, examples).
-    """
+    """Return the temperatures of lowest loss, (seeds,), of validation examples and their labels."""
     losses = []
     for temperature in TEMPERATURES:
         changed = with_temperature(probabilities, temperature)
@@ -96,12 +89,7 @@ def fitted_temperatures(probabilities, y):
 def by_tenths(probabilities, y):
     """Return mean confidence and accuracy (%) of tenths of the examples, least sure first.
 
-    Args:
-        probabilities: (seeds, examples, classes).
-        y: labels, (seeds, examples).
-
-    Returns:
-        Two lists of ten arrays, (seeds,).
+    Each is a list of ten arrays, (seeds,).
     """
     confidence = probabilities.max(axis=-1)
     right = probabilities.argmax(axis=-1) == y

@@ -5,11 +5,10 @@ least, and without them a network trains to a higher accuracy (Northcutt et al. 
 Learning").
 Look for: in the figure, how many wrong labels are among the first suspects; in figure-suspects, the
 first suspects themselves, with a star if made wrong on purpose.
-Why: a network learns first what is common to many examples, and wrong labels last, one by one; once
-it has memorized them it believes them. A network that was trained on other examples never does. So
-the examples are dealt into folds, and those of each fold are judged by a network that was trained
-on the others. Least believed are wrong labels and hard examples alike; whoever drops both drops
-something to learn from.
+Why: a network learns wrong labels last, one by one, but once it has memorized them it believes
+them. So the examples are dealt into folds, and those of each fold are judged by a network that was
+trained on the others. Least believed are wrong labels and hard examples alike; whoever drops both
+drops something to learn from.
 Use: sort the examples by how probable their labels are to networks that never saw them, look at the
 least probable, and mend the labels that are wrong.
 Symptoms: training never reaches 100 %; the training loss stays high
@@ -61,8 +60,8 @@ FOLDS = 4
 WRONG, MEMORIZED, DROPPED = "5 % wrong labels", "memorized", "10 % suspects dropped"
 WITHOUT = "5 % wrong labels, without fold"  # and its number
 VARIANTS = {WRONG: {}, MEMORIZED: {}} | {(WITHOUT, fold): {} for fold in range(FOLDS)}
-# After 20 epochs a network does not believe most of the wrong labels yet, though it has seen them;
-# whether it has would make no difference. After 100 it has memorized them all.
+# After 20 epochs a network believes few wrong labels yet, whether it has seen them or not; after
+# 100 it has memorized them all.
 EPOCHS = {WRONG: 20, MEMORIZED: 100, WITHOUT: 20, DROPPED: 20}
 UNSEEN, SEEN = "by networks that have not seen them", "by one that has memorized them"
 

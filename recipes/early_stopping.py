@@ -1,17 +1,15 @@
 """When should training stop?
 
 Claim: where a network overfits, its weights from the epoch of lowest validation error are better on
-test than its last ones (Goodfellow et al. 2016, 7.8). To stop later costs much more training, about
-four times in the paper, for a little less test error (Prechelt 1998, abstract). The loss rises
-again while accuracy still grows (Guo et al. 2017, 3).
-Look for: in the figure, what each rule gains over training to the end, and at which patience; in
-figure-epochs, how long training takes by the lowest loss; in TensorBoard, under loss, where
-validation turns.
+test than its last ones (Goodfellow et al. 2016, 7.8). To stop later costs about four times as much
+training for a little less test error (Prechelt 1998, abstract). The loss rises again while accuracy
+still grows (Guo et al. 2017, 3).
+Look for: in the figure, what each rule gains over training to the end, by patience; in
+figure-epochs, how long training takes; in TensorBoard, under loss, where validation turns.
 Why: a network first learns what its examples have in common, and then memorizes each of them, with
-its label even if that is wrong. From there on validation gets worse. Where labels are right only
-the loss does: it counts how sure wrong answers are, which accuracy does not see. A short patience
-takes the first bump of a curve for the turn; of accuracy, which moves in steps of an example, also
-the first plateau, as a tie is no improvement.
+its label even if that is wrong: validation gets worse. Where labels are right only the loss does,
+which counts how sure wrong answers are. A short patience takes the first bump of a curve for the
+turn; of accuracy, where a tie is no improvement, also the first plateau.
 Use: keras.callbacks.EarlyStopping(patience=16, restore_best_weights=True) where labels may be
 wrong; a patience of 2 takes less than half of the epochs.
 Symptoms: validation loss rises; validation far below training

@@ -2,13 +2,12 @@
 
 Claim: in float64, by a centred difference with a step of 1e-5, they agree up to a relative error of
 1e-7; float32 spoils the comparison of right gradients (CS231n, Neural Networks Part 3).
-Look for: in the figure, how deep each valley is, and at which step; in figure-layers, in which
-layers the errors of a planted mistake show.
+Look for: in the figure, how deep each valley is, and at which step; in figure-layers, where the
+errors of a planted mistake show.
 Why: a centred difference, (f(w + h) - f(w - h)) / 2h, leaves out terms of the order of h²: errors
 grow with the step. And f is rounded, by 1e-16 of it in float64 and 1e-7 in float32, which the
-division makes 1 / h times larger: they grow again on the left. A mistake in one layer's backward
-pass reaches the layers before it, and none behind: it is in the last layer that disagrees, or in
-what follows that.
+division makes 1 / h times larger: they grow again on the left. A mistake in a backward pass reaches
+the layers before it and none behind: look into the last layer that disagrees, and what follows it.
 Use: keras.config.set_dtype_policy("float64"), no Dropout, a fixed batch, a centred difference and a
 step of 1e-5, on a few weights of each layer.
 Symptoms: the loss does not move; is my code right?

@@ -1,16 +1,15 @@
 """How many seeds does it take to tell which of two networks is better?
 
-Claim: accuracies differ more from split to split of the data than from seed to seed (Bouthillier et
-al. 2021, "Accounting for Variance in Machine Learning Benchmarks", 2.2), about as much as the size
-of the test set says. So one run of each is a bad judge; means of several runs are better ones, and
+Claim: accuracies differ more from split to split of the data than from seed to seed, about as much
+as the size of the test set says (Bouthillier et al. 2021, "Accounting for Variance in Machine
+Learning Benchmarks", 2.2). One run of each is a bad judge; means of several are better ones, and
 pairs of runs on the same split and seed need fewer.
 Look for: in the figure, how often the wrong network wins, by the number of runs; in figure-spread,
 what moves the accuracy of one network.
 Why: n test examples that a network answers right with probability p are n throws of a coin: their
 share of right answers has a standard deviation of sqrt(p * (1 - p) / n), 1.3 percentage points at
 95 % of 300. Two networks on the same split share most of this luck, and it cancels in their
-difference; what is left shrinks with the square root of the number of runs. One network is given a
-fifth more training examples, so that it is known which of them should win.
+difference; what is left shrinks with the square root of the number of runs.
 Use: several runs of each, another split and seed for every run but the same for both networks, and
 the mean of the differences.
 Symptoms: worse on new data than in validation; results change from run to run
@@ -54,7 +53,7 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 PAPER = "Bouthillier et al. 2021"
 RUNS = 20  # of each network
-FEWER, MORE = "500 examples", "600 examples"  # the better network has a fifth more to learn from
+FEWER, MORE = "500 examples", "600 examples"  # so that it is known which network should win
 TRAIN = {FEWER: 500, MORE: 600}
 TEST = 300  # examples
 SPLITS, SEEDS, BOTH = "another split", "another seed", "another split and seed"
@@ -83,8 +82,7 @@ def wrong_winners(differences, count):
 
     Args:
         differences: (runs, seeds), accuracy of the better network minus that of the other.
-        count: runs whose mean decides, in a row; each run begins one, and the first follows the
-            last.
+        count: runs in a row whose mean decides; each run begins one, the first follows the last.
     """
     first = np.arange(len(differences))[:, np.newaxis]
     groups = differences[(first + np.arange(count)) % len(differences)]

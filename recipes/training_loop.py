@@ -4,12 +4,11 @@ Claim: a loop over mini-batches with tf.GradientTape, the loss and the optimizer
 training takes (Deep Learning Specialization, course 2 week 3, programming assignment).
 Look for: in the figure, how long a step takes in each way (times are this machine's, and no run
 repeats them exactly).
-Why: in each step `fit` calls the model with training=True, adds its penalties to the loss (here
-there are none), and applies the gradients of the trainable weights; Dropout's masks and the updates
-of moving averages happen in that call. It also feeds the batches, keeps the metrics and calls the
-callbacks, which counts where epochs are short. tf.function traces a step into a graph, which saves
-most of Python's time; it traces it anew for every new shape of a batch, and for every new value of
-an argument that is a Python number.
+Why: in each step `fit` calls the model with training=True, which draws Dropout's masks and updates
+moving averages, and applies the gradients of the trainable weights. It also feeds the batches,
+keeps the metrics and calls the callbacks, which counts where epochs are short. tf.function traces a
+step into a graph, which saves most of Python's time; it traces it anew for every new shape of a
+batch, and for every new value of an argument that is a Python number.
 Use: `fit`, with a callback or a `train_step` of your own; where a loop is needed, tf.function
 around its step, training=True, and tensors, not Python numbers, as arguments.
 Symptoms: training is slow; Dropout changes nothing
@@ -73,7 +72,7 @@ def make_step(model, graph=True):
 
     loss_of = keras.losses.SparseCategoricalCrossentropy()
 
-    def step(x, y, number=0):
+    def step(x, y, number=None):
         with tf.GradientTape() as tape:
             loss = loss_of(y, model(x, training=True))
         gradients = tape.gradient(loss, model.trainable_weights)
@@ -97,25 +96,28 @@ def fit(model, x, y, epochs):
 def run(lab):
     """Train the same network with fit and with a loop; then time a step of each way."""
     data, epochs = lab.data(examples=1000), lab.epochs(EPOCHS)
+    x, y = data.train.x[0], data.train.y[0]  # of the first seed; the others only repeat the times
     # A smaller last batch would round differently in the two graphs, and Adam magnifies that.
-    steps = max(1, data.train.x.shape[1] // BATCH_SIZE)  # in an epoch
-    xs, ys = data.train.x[:, : steps * BATCH_SIZE], data.train.y[:, : steps * BATCH_SIZE]
-    deviations, times = [], {FIT: [], LOOP: [], EAGER: [], RETRACED: []}
-    for seed, x, y in zip(lab.seeds, xs, ys, strict=True):
-        models = {}
-        for way, arguments in VARIANTS.items():
-            keras.utils.set_random_seed(seed)  # both start alike, and draw the same masks
-            models[way] = build_model(data.input_shape, data.num_classes, **arguments)
-        step, eager_step = make_step(models[LOOP]), make_step(models[LOOP], graph=False)
-        fit(models[FIT], x, y, epochs)
-        loop(step, x, y, epochs)
-        pairs = zip(models[FIT].get_weights(), models[LOOP].get_weights(), strict=True)
-        deviations += [np.abs(by_fit - by_loop).max() for by_fit, by_loop in pairs]
-        # Now that both are traced they are timed.
-        times[FIT].append(lab.milliseconds(fit, models[FIT], x, y, epochs) / (epochs * steps))
-        times[LOOP].append(lab.milliseconds(loop, step, x, y, epochs) / (epochs * steps))
-        times[EAGER].append(lab.milliseconds(loop, eager_step, x, y, 1) / steps)
-        times[RETRACED].append(lab.milliseconds(step, x[:BATCH_SIZE], y[:BATCH_SIZE], 1))
+    steps = max(1, len(x) // BATCH_SIZE)  # in an epoch
+    x, y = x[: steps * BATCH_SIZE], y[: steps * BATCH_SIZE]
+    models = {}
+    for way, arguments in VARIANTS.items():
+        keras.utils.set_random_seed(lab.seeds[0])  # both start alike, and draw the same masks
+        models[way] = build_model(data.input_shape, data.num_classes, **arguments)
+    step, eager_step = make_step(models[LOOP]), make_step(models[LOOP], graph=False)
+    fit(models[FIT], x, y, epochs)
+    loop(step, x, y, epochs)
+    pairs = zip(models[FIT].get_weights(), models[LOOP].get_weights(), strict=True)
+    deviations = [np.abs(by_fit - by_loop).max() for by_fit, by_loop in pairs]
+    # Now that both are traced they are timed.
+    batch = x[:BATCH_SIZE], y[:BATCH_SIZE]
+    count = epochs * steps
+    times = {
+        FIT: [lab.milliseconds(fit, models[FIT], x, y, epochs) / count for _ in lab.seeds],
+        LOOP: [lab.milliseconds(loop, step, x, y, epochs) / count for _ in lab.seeds],
+        EAGER: [lab.milliseconds(eager_step, *batch, fastest_of=3) for _ in lab.seeds],
+        RETRACED: [lab.milliseconds(step, *batch, number) for number in lab.seeds],
+    }
     time = lab.measure(times, unit="ms", label="time of a step")
 
     lab.claim(

@@ -104,11 +104,11 @@ def numpy_path(starts, optimizer, learning_rate):
     return np.stack(path)
 
 
-def first_steps(walk, optimizer):
-    """Return the first step of a walk at each of GRADIENTS, as a share of the learning rate."""
-    starts = GRADIENTS[:, np.newaxis] / SLOPE  # closer and closer to the minimum
-    path = walk(starts, **VARIANTS[optimizer])
-    return (path[0] - path[1])[:, 0] / VARIANTS[optimizer]["learning_rate"]
+def first_steps(walk, optimizer, rule):
+    """Return `{(optimizer, rule, gradient): (1,)}`, first steps as shares of the learning rate."""
+    path = walk(GRADIENTS[:, np.newaxis] / SLOPE, **VARIANTS[optimizer])
+    steps = (path[0] - path[1])[:, :1] / VARIANTS[optimizer]["learning_rate"]
+    return {(optimizer, rule, g): step for g, step in zip(GRADIENTS, steps, strict=True)}
 
 
 def run(lab):
@@ -118,12 +118,12 @@ def run(lab):
         keras_path(starts, **arguments) - numpy_path(starts, **arguments)
         for arguments in VARIANTS.values()
     ]
-    steps = {
-        ("AdaGrad", KERAS): first_steps(keras_path, "AdaGrad"),
-        ("AdaGrad", FORMULA): first_steps(numpy_path, "AdaGrad"),
-        ("Adam", KERAS): first_steps(keras_path, "Adam"),
-        ("Adam", FORMULA): first_steps(numpy_path, "Adam"),
-    }
+    steps = {}
+    for optimizer in ("AdaGrad", "Adam"):
+        steps |= first_steps(keras_path, optimizer, KERAS)
+        steps |= first_steps(numpy_path, optimizer, FORMULA)
+    step = lab.measure(steps, "share of the learning rate", "first step")
+    difference = step[FORMULA] - step[KERAS]
 
     lab.claim(
         "the book's formulas in NumPy lead along Keras's own paths, up to 0.0001",
@@ -135,23 +135,18 @@ def run(lab):
         "AdaGrad's first step by the book is Keras's at gradients from 1e-8 to 1, up to 0.0001 of "
         "the learning rate",
         source=f"{BOOK}.5",
-        that=lab.exact(steps["AdaGrad", FORMULA] - steps["AdaGrad", KERAS], 1e-4),
+        that=lab.exact(difference["AdaGrad"].array(), 1e-4),
         any_data=True,
     )
     lab.claim(
         "Adam's first step by the book is Keras's at gradients from 1e-8 to 1, up to 0.0001 of the "
         "learning rate",
         source=f"{BOOK}.6",
-        that=lab.exact(steps["Adam", FORMULA] - steps["Adam", KERAS], 1e-4),
+        that=lab.exact(difference["Adam"].array(), 1e-4),
         any_data=True,
     )
-    drawn = {}
-    for key, values in steps.items():
-        for gradient, value in zip(GRADIENTS, values, strict=True):
-            drawn[*key, gradient] = [value]
-    measure = lab.measure(drawn, "share of the learning rate", "first step")
     axes = {"along": GRADIENTS, "x_label": "gradient", "x_scale": "log"}
-    lab.figure(lab.lines(measure, each=("AdaGrad", "Adam"), lines=(KERAS, FORMULA), **axes))
+    lab.figure(lab.lines(step, each=("AdaGrad", "Adam"), lines=(KERAS, FORMULA), **axes))
 
 
 if __name__ == "__main__":

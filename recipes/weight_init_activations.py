@@ -1,9 +1,8 @@
 """How does the scale of the initial weights shape activations and gradients?
 
 Claim: from a standard deviation of 1 sigmoid and tanh saturate, and gradients vanish; Xavier's
-scale keeps the spread of tanh's outputs from layer to layer, He's that of ReLU's (Deep Learning
-from Scratch, 6.2.2 and 6.2.3). Glorot's keeps the size of the gradients as well (Glorot and Bengio
-2010, 4.2.1).
+scale keeps the spread of tanh's outputs, He's that of ReLU's (Deep Learning from Scratch, 6.2.2 and
+6.2.3). Glorot's keeps that of the gradients as well (Glorot and Bengio 2010, 4.2.1).
 Look for: in the figure, which lines stay level, and in figure-gradients, which reach the first
 layer; in TensorBoard, the histograms of each layer's outputs at step 0.
 Why: a sum over n inputs spreads sqrt(n) times as far as one of them, so weights of 1/sqrt(n) keep

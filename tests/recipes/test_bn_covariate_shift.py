@@ -31,32 +31,29 @@ def test_the_noise_is_one_row_for_all_examples_and_only_in_training():
     np.testing.assert_array_equal(layer(x, training=False), x)
 
 
-def test_distance_is_that_of_wasserstein_in_standard_deviations():
-    before, after = RNG.normal(2, 3, (50, 4)), RNG.normal(1, 5, (50, 4))
-    spread = np.sqrt((before.var(axis=0) + after.var(axis=0)) / 2)
-    expected = [stats.wasserstein_distance(before[:, n], after[:, n]) / spread[n] for n in range(4)]
-    assert recipe.distance(before, after) == pytest.approx(np.mean(expected))
-    before[:, 0] = after[:, 0] = 7  # a unit that is dead
-    assert recipe.distance(before, after) == pytest.approx(np.sum(expected[1:]) / 4)
+def test_drift_is_that_of_wasserstein_in_standard_deviations():
+    h3 = {9: RNG.normal(2, 3, (2, 50, 4)), 10: RNG.normal(1, 5, (2, 50, 4))}
+    h3[9][0, :, 0] = h3[10][0, :, 0] = 7  # a unit that is dead
+    h3[10][1, :, 3] = np.nan  # as after training that diverged
+    noise = []
 
+    def models(variant, epoch):
+        def outputs(x, *, training, draw):
+            assert (variant, x, training) == (WITH, "inputs", True)
+            noise.append(draw)
+            return {"h3": h3[epoch]}
 
-def test_the_outputs_of_h3_are_those_before_its_normalization():
-    model = recipe.build_model((6,), 3)
-    model.get_layer("h3_bn").gamma.assign([9.0] * 100)
-    x = RNG.normal(size=(40, 6)).astype(np.float32)
-    states = x
-    for layer in model.layers[:7]:  # up to h3
-        states = layer(states, training=True)
-    np.testing.assert_allclose(recipe.outputs_of_h3(model, x), states, atol=1e-5)
+        return types.SimpleNamespace(outputs=outputs)
 
-
-def test_drift_is_the_distance_from_the_epoch_before(monkeypatch):
-    """A model returns its inputs, times its epoch."""
-    monkeypatch.setattr(recipe, "outputs_of_h3", lambda model, x: model * x)
-    results = types.SimpleNamespace(seeds=lambda _: [4, 9], model=lambda key, seed, epoch: epoch)
-    x = RNG.normal(size=(2, 40, 6))
-    expected = [recipe.distance(9 * inputs, 10 * inputs) for inputs in x]
-    assert recipe.drift_of_h3(results, WITH, 10, x) == pytest.approx(expected)
+    expected = np.zeros((2, 4))
+    for seed, unit in np.ndindex(2, 4):
+        before, after = h3[9][seed, :, unit], h3[10][seed, :, unit]
+        if (seed, unit) not in ((0, 0), (1, 3)):
+            spread = np.sqrt((before.var() + after.var()) / 2)
+            expected[seed, unit] = stats.wasserstein_distance(before, after) / spread
+    drift = recipe.drift_of_h3(types.SimpleNamespace(models=models), WITH, 10, "inputs")
+    assert drift == pytest.approx(expected.mean(axis=1))
+    assert noise[0] != noise[1]  # drawn anew
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ NETWORKS = [
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_layers_of_each_network(network):
-    model = recipe.build_model((64,), 10, **recipe.VARIANTS[*network, 0.3])
+    model = recipe.build_model((64,), 10, **recipe.VARIANTS[*network, 0.5])
     names = [f"h{n}{part}" for n in range(1, 6) for part in ("", "_bn", "_act")]
     assert [layer.name for layer in model.layers] == [*names, "dropout", "softmax"]
     activation = {"ReLU": "relu", "sigmoid": "sigmoid"}[network[0]]
@@ -25,7 +25,7 @@ def test_the_layers_of_each_network(network):
         norm = model.get_layer(f"h{n}_bn")
         assert (norm.center, norm.scale, norm.momentum) == (learns, learns, 0.9)
         assert model.get_layer(f"h{n}_act").activation is getattr(keras.activations, activation)
-    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.3)
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.5)
 
 
 def test_the_arms_of_the_spiral():
@@ -63,7 +63,7 @@ def judged(made_up, monkeypatch):
         best = dict(zip(NETWORKS, best, strict=True))
 
         def runs(activation, arm, rate):
-            high = best[activation, arm] / 100 if rate == 1.0 else 0.3
+            high = best[activation, arm] / 100 if rate == 0.5 else 0.3
             noise = np.random.default_rng(0).normal(0, 1e-3, 6)
             return [{"accuracy": [0.1, high], "test_accuracy": high + n} for n in noise]
 
@@ -76,7 +76,7 @@ def judged(made_up, monkeypatch):
                 return self.results
 
         def straightness(key, x):
-            assert key == ("sigmoid", "neither", 1.0)  # the best rate
+            assert key == ("sigmoid", "neither", 0.5)  # the best rate
             return [straight] * 6
 
         monkeypatch.setattr(recipe, "straightness", straightness)

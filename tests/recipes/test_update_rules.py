@@ -27,15 +27,22 @@ def test_the_first_steps_by_hand(walk):
     np.testing.assert_allclose(steps["Adam"][1], -0.3 * mean / np.sqrt(square), rtol=1e-4)
 
 
+def first_steps(walk, optimizer):
+    """Return first steps by gradient, whose keys must be in order."""
+    steps = recipe.first_steps(walk, optimizer, "rule")
+    assert list(steps) == [(optimizer, "rule", g) for g in recipe.GRADIENTS]
+    return np.concatenate(list(steps.values()))
+
+
 def test_what_epsilon_makes_of_small_gradients():
     g = recipe.GRADIENTS
-    in_keras = recipe.first_steps(recipe.keras_path, "AdaGrad")
+    in_keras = first_steps(recipe.keras_path, "AdaGrad")
     np.testing.assert_allclose(in_keras, g / np.sqrt(g**2 + 1e-7), atol=1e-6)
-    by_the_book = recipe.first_steps(recipe.numpy_path, "AdaGrad")
+    by_the_book = first_steps(recipe.numpy_path, "AdaGrad")
     np.testing.assert_allclose(by_the_book, g / (g + 1e-7))
     for walk in (recipe.keras_path, recipe.numpy_path):
         # As in the paper, which has g / (g + epsilon), but for an epsilon 32 times as large.
-        adam = recipe.first_steps(walk, "Adam")
+        adam = first_steps(walk, "Adam")
         np.testing.assert_allclose(adam, g / (g + 1e-7 * np.sqrt(1000)), atol=1e-4)
 
 
