@@ -30,13 +30,40 @@ def test_the_rule(rate, before, after, accuracy, expected):
     assert (pytest.approx(rate), start) == expected
 
 
+class Counting:
+    """A model that counts the examples of an epoch, which are its loss, and keeps their order."""
+
+    def __init__(self):
+        self.seen, self.count = [], 0
+
+    def reset_metrics(self):
+        self.count = 0
+
+    def train_on_batch(self, x, y):
+        np.testing.assert_array_equal(x[:, 0], y)
+        self.seen += y.tolist()
+        self.count += len(y)
+        return self.count, self.count / 1000
+
+
+def test_it_learns_from_all_examples_in_every_epoch_and_returns_how_the_last_one_went():
+    model, y = Counting(), np.arange(250)
+    last = recipe.learn(model, y[:, np.newaxis], y, 2, np.random.default_rng(0))
+    assert last == (250, 0.25)
+    first, second = model.seen[:250], model.seen[250:]
+    assert sorted(first) == sorted(second) == list(range(250))
+    assert first != second != list(range(250))
+
+
 class MadeUpModel:
-    """A model of one number, its weight, to which a block adds one."""
+    """A model of one number, its weight, to which a block adds one; it gets so many labels right.
+
+    `losses` are (loss, accuracy) of each block.
+    """
 
     def __init__(self, losses):
         self.losses, self.weight, self.rates, self.starts = iter(losses), 0, [], []
-        self.trainable_variables = []
-        self.optimizer = types.SimpleNamespace(build=lambda variables: None, learning_rate=None)
+        self.optimizer = types.SimpleNamespace(learning_rate=None)
 
     def get_state_tree(self, value_format):
         return self.weight
@@ -44,33 +71,30 @@ class MadeUpModel:
     def set_state_tree(self, state):
         self.weight = state
 
-    def fit(self, x, y, *, batch_size, epochs, verbose):
+    def reset_metrics(self):
+        """There is nothing to reset."""
+
+    def train_on_batch(self, x, y):
         self.rates.append(self.optimizer.learning_rate)
         self.starts.append(self.weight)
         self.weight += 1
-        loss, accuracy = next(self.losses)
-        return types.SimpleNamespace(history={"loss": [9.9, loss], "accuracy": [0.0, accuracy]})
+        return next(self.losses)
 
-    def evaluate(self, x, y, *, batch_size, verbose):
-        """Return a loss, and an accuracy of a quarter of the weight times the first label."""
-        return 9.9, self.weight * y[0] / 4
+    def predict_on_batch(self, x):
+        return np.eye(2)[(np.arange(len(x)) >= self.weight).astype(int)]
 
 
 def test_training_goes_on_from_where_the_rule_says():
     losses = [(2.0, 0.3), (3.0, 0.3), (1.0, 0.6), (0.99, 0.2), (0.5, 0.95), (0.4, 0.95)]
     model = MadeUpModel(losses)
-    parts = [Split(None, np.array([label])) for label in (0, 1, 0.5)]
+    parts = [Split(np.zeros((n, 1)), np.zeros(n, int)) for n in (1, 4, 8)]
     dataset = types.SimpleNamespace(parts=parts)
-    validation, test = recipe.babysit(model, 0.03, dataset, 6, 20)
+    validation, test = recipe.babysit(model, 0.03, dataset, 6, 1)
     assert model.rates == pytest.approx([0.03, 0.09, 0.03, 0.09, 0.9, 0.9])
     assert model.starts == [0, 1, 1, 2, 0, 1]  # back after the second block, anew after the fourth
     assert validation.tolist() == [0.25, 0.5, 0.5, 0.75, 0.25, 0.5]
     assert test.tolist() == pytest.approx(validation / 2)
-
-
-def test_the_best_so_far_by_hand():
-    validation, test = np.array([30, 50, 40, 60]), np.array([90, 20, 80, 70])
-    assert recipe.best_so_far(validation, test).tolist() == [90, 20, 20, 70]
+    assert model.weight == 0  # as it began
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, 10), (2, 20), (3, 80 / 3), (4, 30)])
