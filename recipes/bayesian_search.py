@@ -15,6 +15,8 @@ Use: random search in carefully chosen ranges: there Bayesian optimization finds
 settings, and has to wait for each trial before it proposes the next.
 Symptoms: each trial is expensive
 Topic: Hyperparameters
+
+It takes about a minute: the Gaussian process takes longer over a proposal than its training takes.
 """
 
 import keras

@@ -2,7 +2,7 @@
 
 Claim: Dropout narrows the gap between training and test accuracy, and training accuracy ends lower
 (Deep Learning from Scratch, 6.4.3). On 1000 examples it raises test accuracy (Srivastava et al.
-2014, 7.4), and at a rate of .5 it asks for twice the units (appendix A.1).
+2014, 7.4).
 Look for: in the figure, how far validation stays below training; in figure-test, which variant is
 most accurate; in TensorBoard, under loss, whether validation rises again.
 Why: every example in every step has its own thinned network, so that no unit can rely on particular
@@ -66,30 +66,32 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 
 BOOK, PAPER = "Deep Learning from Scratch, 6.4.3", "Srivastava et al. 2014"
-BOOKS, NARROW, WIDE = "6 x 100 units", "3 x 100 units", "3 x 200 units"  # hidden layers
+BOOKS, PAPERS = "6 x 100 units", "3 x 200 units"  # hidden layers
 NETWORKS = {
     BOOKS: {"hidden_layers": 6, "units": 100, "momentum": 0.0},
-    NARROW: {"hidden_layers": 3, "units": 100, "momentum": 0.95},  # the paper's A.2
-    WIDE: {"hidden_layers": 3, "units": 200, "momentum": 0.95},
+    # For a rate of 0.5 twice as many units as usual, and momentum of 0.95 (the paper, appendix A).
+    PAPERS: {"hidden_layers": 3, "units": 200, "momentum": 0.95},
 }
-DROPOUTS = {BOOKS: (0.0, 0.2), NARROW: (0.5,), WIDE: (0.0, 0.5)}
+DROPOUTS = {BOOKS: (0.0, 0.2), PAPERS: (0.0, 0.5)}
 VARIANTS = {
     (network, dropout): arguments | {"batch_norm": False, "dropout": dropout}
     for network, arguments in NETWORKS.items()
     for dropout in DROPOUTS[network]
 }
 # Candidates for the learning rate.
-RATES = {BOOKS: (0.03, 0.1, 0.3), NARROW: (0.003, 0.01, 0.03), WIDE: (0.003, 0.01, 0.03)}
+RATES = {BOOKS: (0.03, 0.1, 0.3), PAPERS: (0.01, 0.03, 0.1)}
 
 
 def run(lab):
     """Train each variant at its best learning rate, for 360 or 400 steps."""
     few, more = lab.data(examples=300), lab.data(examples=1000)  # as in the book, as in the paper
-    data = {BOOKS: few, NARROW: more, WIDE: more}
-    epochs = {BOOKS: 120, NARROW: 40, WIDE: 40}
+    data = {BOOKS: few, PAPERS: more}
+    epochs = {BOOKS: 120, PAPERS: 40}
     tuned = lab.tune(build_model, VARIANTS, data, epochs=epochs, learning_rate=RATES)
-    every = {BOOKS: 6, NARROW: 2, WIDE: 2}  # 18 or 20 steps from one evaluation to the next
-    results = lab.train(build_model, tuned, data, epochs=epochs, evaluate_every=every)
+    every = {BOOKS: 12, PAPERS: 4}  # 36 or 40 steps from one evaluation to the next
+    results = lab.train(
+        build_model, tuned, data, epochs=epochs, evaluate_every=every, watch=[BOOKS]
+    )
     train, test = results.final("train_accuracy"), results.final("test_accuracy")
     gap = train - test
 
@@ -104,14 +106,9 @@ def run(lab):
         that=train[BOOKS, 0.2] < train[BOOKS, 0.0],
     )
     lab.claim(
-        f"Dropout of 0.5 raises test accuracy, {WIDE}",
+        f"Dropout of 0.5 raises test accuracy, {PAPERS}",
         source=f"{PAPER}, 7.4",
-        that=test[WIDE, 0.5] > test[WIDE, 0.0],
-    )
-    lab.claim(
-        f"with Dropout of 0.5 {WIDE} are more accurate on test than {NARROW}",
-        source=f"{PAPER}, appendix A.1",
-        that=test[WIDE, 0.5] > test[NARROW, 0.5],
+        that=test[PAPERS, 0.5] > test[PAPERS, 0.0],
     )
     curves = {"training": "train_accuracy", "validation": "val_accuracy"}
     lab.figure(lab.panels(results, curves, each=VARIANTS))  # a panel for each variant

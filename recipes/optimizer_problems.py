@@ -4,10 +4,9 @@ Claim: no method is best on all problems; each has some that it is good at and s
 at (Deep Learning from Scratch, 6.1.7).
 Look for: in the figure, how fast each optimizer learns a problem; in figure-problems, where it
 ends; in TensorBoard, under loss, the networks on inputs in unlike units.
-Why: each optimizer scales its steps in its own way, and problems differ in what they need. SGD and
-Momentum have one scale for all weights; where inputs come in unlike units, it has to fit the
-largest, and is too small for the rest. AdaGrad and Adam divide the steps of each weight by the size
-of its own gradients, which takes units out.
+Why: SGD and Momentum have one scale for the steps of all weights; where inputs come in unlike
+units, it has to fit the largest, and is too small for the rest. AdaGrad and Adam divide the steps
+of each weight by the size of its own gradients, which takes units out.
 Use: Adam, with its learning rate tuned.
 Symptoms: training is slow; the loss does not move
 Topic: Optimization
@@ -78,7 +77,7 @@ VARIANTS = {
     for problem, layers in LAYERS.items()
     for optimizer in OPTIMIZERS
 }
-RATES = {  # candidates for the learning rate; one layer takes larger ones than four
+RATES = {  # candidates; one layer takes larger ones than four, unlike units smaller ones
     "SGD": (0.1, 0.3, 1.0),
     "Momentum": (0.03, 0.1, 0.3),
     "AdaGrad": (0.01, 0.03, 0.1),
@@ -87,6 +86,8 @@ RATES = {  # candidates for the learning rate; one layer takes larger ones than 
     (SPIRALS, "Momentum"): (0.1, 0.3, 1.0),
     (SPIRALS, "AdaGrad"): (0.1, 0.3, 1.0),
     (SPIRALS, "Adam"): (0.01, 0.03, 0.1),
+    (UNITS, "SGD"): (0.03, 0.1, 0.3),
+    (UNITS, "Momentum"): (0.01, 0.03, 0.1),
 }
 
 
@@ -112,7 +113,7 @@ def run(lab):
     data = lab.data(examples=1000)
     problems = {DEEP: data, SPIRALS: data.map(spirals), UNITS: data.map(unlike_units)}
     tuned = lab.tune(build_model, VARIANTS, problems, epochs=20, learning_rate=RATES)
-    results = lab.train(build_model, tuned, problems, epochs=20, watch=[UNITS])
+    results = lab.train(build_model, tuned, problems, epochs=20, evaluate_every=2, watch=[UNITS])
     validation, test = results.final("val_accuracy"), results.final("test_accuracy")
     overall = max(OPTIMIZERS, key=lambda name: validation[name].array().mean())
     best = {problem: test[results.best(problem)] for problem in LAYERS}  # on validation

@@ -55,7 +55,7 @@ ZERO, MEAN, STANDARDIZED = "bias 0", "bias at the mean", "targets standardized"
 ARMS = (ZERO, MEAN, STANDARDIZED)
 RATES = {f"learning rate {rate:g}": rate for rate in (0.001, 0.01, 0.1, 1.0)}
 VARIANTS = {(arm, name): {"learning_rate": rate} for arm in ARMS for name, rate in RATES.items()}
-EPOCHS, BATCH_SIZE = 25, 50
+EPOCHS, BATCH_SIZE = 20, 50
 TRAIN, VALIDATION, TEST = slice(0, 242), slice(242, 342), slice(342, 442)  # of the patients
 
 
@@ -98,8 +98,7 @@ def error(predicted, y, part):
 def run(lab):
     """Train one model a seed from each start at each learning rate, again and again."""
     epochs = lab.epochs(EPOCHS)
-    validation = {key: [] for key in VARIANTS}
-    test = {key: [] for key in VARIANTS}
+    errors = {key: [] for key in VARIANTS}
     for seed in lab.seeds:
         x, y = diabetes(seed)
         keras.utils.set_random_seed(seed)
@@ -111,33 +110,24 @@ def run(lab):
             model.optimizer.learning_rate = arguments["learning_rate"]
             if arm == MEAN:
                 model.get_layer("output").bias.assign([y[TRAIN].mean()])
-            mean = y[TRAIN].mean() if arm == STANDARDIZED else 0.0
-            deviation = y[TRAIN].std() if arm == STANDARDIZED else 1.0
-            predicted = mean + deviation * learn(model, x, (y - mean) / deviation, epochs)
-            validation[arm, rate].append(error(predicted, y, VALIDATION))
-            test[arm, rate].append(error(predicted, y, TEST))
-    first, average, on_validation, by_epoch = {}, {}, {}, {}
+            targets = (y - y[TRAIN].mean()) / y[TRAIN].std() if arm == STANDARDIZED else y
+            predicted = learn(model, x, targets, epochs)
+            both = [error(predicted, targets, part) for part in (VALIDATION, TEST)]
+            errors[arm, rate].append(both)
+    on_validation, average, by_epoch = {}, {}, {}
     for key in VARIANTS:
-        errors = np.transpose(test[key])  # (epochs + 1, seeds)
-        first[key] = errors[0]
-        average[key] = errors[1:].mean(axis=0)
-        on_validation[key] = np.mean(validation[key], axis=0)[1:].mean()
-        by_epoch |= {(*key, epoch): errors[epoch] for epoch in range(epochs + 1)}
-    first = lab.measure(first, unit="%")
+        validation, test = np.moveaxis(errors[key], 0, -1)  # (epochs + 1, seeds) each
+        on_validation[key] = validation[1:].mean()
+        average[key] = test[1:].mean(axis=0)
+        by_epoch |= {(*key, epoch): test[epoch] for epoch in range(epochs + 1)}
     average = lab.measure(average, unit="%")
     best = {arm: (arm, min(RATES, key=lambda rate: on_validation[arm, rate])) for arm in ARMS}
 
     lab.claim(
-        "with the last bias at the mean, test error averaged over 25 epochs is lower at each of 4 "
+        "with the last bias at the mean, test error averaged over 20 epochs is lower at each of 4 "
         "learning rates",
         source=KARPATHY,
         that=lab.every(average[MEAN] < average[ZERO], unit="learning rates"),
-        any_data=True,
-    )
-    lab.claim(
-        "with the last bias at the mean, test error before training is lower",
-        source=KARPATHY,
-        that=first[best[MEAN]] < first[best[ZERO]],
         any_data=True,
     )
     lab.claim(

@@ -42,7 +42,7 @@ def judged(made_up):
                     assert plan["epochs"][batch] * 300 / size == 450  # steps
                 return variants
 
-            def train(self, build_model, variants, data, **plan):
+            def train(self, build_model, variants, data, *, evaluate_every, watch, **plan):
                 assert plan == self.plan  # trained as it was tuned
                 assert set(test) <= set(variants)
                 runs = {}

@@ -65,7 +65,7 @@ def judged(made_up):
                 assert variants == recipe.VARIANTS
                 return variants
 
-            def train(self, build_model, variants, data, *, epochs, watch):
+            def train(self, build_model, variants, data, *, epochs, evaluate_every, watch):
                 assert variants == recipe.VARIANTS
                 assert data[SPIRALS].input_shape == (2,)
                 assert data[UNITS].input_shape == data[DEEP].input_shape

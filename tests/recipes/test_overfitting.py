@@ -51,7 +51,7 @@ def judged(made_up):
                     assert (tuned[0]["weight_decay"], tuned[1]["dropout"]) == (0.123, 0.123)
                 return {key: of | {argument: 0.123} for key, of in variants.items()}
 
-            def train(self, build_model, variants, data, *, epochs, batch_size):
+            def train(self, build_model, variants, data, *, epochs, batch_size, evaluate_every):
                 assert list(variants) == KEYS
                 assert all(of["learning_rate"] == 0.123 for of in variants.values())
                 runs = {

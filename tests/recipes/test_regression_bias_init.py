@@ -94,7 +94,10 @@ def judged(monkeypatch):
             # The rate of 0.01 is the best one on validation data.
             slow = 0 if np.isclose(model.optimizer.learning_rate, 0.01) else 5
             shares = np.array([first] + [later + slow] * epochs) + rng.normal(0, 0.1)
-            return y + shares[:, np.newaxis] / 100 * (train.mean() - y)
+            shares = np.tile(shares[:, np.newaxis], len(y))
+            if arm == ZERO and slow:
+                shares[:, recipe.TEST] -= 6  # better on test data, which do not choose
+            return y + shares / 100 * (train.mean() - y)
 
         monkeypatch.setattr(recipe, "learn", learn)
         lab = Lab(Options(), None, None, None)
@@ -108,10 +111,10 @@ def judged(monkeypatch):
 
 def test_where_the_bias_and_standardizing_help_every_claim_holds(judged):
     found = judged({ZERO: (220, 90), MEAN: (100, 80), STANDARDIZED: (150, 81)})
-    assert [verdict for verdict, _ in found] == ["holds"] * 4
-    assert [estimate for _, estimate in found[1:]] == [220 - 100, 90 - 80, 81 - 80]
+    assert [verdict for verdict, _ in found] == ["holds"] * 3
+    assert [estimate for _, estimate in found[1:]] == [90 - 80, 81 - 80]
 
 
 def test_where_they_do_not_none_does(judged):
     found = judged({ZERO: (100, 80), MEAN: (220, 90), STANDARDIZED: (150, 60)})
-    assert [verdict for verdict, _ in found] == ["does not hold"] * 4
+    assert [verdict for verdict, _ in found] == ["does not hold"] * 3

@@ -39,6 +39,7 @@ def test_the_variants_are_each_kind_with_one_block_and_with_eight():
         for depth, blocks in depths.items()
     } == recipe.VARIANTS
     model = recipe.build_model(blocks=8)
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.1)
     dense = [w for w in model.trainable_weights if w.name == "kernel"]
     assert len(dense) == 2 + 2 * 8
     assert isinstance(model, keras.Sequential)
@@ -52,10 +53,7 @@ def judged(made_up):
         rng = np.random.default_rng(0)
 
         class MadeUpLab(Lab):
-            def tune(self, build_model, variants, data, *, epochs, learning_rate):
-                return variants
-
-            def train(self, build_model, variants, data, *, epochs):
+            def train(self, build_model, variants, data, *, epochs, evaluate_every, watch):
                 assert variants == recipe.VARIANTS
                 runs = {}
                 for kind, depth in variants:
