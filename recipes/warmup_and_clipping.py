@@ -4,12 +4,12 @@ Claim: with a warm-up of the learning rate, or with clipped gradients, training 
 rates; a warm-up does as much for stability as batch normalization (Gilmer et al. 2021). Clipping
 lets gradient descent converge faster (Zhang et al. 2020), and mends single gradients that are far
 too long (Pascanu et al. 2013, 3.2).
-Look for: in the figure, at which learning rates each line is high; in TensorBoard, under accuracy,
-how late those learn that do not at once.
+Look for: in the figure, at which learning rates each line is high, and in figure-spikes, at which
+with 5 examples that were never scaled; in TensorBoard, under accuracy, how late those learn that do
+not at once.
 Why: at first the loss curves most, so steps are too large that would be right later. A warm-up
 waits until that is over. Clipping shortens only the steps that would be too long, at any time: also
-that of a batch with an example that was never scaled, which a warm-up does not see coming. Batch
-normalization divides the other examples of such a batch by the size of that one.
+that of a batch with an example that was never scaled, which a warm-up does not see coming.
 Use: global_clipnorm=1.0 in the optimizer, where the loss becomes NaN.
 Symptoms: the loss is NaN after a few steps; the loss does not move
 Topic: Optimization
@@ -77,16 +77,19 @@ NEITHER, WARMUP, CLIPPING = "neither", "warm-up", "clipping"
 NORMALIZED = "batch normalization"
 RATES = 0.04 * 2.0 ** np.arange(7)  # to 2.56
 PLAIN = {"batch_norm": False, "dropout": 0.0, "clip_norm": None}
-ARMS = {
+REMEDIES = {
     NEITHER: PLAIN,
     WARMUP: PLAIN | {"warmup_steps": 50},  # a quarter of the steps
     CLIPPING: PLAIN | {"clip_norm": 1.0},
-    NORMALIZED: PLAIN | {"batch_norm": True},
+}
+ARMS = {
+    SCALED: REMEDIES | {NORMALIZED: PLAIN | {"batch_norm": True}},
+    SPIKES: REMEDIES,
 }
 VARIANTS = {
     (data, arm, rate): arguments | {"learning_rate": rate}
-    for data in (SCALED, SPIKES)
-    for arm, arguments in ARMS.items()
+    for data, arms in ARMS.items()
+    for arm, arguments in arms.items()
     for rate in RATES
 }
 
@@ -102,7 +105,8 @@ def run(lab):
     """Train for 200 steps at seven learning rates, with and without examples that stand out."""
     scaled = lab.data(examples=1000)
     data = {SCALED: scaled, SPIKES: scaled.map(with_unscaled_examples)}
-    results = lab.train(build_model, VARIANTS, data, epochs=20, evaluate_every=2)
+    watch = [(SCALED, NEITHER)]
+    results = lab.train(build_model, VARIANTS, data, epochs=20, evaluate_every=4, watch=watch)
     speed = results.mean_over_epochs("train_accuracy")
     final = results.final("train_accuracy")
     learns = final.map(lambda accuracy: np.where(accuracy >= 90, 1.0, 0.0), unit="rates")
@@ -128,19 +132,13 @@ def run(lab):
         that=learns[SPIKES, CLIPPING].sum() > learns[SPIKES, NEITHER].sum(),
     )
     lab.claim(
-        f"{SPIKES}: more of the 7 rates reach 90 % with clipping than with a warm-up, and than "
-        "with batch normalization",
-        that=lab.every(
-            [
-                learns[SPIKES, CLIPPING].sum() > learns[SPIKES, other].sum()
-                for other in (WARMUP, NORMALIZED)
-            ],
-            unit="remedies",
-        ),
+        f"{SPIKES}: more of the 7 rates reach 90 % with clipping than with a warm-up",
+        that=learns[SPIKES, CLIPPING].sum() > learns[SPIKES, WARMUP].sum(),
     )
-    lab.table({f"{arm}, best rate": results.best(SCALED, arm) for arm in ARMS})
+    lab.table({f"{arm}, best rate": results.best(SCALED, arm) for arm in ARMS[SCALED]})
     axes = {"along": RATES, "x_label": "learning rate", "x_scale": "log", "limits": (0, 103)}
-    lab.figure(lab.lines(final, each=(SCALED, SPIKES), lines=ARMS, **axes))
+    lab.figure(lab.lines(final[SCALED], lines=ARMS[SCALED], **axes))
+    lab.figure(lab.lines(final[SPIKES], lines=ARMS[SPIKES], **axes), name="spikes")
 
 
 if __name__ == "__main__":

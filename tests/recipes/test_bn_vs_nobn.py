@@ -108,7 +108,7 @@ def test_where_normalization_helps_every_claim_holds(verdicts):
     )
     assert [claim.ours for claim in lab.claims] == [False, False, False, True]
     assert list(lab.rows) == [f"{arm}, best scale" for arm in recipe.ARMS]
-    assert list(lab.figures) == ["figure.png"]
+    assert list(lab.figures) == ["figure.png", "figure-all-scales.png"]
 
 
 def test_where_it_does_harm_none_does(verdicts):
