@@ -40,7 +40,7 @@ def test_a_run_stopped_and_then_killed_ends_as_if_nothing_had_been(recipes, quic
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=240)
     assert (process.returncode, err) == (130, "stopped; the same command goes on from here\n")
-    assert out.startswith("tuning learning_rate ")
+    assert out.startswith("training ")
     assert {path.suffix for path in run.cache.iterdir()} == {"", ".lock"}  # a store and the lock
     chunks = run.chunks()
     assert chunks
