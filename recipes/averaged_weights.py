@@ -9,8 +9,9 @@ Why: at a constant learning rate SGD does not settle, but goes on jumping about 
 of the last hundred steps, with an ema_momentum of .99, lies nearer to it than any of them, as if
 the learning rate had been lowered at the end. There is no batch normalization here: its moving
 averages belong to the last weights.
-Use: with SGD(use_ema=True, ema_momentum=0.99) tune the learning rate anew: averages may take a
-larger one. The metrics that fit shows are of the weights that are not averaged.
+Use: not by habit. With SGD(use_ema=True, ema_momentum=0.99) tune the learning rate anew, since
+averages may take a larger one, and compare on validation data. The metrics that fit shows are of
+the weights that are not averaged.
 Symptoms: the loss swings up and down; worse on new data than in validation
 Topic: Regularization
 """

@@ -7,8 +7,8 @@ remedy brings them together; in TensorBoard, the validation loss that rises whil
 Why: once all training examples are right, the loss still falls if their probabilities go on towards
 1, and so do those of new examples, right or wrong. To divide the logits by a temperature takes this
 back after training, and changes no answer.
-Use: early stopping on the validation loss, or a temperature fitted on validation data, if
-probabilities are needed.
+Use: measure the calibration error on validation data first. Where it is large, fit a temperature
+there, or stop early.
 Symptoms: the probabilities are too sure; validation loss rises
 Topic: Softmax
 """

@@ -9,7 +9,8 @@ the class where the file is sorted by class, and a column that is filled in afte
 target in disguise; the network takes this easiest way, and leaves the others unlearned. Statistics
 for scaling know no labels, and hardly depend on the examples that they come from.
 Use: look at how well each column tells the class alone, and ask of those that stand out whether
-they will be known in time; keep near copies in one part.
+they will be known in time; where honest columns tell it well, as in a medical table, a leak does
+not stand out. Keep near copies in one part.
 Symptoms: the test accuracy is too good to be true; the model is worse in use than in the test
 Topic: Data and sanity
 """

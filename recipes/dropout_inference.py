@@ -9,8 +9,9 @@ Why: Keras divides the units it keeps by the probability to keep one, so that a 
 of a layer's output as it is. In a model that is one softmax layer, one pass then averages the
 logits of all masks exactly, which gives the geometric mean; through ReLU layers, approximately.
 The arithmetic mean is less sure where the masks disagree.
-Use: `model.predict(x)` for the class. Where the probabilities matter, try the mean of 50 calls
-`model(x, training=True)`, but not with batch normalization, which would normalize by the batch.
+Use: `model.predict(x)` for the class. Where the probabilities matter, compare it on validation data
+with the mean of 50 calls `model(x, training=True)`; not with batch normalization, which would
+normalize by the batch.
 Symptoms: the probabilities are too sure
 Topic: Regularization
 """

@@ -11,7 +11,7 @@ its label even if that is wrong: validation gets worse. Where labels are right o
 which counts how sure wrong answers are. A short patience takes the first bump of a curve for the
 turn; of accuracy, where a tie is no improvement, also the first plateau.
 Use: keras.callbacks.EarlyStopping(patience=16, restore_best_weights=True) where labels may be
-wrong; a patience of 2 takes less than half of the epochs.
+wrong; with right labels a patience of 2, which takes less than half of the epochs.
 Symptoms: validation loss rises; validation far below training
 Topic: Regularization
 """

@@ -5,9 +5,11 @@ the learning rate; Adam's beta_1, beta_2 and epsilon need no tuning (Deep Learni
 course 2 week 3, "Tuning process").
 Look for: in the figure, whether the rows come in the course's order; in TensorBoard, under HPARAMS,
 the trials of one search with each optimizer.
-Why: an importance belongs to ranges. These are the course's, where it names some: its learning
-rates span four decades, from those that learn nothing to those that destroy the network, and beside
-that all else is small. The batch size matters as far as the epochs are few, since small batches
+Why: an importance is how much worse a random forest guesses the accuracy of trials once a
+hyperparameter is shuffled among them: 0 if it tells nothing, 1 or more if it decides alone. It
+belongs to ranges. These are the course's, where it names some: its learning rates span four
+decades, from those that learn nothing to those that destroy the network, and beside that all else
+is small. The batch size matters as far as the epochs are few, since small batches
 make more steps of them. In a narrow range of good learning rates the order may be another.
 Use: search the learning rate first, over several decades; leave beta_1, beta_2 and epsilon of Adam
 at their defaults.
@@ -118,7 +120,7 @@ def run(lab):
         that=lab.every([adam["learning_rate"] > adam[name] for name in ("decay_steps", *NEVER)]),
     )
     lab.claim(
-        "Adam: beta_1, beta_2 and epsilon each explain less than .05 of the variance",
+        "Adam: beta_1, beta_2 and epsilon each have an importance below .05",
         source=COURSE,
         that=lab.every([adam[name] < 0.05 for name in NEVER]),
     )

@@ -10,8 +10,8 @@ Why: a weight's gradient is proportional to its input, and one learning rate has
 With inputs of 100 a step changes the outputs of the first layer 10,000 times as much as with inputs
 of 1. Inputs that are all positive push all weights of a unit in the same direction. Whitening makes
 all directions equally large, also those that hold nothing but noise.
-Use: divide pixels by their maximum and subtract the mean; standardize the columns of a table. No
-whitening.
+Use: divide pixels by their maximum and subtract the mean; where columns differ in their units,
+standardize each. No whitening.
 Symptoms: the loss is NaN after a few steps; the loss does not move
 Topic: Data and sanity
 """
@@ -66,8 +66,8 @@ RATES = dict.fromkeys(VARIANTS, (0.1, 0.3, 1.0, 3.0)) | {RAW: (1e-4, 3e-4, 1e-3)
 
 
 def as_stored(dataset, random):
-    """Undo the scaling that `lab.data` does: pixels go from 0 to 255 again."""
-    return dataset.map_inputs(lambda x: 255 * x)
+    """Return images as vectors of pixels from 0 to 255, as before the scaling of `lab.data`."""
+    return dataset.map_inputs(lambda x: 255 * x.reshape(len(x), -1))
 
 
 def in_other_units(dataset, random):
@@ -99,7 +99,7 @@ def whitened(dataset, random):
 
 def run(lab):
     """Train on inputs after each treatment, at the learning rate that suits it best."""
-    raw = lab.data(examples=1000).map(as_stored)
+    raw = lab.data(images=True, examples=1000).map(as_stored)  # a table is standardized already
     scaled = raw.map(scaled_and_centred)
     data = {
         RAW: raw,

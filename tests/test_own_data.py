@@ -8,7 +8,7 @@ import pytest
 
 from recipes._lab import catalogue
 
-IMAGES = {"cnn_bn", "overfitting", "rnn_normalization"}  # recipes that ask for images
+IMAGES = {"cnn_bn", "overfitting", "preprocessing", "rnn_normalization"}  # ask for images
 
 
 @pytest.fixture(scope="module")

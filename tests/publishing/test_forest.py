@@ -87,4 +87,4 @@ def test_what_was_found_at_several_settings_is_said_without_their_name():
 
 def test_what_does_not_depend_on_the_data_has_one_lane():
     (lane,) = lanes(evidence.judge_exact([1e-9], 1e-6), any_data=True)
-    assert lane.data == "any data"
+    assert lane.data == "independent"

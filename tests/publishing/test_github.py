@@ -67,7 +67,7 @@ def test_each_claim_is_shown_with_its_verdict_and_its_effects(recipe):
     ) in claims
     ours = claims.partition("<details><summary>1 of our own</summary>\n\n")[2]
     assert (
-        "| exact<br>[`one`](../one.py) | ✓&nbsp;holds, on any data "
+        "| exact<br>[`one`](../one.py) | ✓&nbsp;holds, independent of the data set "
         "| ✓&nbsp;largest deviation +1e-09 | – |"
     ) in ours
     assert "</details>" in ours

@@ -206,7 +206,7 @@ def test_a_surprise_is_a_textbooks_claim_that_no_data_set_supports():
     ) == ["refuted", "equal"]
 
 
-def test_surprises_are_ranked_by_their_smallest_effect_one_a_topic_and_fresh_ones_first():
+def test_surprises_on_more_data_come_first_then_by_their_smallest_effect_one_a_topic():
     assert shown(
         entry("A", "small on mnist", {"digits": -30.0, "mnist": -1.0}),
         entry("B", "a difference", {"digits": -4.0, "mnist": -5.0}),
@@ -215,7 +215,7 @@ def test_surprises_are_ranked_by_their_smallest_effect_one_a_topic_and_fresh_one
         entry("D", "stale", {"digits": -9.0}, stale={"digits"}),
         entry("E", "below its bound", {"digits": 1.0}),
         entry("F", "small", {"digits": -0.5}),
-    ) == ["a difference", "in the middle", "small on mnist", "small", "below its bound"]
+    ) == ["a difference", "small on mnist", "in the middle", "small", "below its bound"]
 
 
 def test_a_surprise_is_shown_with_its_numbers_and_what_its_signs_mean():

@@ -197,7 +197,9 @@ def test_a_claim_that_does_not_depend_on_the_data_is_shown_once(pages_of):
     pages = pages_of({"digits": made, "mnist": made})
     for name in ("claims.html", "one.html"):
         (words,) = Page(pages[name]).claims
-        assert "holds, on any data any data ✓ holds: found of everywhere" in words
+        assert (
+            "holds, independent of the data set independent ✓ holds: found of everywhere" in words
+        )
 
 
 def test_q_values_stand_beside_textbook_claims_only(pages_of):
@@ -212,6 +214,19 @@ def test_what_data_sets_say_of_others_is_told(pages_of):
     made = [measured("a", [3.0, 4.0, 5.0])]
     page = Page(pages_of({"digits": made, "mnist": made})["claims.html"])
     assert "on other data +4 points is to be expected (95 % interval" in page.claims[0]
+    assert "spread by 0 points" in page.claims[0]
+    assert "that is 0 % of the variance" in page.claims[0]
+
+
+def test_how_far_data_sets_differ_is_told(pages_of):
+    """Means of 4 and 10, both with a squared error of 1/3: 18 is their variance and that error."""
+    found = {
+        "digits": [measured("a", [3.0, 4.0, 5.0])],
+        "mnist": [measured("a", [9.0, 10.0, 11.0])],
+    }
+    page = Page(pages_of(found)["claims.html"])
+    assert f"spread by {(18 - 1 / 3) ** 0.5:.2g} points" in page.claims[0]
+    assert "that is 98 % of the variance" in page.claims[0]  # 1 - 1 / (18 / (1 / 3))
 
 
 def test_what_an_earlier_version_made_is_marked(pages_of):

@@ -7,18 +7,18 @@ from recipes import settings_transfer as recipe
 from recipes._lab.lab import Lab, Options
 from recipes._lab.measures import Measure
 
-THIS, SAMPLE, CANCER = recipe.THIS, recipe.SAMPLE, recipe.CANCER
+THIS, SAMPLE, OTHER = recipe.THIS, recipe.SAMPLE, recipe.OTHER
 
 
 def test_the_cost_of_another_winner():
     loss = {
         (THIS, "a"): [0.5, 0.1],  # two seeds
         (THIS, "b"): [0.2, 0.9],
-        (CANCER, "a"): [0.1, 0.1],
-        (CANCER, "b"): [2, 0.05],
+        (OTHER, "a"): [0.1, 0.1],
+        (OTHER, "b"): [2, 0.05],
     }
     test = {(THIS, "a"): [60, 70], (THIS, "b"): [85, 40]}
-    cost = recipe.cost(Measure(loss), Measure(test), chosen_on=CANCER)
+    cost = recipe.cost(Measure(loss), Measure(test), chosen_on=OTHER)
     assert cost.tolist() == [85 - 60, 70 - 40]
 
 
@@ -31,12 +31,12 @@ def verdicts(made_up):
 
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs, **plan):
-                assert list(data) == [THIS, SAMPLE, CANCER]
-                this, sample, cancer = (kind.split(0) for kind in data.values())
+                assert list(data) == [THIS, SAMPLE, OTHER]
+                this, sample, other = (kind.split(0) for kind in data.values())
                 both = [{row.tobytes() for row in kind.train.x} for kind in (this, sample)]
                 assert [len(kind.train) for kind in (this, sample)] == [400, 400]
                 assert len(both[0] & both[1]) < 5  # but for equal images
-                assert cancer.num_classes == 2
+                assert other.num_classes == 2
                 ranks = {name: rank for rank, name in enumerate(recipe.SETTINGS)}
                 runs = {}
                 for kind, name in variants:
@@ -56,6 +56,16 @@ def verdicts(made_up):
     return run
 
 
+def test_breast_cancer_is_not_compared_with_itself():
+    class AskedLab(Lab):
+        def train(self, build_model, variants, data, **plan):
+            raise RuntimeError(*(kind.name for kind in data.values()))
+
+    with pytest.raises(RuntimeError) as error:
+        recipe.run(AskedLab(Options(data="breast_cancer"), None, None, None))
+    assert error.value.args == ("breast_cancer", "breast_cancer", "digits")
+
+
 def same(rank):
     return rank
 
@@ -70,21 +80,21 @@ def last_but_one(rank):
 
 
 def test_where_orders_are_similar_and_winners_differ_every_claim_holds(verdicts):
-    orders = {THIS: same, SAMPLE: same, CANCER: last_but_one}
+    orders = {THIS: same, SAMPLE: same, OTHER: last_but_one}
     assert verdicts(orders) == ["holds"] * 3
 
 
 def test_where_the_winner_is_always_the_same_nothing_is_lost(verdicts):
-    orders = dict.fromkeys((THIS, SAMPLE, CANCER), same)
+    orders = dict.fromkeys((THIS, SAMPLE, OTHER), same)
     assert verdicts(orders)[0] == "holds"
     assert "holds" not in verdicts(orders)[1:]
 
 
 def test_where_another_sample_loses_more_other_data_are_not_to_blame(verdicts):
-    orders = {THIS: same, SAMPLE: turned, CANCER: last_but_one}
+    orders = {THIS: same, SAMPLE: turned, OTHER: last_but_one}
     assert verdicts(orders) == ["holds", "holds", "does not hold"]
 
 
 def test_where_the_order_is_turned_the_first_claim_fails(verdicts):
-    orders = {THIS: same, SAMPLE: same, CANCER: turned}
+    orders = {THIS: same, SAMPLE: same, OTHER: turned}
     assert verdicts(orders) == ["does not hold", "holds", "holds"]

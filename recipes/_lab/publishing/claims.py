@@ -6,7 +6,7 @@ from recipes._lab import catalogue, evidence
 from recipes._lab.claim import Claim
 from recipes._lab.publishing.meta_analysis import Overall, over_datasets
 
-ANY_DATA = "any data"
+ANY_DATA = "independent"
 DAGGER = "†"  # marks what is stale
 STALE = "made by an earlier version of the code"
 # What the names of the data in reference results stand for.
@@ -59,7 +59,9 @@ class Entry:
             {data: self.by_data[data].judgement for data in fresh or self.counted}
         )
         if self.claim.any_data:
-            return dataclasses.replace(overall, words=f"{overall.verdict}, on any data")
+            return dataclasses.replace(
+                overall, words=f"{overall.verdict}, independent of the data set"
+            )
         return overall
 
 

@@ -90,10 +90,11 @@ def surprises(entries):
 
     A claim surprises if on every data set it does not hold, or makes no difference. Only those of a
     difference in percentage points can be compared: they are ranked by it, on the data set where it
-    is smallest. Claims with fresh results come before those with stale ones.
+    is smallest. Claims with fresh results come before those with stale ones, and those that were
+    judged on more data sets before the others.
     """
     found = [entry for entry in entries if _is_surprising(entry)]
-    found.sort(key=lambda entry: (len(entry.stale) > 0, -_effect(entry)))
+    found.sort(key=lambda entry: (len(entry.stale) > 0, -len(entry.counted), -_effect(entry)))
     first_of_topic = {}
     for entry in found:
         first_of_topic.setdefault(entry.recipe.topic, entry)
