@@ -92,11 +92,18 @@ def accuracies(results, test, steps):
 def run(lab):
     """Train with three momenta; compare averages with the statistics of all test examples."""
     data = lab.data(examples=1000)
+    examples = data.train.x.shape[1]
+    batch_size = max(1, examples // 10)  # ten steps an epoch, also of a small table
     results = lab.train(
-        build_model, VARIANTS, data, epochs=RECORD[-1], evaluate_every=5, record=RECORD
+        build_model,
+        VARIANTS,
+        data,
+        epochs=RECORD[-1],
+        batch_size=batch_size,
+        evaluate_every=5,
+        record=RECORD,
     )
-    steps_of_epoch = max(1, data.train.x.shape[1] // 100)
-    steps = [epoch * steps_of_epoch for epoch in results.recorded(SMALL)]
+    steps = [epoch * (examples // batch_size) for epoch in results.recorded(SMALL)]
     early = max(step for step in steps if step <= 100)
     late = steps[-1]
     by_steps = accuracies(results, data.test, steps)

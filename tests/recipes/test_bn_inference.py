@@ -67,8 +67,9 @@ def judged(made_up):
                 x = np.zeros((6, examples, 2))
                 return types.SimpleNamespace(train=types.SimpleNamespace(x=x), test=None)
 
-            def train(self, build_model, variants, data, *, epochs, evaluate_every, record):
+            def train(self, build_model, variants, data, *, epochs, batch_size, record, **plan):
                 assert (variants, epochs) == (recipe.VARIANTS, record[-1])
+                assert batch_size == 100
                 self.results = made_up({name: [{"accuracy": [0, 1]}] * 6 for name in variants})
                 self.results.recorded = lambda name: list(record)
                 self.results.models = lambda name, epoch: MadeUpModels(*right(name, 10 * epoch))
