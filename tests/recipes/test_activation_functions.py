@@ -50,7 +50,7 @@ def judged(made_up, monkeypatch):
                 assert {function for function, _ in variants} == set(values)
                 return {key: of | {argument: values[key[0]][1]} for key, of in variants.items()}
 
-            def train(self, build_model, variants, data, *, epochs, watch):
+            def train(self, build_model, variants, data, *, epochs):
                 assert variants[RELU, HIGH]["learning_rate"] == pytest.approx(0.3)
                 assert variants[RELU, HIGH]["init_gain"] == variants[RELU, BEST]["init_gain"]
                 assert variants[SIGMOID, BEST]["init_gain"] == 8
