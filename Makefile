@@ -1,4 +1,4 @@
-# Run `make` to see what there is. The first target that needs it makes .venv by itself.
+# Run `make` to see all commands. The first one that needs .venv creates it.
 
 # Only what stands on the command line counts, not the environment: WSL has a NAME there.
 NAME   =
@@ -14,27 +14,27 @@ OUT    = runs
 SAVE   =
 REFIT  =
 PORT   =
-# Of `make predict`, which writes one file.
+# For `make predict`.
 MODEL  =
-# Of `make search`.
+# For `make search`.
 TRIALS  =
 STAGES  =
 ORACLE  =
 START   =
 MINUTES =
 DISCARD =
-# Of `make recipe`, `make search` and `make gallery`.
+# For `make recipe`, `make search` and `make gallery`.
 CLUSTER =
-# Of `make bench` and `make gallery`.
+# For `make bench` and `make gallery`: MNIST as an .npz file.
 MNIST   =
-# Of `make gallery`: other seeds; only the seconds that `make list` shows; only the pages, and where
-# they are published.
+# For `make gallery`: Fashion-MNIST as an .npz file; repeat the claims with other seeds; only measure the
+# seconds that `make list` shows; only write the pages; where they are published.
 FASHION =
 CHECK   =
 TIMES   =
 PAGES   =
 ADDRESS =
-# Of `make new`.
+# For `make new`.
 FROM    =
 PYTHON ?= python3
 
@@ -48,13 +48,13 @@ table = --data $(call q,DATA) $(call option,TARGET,target) $(call option,HEADER,
 training = $(table) $(call option,EXAMPLES,examples) $(call option,SEEDS,seeds) $(call option,EPOCHS,epochs) \
   $(call flag,QUICK,quick) --out $(call q,OUT)
 model = $(call option,SAVE,save-model) $(call flag,REFIT,refit)
-# Python 3.11 to 3.13; the newest of them that is installed, unless python3 already is one.
+# Python 3.11 to 3.13: python3 if it is one of them, else the newest of them that is installed.
 FITS := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 
-# Libraries for a table of one's own, where it needs them.
+# Libraries that a user's table needs.
 tables = $(if $(filter %.parquet %.xlsx,$(value DATA)),.venv/tables)
 
-# Says so if no NAME was given: $(call named,what it is,an example).
+# Fails with a message if no NAME was given: $(call named,what it is,an example).
 named = test -n $(call q,NAME) || { echo 'error: no $(1) given; say for example make $@ NAME=$(2)' >&2; exit 2; }
 
 .DEFAULT_GOAL := help
@@ -67,7 +67,7 @@ help:  ## show this list
 	@echo '              [TARGET=column] [HEADER=none] [GROUP=column] [EXAMPLES=1000] [SEEDS=6] [EPOCHS=20] [QUICK=1]'
 	@echo '              [OUT=runs] [SAVE=best.keras [REFIT=1]] [CLUSTER=auto|address]'
 	@echo '  make search NAME=bn_vs_nobn [TRIALS=100] [STAGES=3] [ORACLE=random|sobol|bayesian] [DISCARD=1] [SEEDS=1]'
-	@echo '              [START=learning_rate=0.01,...] [MINUTES=30] and what else make recipe takes'
+	@echo '              [START=learning_rate=0.01,...] [MINUTES=30], and the other options of make recipe'
 	@echo '  make predict MODEL=best.keras DATA=new.csv [OUT=predictions.csv]'
 	@echo '  make gallery [NAME=...] [MNIST=mnist.npz] [FASHION=fashion_mnist.npz] [CLUSTER=...]'
 	@echo '              [CHECK=1: compare with other seeds] [TIMES=1: only measure the seconds] [PAGES=1: train nothing]'
@@ -83,45 +83,45 @@ search: .venv/installed $(tables) $(if $(CLUSTER),.venv/cluster)  ## search a re
 	  $(call option,TRIALS,trials) $(call option,STAGES,stages) $(call option,ORACLE,oracle) \
 	  $(call option,START,start) $(call option,MINUTES,minutes) $(call flag,DISCARD,discard)
 
-predict: .venv/installed $(tables)  ## classes of new examples: MODEL=best.keras DATA=new.csv [OUT=predictions.csv]
+predict: .venv/installed $(tables)  ## predict the classes of new examples: MODEL=best.keras DATA=new.csv [OUT=predictions.csv]
 	@test '$(origin DATA)' != file || { echo 'error: no data given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
 	@test -n $(call q,MODEL) || { echo 'error: no model given; say for example make predict MODEL=best.keras DATA=new.csv' >&2; exit 2; }
 	@$(VENV)/python -m recipes predict $(call q,MODEL) $(call q,DATA) $(if $(filter-out file,$(origin OUT)),$(call option,OUT,out))
 
-inspect: .venv/installed $(tables)  ## what is in your data, and which labels are doubtful: DATA=... [TARGET=column]
+inspect: .venv/installed $(tables)  ## show how your data are read, and which labels are doubtful: DATA=... [TARGET=column]
 	@$(VENV)/python -m recipes inspect $(table) --out $(call q,OUT)
 
 new: .venv/installed  ## write a recipe of your own: NAME=my_question [FROM=a recipe to copy]
 	@$(call named,name,my_question)
 	@$(VENV)/python -m recipes new $(call q,NAME) $(call option,FROM,from)
 
-notebook: .venv/installed $(tables)  ## write a recipe as a Jupyter notebook: NAME=..., options as of recipe
+notebook: .venv/installed $(tables)  ## write a recipe as a Jupyter notebook: NAME=..., with the options of make recipe
 	@$(call named,recipe,bn_vs_nobn (make list shows all))
 	@$(VENV)/python -m recipes notebook $(call q,NAME) $(training) --check
 	@$(MAKE) --no-print-directory .venv/notebook
 	@$(VENV)/python -m recipes notebook $(call q,NAME) $(training)
 
-list: .venv/installed  ## the recipes with their questions
+list: .venv/installed  ## list the recipes with their questions
 	@$(VENV)/python -m recipes list
 
-tensorboard: .venv/installed  ## look inside the runs: [NAME=...] [PORT=6006]
+tensorboard: .venv/installed  ## show the logs of runs in TensorBoard: [NAME=...] [PORT=6006]
 	@$(VENV)/python -m recipes tensorboard $(if $(value NAME),$(call q,NAME)) $(call option,PORT,port) --out $(call q,OUT)
 
-gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## make the reference results, hours for all; goes on where it was: see below
+gallery: .venv/installed $(if $(CLUSTER),.venv/cluster)  ## produce the reference results: hours for all, resumes if interrupted, see below
 	@$(VENV)/python -m recipes gallery $(if $(value NAME),$(call q,NAME)) $(call option,MNIST,mnist) \
 	  $(call option,FASHION,fashion) $(call option,CLUSTER,cluster) \
 	  $(call flag,CHECK,check) $(call flag,TIMES,times) $(call flag,PAGES,pages) \
 	  $(call option,ADDRESS,address)
 	$(if $(NAME)$(CHECK)$(TIMES)$(PAGES),,@$(VENV)/python -m tests.screenshot)
 
-gallery-serve: .venv/installed  ## the gallery's pages on 127.0.0.1: [PORT=8000]
+gallery-serve: .venv/installed  ## serve the gallery's pages on 127.0.0.1: [PORT=8000]
 	@$(VENV)/python -m recipes site $(call option,PORT,port)
 
-bench: .venv/installed  ## measure speed side by side; takes minutes, wants a quiet machine: [MNIST=mnist.npz]
+bench: .venv/installed  ## compare speed; takes minutes and needs an idle machine: [MNIST=mnist.npz]
 	@for file in tests/benchmarks/bench_*.py; do \
 	  $(VENV)/python -m tests.benchmarks.$$(basename $$file .py) $(call q,MNIST) || exit; done
 
-# Folders that people take for targets: make would say that there is nothing to be done.
+# Folders that users may take for targets: without these rules, make says "Nothing to be done".
 .PHONY: recipes tests callbacks docs runs
 recipes:
 	@echo 'error: make recipe NAME=bn_vs_nobn runs a recipe, make list shows all' >&2; exit 2
@@ -132,17 +132,17 @@ callbacks docs:
 runs:
 	@echo 'error: make recipe NAME=bn_vs_nobn makes a run, make tensorboard looks into all of them' >&2; exit 2
 
-test: lint  ## the linter and the tests
+test: lint  ## run the linter and the tests
 	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder -m 'not slow'
 
-test-all: lint .venv/notebook .venv/tables .venv/cluster .venv-jax/installed  ## what takes longer, too: all notebooks, own data in all recipes, ...
+test-all: lint .venv/notebook .venv/tables .venv/cluster .venv-jax/installed  ## run the slow tests as well: all notebooks, unusual data in all recipes, ...
 	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-lint: .venv/installed  ## the linter
+lint: .venv/installed  ## run the linter
 	@$(VENV)/ruff check
 	@$(VENV)/ruff format --check
 
-clean:  ## delete runs/ (results, unfinished work) and caches; .venv stays
+clean:  ## delete runs/ (results, unfinished work) and caches, but not .venv
 	rm -rf runs .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 

@@ -16,7 +16,7 @@ from .probe import (
     saturated_fraction,
 )
 
-# With them one's own training loop logs the same.
+# For training loops of one's own, which log the same with them.
 __all__ = ["DistributionLogger", "Probe", "activation_name", "summarize"]
 BINS = 30  # of a histogram, as many as TensorBoard shows
 
@@ -51,9 +51,9 @@ class DistributionLogger(ProbeCallback):
       when Keras doesn't know the number of steps of an epoch, nor with the optimizer's `use_ema`.
     - `non_finite`: how many values are NaN or Inf, by kind and, where there are any, by name.
 
-    Of an output of more than 10,000 values as many drawn at random stand for the whole, always
-    those at the same places; `dead_units` and `non_finite` count in the whole. Of a large network
-    as many examples of the probe are looked at as keep all outputs below 0.5 GB.
+    An output of more than 10,000 values is represented by a random sample of 10,000, always at the
+    same places; `dead_units` and `non_finite` are exact. For a large network only as many probe
+    examples are used as keep all outputs below 0.5 GB.
 
     Cards line up by name, so name the layers: `h1`, `h1_bn`, `h1_act`, `h2`... A layer within
     another is called `inner/h1`; of two with one name the second is `h1_1`. A layer that is called

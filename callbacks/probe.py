@@ -20,9 +20,9 @@ RECTIFIERS = ("relu", "relu6")  # a unit that gives only zeros is dead
 STEEP = {"tanh": (-0.97, 0.97), "sigmoid": (0.03, 0.97)}
 # Small gradients survive in float16; in float32 a power of two changes no bit.
 LOSS_SCALE = 2.0**10
-# Of a larger output, that many values stand for the whole: a share is right within 1 %.
+# So many values represent a larger output: a share is right within 1 %.
 SAMPLE = 10_000
-# As many examples are looked at as keep the outputs of all layers below that many values, 0.5 GB.
+# Only as many examples are used as keep the outputs of all layers below so many values, 0.5 GB.
 VALUES = 2**27
 # What only changes the shape of an output, or its type.
 RESHAPING = ("Cast", "ConcatV2", "ExpandDims", "Identity", "Reshape", "Squeeze", "Transpose")

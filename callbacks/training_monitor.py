@@ -64,16 +64,15 @@ class TrainingMonitor(ProbeCallback):
     - overfitting: a validation loss well above its best (by 20 %, and by 5 % of the loss before
       training) for 5 epochs, while the training loss fell.
 
-    A loss is high near that of guessing (classes alike, or the mean of the targets), or near that
-    before training where it isn't known. The limits are wide, and what may pass must be seen twice
-    in a row: healthy runs stay silent. Training isn't changed: weights and history keep the same
-    bits. Sources: CS231n, "Neural Networks Part 3"; Glorot & Bengio 2010, "Understanding the
-    difficulty of training deep feedforward neural networks".
+    A loss is high if it is near that of guessing (all classes alike, or the mean of the targets)
+    or, where that isn't known, near that before training. The limits are wide, and what may pass
+    must be seen twice in a row: healthy runs stay silent. Training isn't changed: weights and
+    history keep the same bits. Sources: CS231n, "Neural Networks Part 3"; Glorot & Bengio 2010,
+    "Understanding the difficulty of training deep feedforward neural networks".
 
-    Of an output of more than 10,000 values as many drawn at random stand for the whole where
-    saturated units are sought; of a large network as many examples of the probe are looked at as
-    keep all outputs below 0.5 GB. Without call() only weights and updates are checked, without loss
-    no gradients.
+    Saturated units are sought in a random sample of 10,000 values of larger outputs. For a large
+    network only as many probe examples are used as keep all outputs below 0.5 GB. Without call()
+    only weights and updates are checked, without loss no gradients.
 
     Args:
         x: Probe inputs as `fit` takes them: about 100 examples of the training data, of all

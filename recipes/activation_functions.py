@@ -11,7 +11,7 @@ large step has pushed below zero for all examples has no gradient left. Here not
 and each activation has the learning rate and then the initial scale that are best on validation
 data, which is why a run takes more than half a minute.
 Use: tanh at such a depth, or ReLU, each with an initial scale and a learning rate of its own.
-Symptoms: the loss does not move; many units are always zero; a deep net does not learn
+Symptoms: the loss does not move; many units are always zero; a deep network does not learn
 Topic: Initial values and activations
 """
 

@@ -13,7 +13,7 @@ Every variant has the learning rate that is best for it on validation data, whic
 almost half a minute.
 Use: BatchNormalization before the activation and Dropout behind it, at a rate that validation data
 choose, 0 among the candidates.
-Symptoms: validation far below training
+Symptoms: validation is far below training
 Topic: Batch normalization
 """
 

@@ -8,7 +8,7 @@ Why: a sigmoid is almost straight where normalized inputs lie, between -2 and 2,
 layers, however many, are together a linear model. Gamma stretches the inputs and beta moves them,
 so that each unit bends as much as it needs. A ReLU bends at 0, wherever gamma and beta are.
 Use: gamma and beta, the default, with an activation that is straight around 0; a ReLU does without.
-Symptoms: a deep net is no better than a linear model
+Symptoms: a deep network is no better than a linear model
 Topic: Batch normalization
 """
 

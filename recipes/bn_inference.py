@@ -10,7 +10,7 @@ more than a third after 100 steps at Keras's default of 0.99. They are far from 
 statistics, so even a small share spoils predictions. Subtracting it and dividing by what is left
 of 1, as Adam does for its own averages, gives an average over the steps taken so far.
 Use: BatchNormalization(momentum=0.9) where training takes only a few hundred steps.
-Symptoms: training learns, validation stays at chance; validation is far below training at first
+Symptoms: training learns, validation stays at chance; validation is far below training
 Topic: Batch normalization
 """
 

@@ -10,7 +10,7 @@ and spread, as by a Dropout that multiplies. A smaller batch also means more ste
 judged with ghost batches: each step follows the mean gradient of 128 examples, which are normalized
 in batches of 8 or all together.
 Use: batches as large as suit training; don't make them smaller for the sake of their noise.
-Symptoms: validation far below training
+Symptoms: validation is far below training
 Topic: Batch normalization
 """
 

@@ -11,7 +11,8 @@ above epsilon; at small scales it is far below Keras's 1e-3. And the moving vari
 uses starts at 1: at momentum .99 an eighth of that is left after these 200 steps.
 Use: BatchNormalization(momentum=0.9, epsilon=1e-5) where training takes only a few hundred steps
 and the initial weights may be badly scaled.
-Symptoms: the loss does not move; a deep net does not learn; training learns, validation does not
+Symptoms: the loss does not move; a deep network does not learn; training learns, validation stays
+at chance
 Topic: Batch normalization
 """
 

@@ -11,7 +11,7 @@ classes takes that back. Weights and oversampling do so in training, as long as 
 fitted yet; later every gradient is small, and a hundred times little is little.
 Use: model.layers[-1].bias.assign_sub(np.log(frequencies)) after training on the data as they are,
 if a class that is missed counts the same, however rare; and balanced accuracy to compare models.
-Symptoms: rare classes are never predicted; accuracy is high, and the model is of no use
+Symptoms: rare classes are never predicted; accuracy is high, but the model is useless
 Topic: Data and sanity
 """
 

@@ -11,7 +11,7 @@ trained on the others. Least believed are wrong labels and hard examples alike; 
 drops something to learn from.
 Use: sort the examples by how probable their labels are to networks that never saw them, look at the
 least probable, and mend the labels that are wrong.
-Symptoms: training never reaches 100 %; the training loss stays high
+Symptoms: training never reaches 100 %
 Topic: Data and sanity
 """
 

@@ -11,7 +11,7 @@ for scaling know no labels, and hardly depend on the examples that they come fro
 Use: look at how well each column tells the class alone, and ask of those that stand out whether
 they will be known in time; where honest columns tell it well, as in a medical table, a leak does
 not stand out. Keep near copies in one part.
-Symptoms: the test accuracy is too good to be true; the model is worse in use than in the test
+Symptoms: the test accuracy is too good to be true; worse on new data than in validation
 Topic: Data and sanity
 """
 

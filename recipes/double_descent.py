@@ -11,7 +11,7 @@ smooth one. Where all labels are right there is little to bend around. All width
 as long, and at the same learning rate.
 Use: a network several times as wide as one that can just memorize the training examples, if some of
 their labels may be wrong.
-Symptoms: validation far below training; a larger network is worse
+Symptoms: validation is far below training; a larger network is worse
 Topic: Regularization
 """
 

@@ -11,7 +11,7 @@ network with Dropout still improves after 300 epochs. Here each variant has the 
 is best on validation data.
 Use: a rate of Dropout chosen on validation data, 0 among the candidates, and the learning rate
 tuned anew for each.
-Symptoms: validation far below training; validation loss rises
+Symptoms: validation is far below training; validation loss rises
 Topic: Regularization
 """
 

@@ -12,7 +12,7 @@ which counts how sure wrong answers are. A short patience takes the first bump o
 turn; of accuracy, where a tie is no improvement, also the first plateau.
 Use: keras.callbacks.EarlyStopping(patience=16, restore_best_weights=True) where labels may be
 wrong; with right labels a patience of 2, which takes less than half of the epochs.
-Symptoms: validation loss rises; validation far below training
+Symptoms: validation loss rises; validation is far below training
 Topic: Regularization
 """
 

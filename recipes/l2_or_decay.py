@@ -11,7 +11,7 @@ shrink, and those without any by the learning rate at each step, however small �
 update takes the same share of all.
 Use: weight_decay=λ in the optimizer. With SGD keras.regularizers.L2(λ / 2) does the same; with Adam
 it asks for another λ.
-Symptoms: validation far below training; validation loss rises
+Symptoms: validation is far below training; validation loss rises
 Topic: Regularization
 """
 

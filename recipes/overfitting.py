@@ -12,7 +12,7 @@ among the functions that fit the same examples. New examples rule some of these 
 shifted copies, as far as a shift leaves the class as it is.
 Use: more data, and not a smaller network; let validation choose among shifted copies, weight decay
 and Dropout.
-Symptoms: validation far below training; validation loss rises
+Symptoms: validation is far below training; validation loss rises
 Topic: Regularization
 """
 

@@ -12,7 +12,8 @@ blocks behind it. A residual block adds to its input: with small weights it chan
 gradient reaches every block through the sums. Tracing networks of 17 layers takes most of a run,
 also of a quick one.
 Use: one block where that is as accurate, and pre-activation where a network must be deeper.
-Symptoms: the training loss does not fall; a deeper network is worse; gradients vanish
+Symptoms: the loss does not move; a deep network does not learn; a deeper network is worse;
+gradients vanish
 Topic: Initial values and activations
 """
 

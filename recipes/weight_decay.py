@@ -9,7 +9,7 @@ examples don't hold against it fade. Beyond some λ, those that the network need
 training accuracy falls towards test accuracy, which is a smaller gap, and no better network.
 Use: weight_decay=λ in the optimizer, with λ chosen by accuracy or loss on validation data, on a
 logarithmic scale, and never by the gap.
-Symptoms: validation far below training; validation loss rises
+Symptoms: validation is far below training; validation loss rises
 Topic: Regularization
 """
 

@@ -10,7 +10,7 @@ Why: on the way back each layer multiplies the gradient by its weights and by th
 activation. Xavier's scale keeps the size of the gradient where slopes are 1; tanh has that slope at
 0 alone. A ReLU's is 0 for half of its inputs, for which He's scale makes up.
 Use: he_normal, with ReLU and with tanh.
-Symptoms: the loss does not move; a deep net does not learn
+Symptoms: the loss does not move; a deep network does not learn
 Topic: Initial values and activations
 """
 

@@ -13,7 +13,7 @@ output, but with Adam it multiplies the layer's rate by m, with SGD by the squar
 Use: the usual parametrization, with a learning rate tuned at the width that will be trained, where
 one can pay for that: 8 times as wide, muP is not more accurate at its best learning rate. The
 paper's widths are up to 8192.
-Symptoms: there is compute for a few trials only; a larger network is worse
+Symptoms: each trial is expensive; a larger network is worse
 Topic: Hyperparameters
 """
 

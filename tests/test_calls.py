@@ -1,5 +1,7 @@
 """A recipe's calls of the lab are checked before anything is trained."""
 
+import re
+
 import pytest
 
 from recipes._lab import calls, catalogue
@@ -44,3 +46,16 @@ def test_right_calls_and_those_of_others_pass(line):
 def test_every_recipe_speaks_the_language():
     for name in catalogue.names():
         calls.check(name, catalogue.read(name).source)
+
+
+def names_used(text):
+    """What a text takes of the lab, of results and of searches, such as "lab.train"."""
+    return set(re.findall(r"\b(?:lab|results|searches)\.[a-z_]+", text))
+
+
+def test_contributing_shows_all_that_recipes_use_and_nothing_else(root):
+    text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    examples = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
+    calls.check("contributing", examples)
+    used = set().union(*(names_used(catalogue.read(name).source) for name in catalogue.names()))
+    assert names_used(examples) == used

@@ -1,5 +1,6 @@
 """What a user types, right or wrong: messages of one line, exit codes, and the Makefile."""
 
+import argparse
 import ast
 import itertools
 import os
@@ -100,6 +101,21 @@ def test_unknown_commands_and_options_are_refused(arguments, words, refused):
     message = refused(*arguments)
     assert words in message
     assert re.search(r"; see python -m recipes( run)? --help$", message)
+
+
+COMMANDS = {
+    name: parser
+    for action in cli._parser()._subparsers._group_actions
+    for name, parser in action.choices.items()
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_help_explains_every_argument_and_gives_its_default(command):
+    for argument in command._actions:
+        assert argument.help
+        if argument.default not in (None, False, "", argparse.SUPPRESS):
+            assert f"(default: {argument.default})" in argument.help
 
 
 @pytest.mark.parametrize("path", ["best.h5", "best", "best.keras/", "best_keras", "x.KERAS"])
@@ -344,7 +360,7 @@ def test_ctrl_c_is_one_line(capsys, monkeypatch):
         cli.main()
     assert caught.value.code == 130
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "stopped; the same command goes on from here\n")
+    assert (out, err) == ("", "stopped; the same command resumes\n")
 
 
 # In processes of their own, as a user starts them.
@@ -371,17 +387,17 @@ def test_a_quick_run_tells_everything_on_stdout_and_nothing_on_stderr(quick_run)
     assert first == "training 96 models: 48 variants x 2 seeds"
     assert "Traceback" not in run.stdout
     assert "\x1b" not in run.stdout, "colours in a pipe"
-    told = {line.split()[0]: line.split(maxsplit=1)[1] for line in rest if " " in line}
-    assert re.fullmatch(r"\d+\.\d s", told["took"])
-    assert told["page"] == str(run.folder / "report.html")
-    assert told["model"] == str(run.out / "best.keras")
+    words = {line.split()[0]: line.split(maxsplit=1)[1] for line in rest if " " in line}
+    assert re.fullmatch(r"\d+\.\d s", words["took"])
+    assert words["page"] == str(run.folder / "report.html")
+    assert words["model"] == str(run.out / "best.keras")
     figures = [line.split(maxsplit=1)[1] for line in rest if line.startswith("figure ")]
-    assert figures == [str(run.folder / "figure.png")]
-    program, *options = shlex.split(told["TensorBoard"])
+    assert set(figures) == {str(path) for path in run.folder.glob("figure*.png")}
+    program, *options = shlex.split(words["TensorBoard"])
     assert Path(program).name == "tensorboard"
     assert options == ["--host", "127.0.0.1", "--logdir", str(run.folder / "tensorboard")]
-    assert "QUICK: few seeds, epochs and examples; for trying, not for judging." in rest
-    assert "use" not in told, "advice that follows from a quick run"
+    assert "QUICK: few seeds, epochs and examples; the verdicts mean nothing." in rest
+    assert "use" not in words, "advice that follows from a quick run"
 
 
 def test_the_list_shows_every_recipe_with_its_question_and_imports_nothing_slow(root, environment):

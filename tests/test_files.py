@@ -98,10 +98,10 @@ def test_a_process_killed_in_mid_write_leaves_the_old_file(step, tmp_path):
     assert (tmp_path / "file").read_text() == "newer"
 
 
-def test_work_that_nobody_went_on_with_is_forgotten(tmp_path):
+def test_unfinished_work_that_nobody_resumes_is_deleted(tmp_path):
     names = ("0" * 24, "1" * 24, "search-my_x-" + "2" * 16, "search-my_x-" + "3" * 16, "mine")
     old, new, search, current, mine = folders = [tmp_path / ".cache" / name for name in names]
-    month = time.time() - files.FORGOTTEN
+    month = time.time() - files.KEEP_UNFINISHED_SECONDS
     for folder in folders:
         write(folder / "stage" / "file", "x")
         for path in (folder / "stage" / "file", folder / "stage", folder):

@@ -35,7 +35,7 @@ def test_wrong_labels_are_the_least_believed(clusters, tmp_path):
     assert {suspect.example for suspect in found.suspects} == set(WRONG)
     assert found.unbelieved == 3
     for suspect in found.suspects:
-        assert (suspect.given, suspect.believed) == (
+        assert (suspect.label, suspect.believed) == (
             "xy"[labels[suspect.example]],
             "xy"[y[suspect.example]],
         )
@@ -96,7 +96,15 @@ def test_a_forest_that_has_learned_nothing_doubts_no_label(tmp_path):
     assert words == "not looked for, since the forest is no better than a constant answer"
     page = inspecting.page(source, found)
     assert "Not looked for: a random forest is no better" in page
-    assert "for 0 of 60 examples" not in page
+    assert "Look at the first ones" not in page
+
+
+def test_no_label_is_doubted_where_all_are_right(tmp_path):
+    y = np.arange(60) % 2
+    np.savez(tmp_path / "a.npz", x=np.stack([y, y], axis=1), y=y)
+    source = read(str(tmp_path / "a.npz"))
+    page = inspecting.page(source, inspect(source))
+    assert "<h2>Labels least believed</h2>\n<p>None.</p>" in page
 
 
 def test_images_are_shown_and_texts_are_escaped(tmp_path):

@@ -39,7 +39,7 @@ def test_a_run_stopped_and_then_killed_ends_as_if_nothing_had_been(recipes, quic
     recipes.wait_for(process, run.chunks)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=240)
-    assert (process.returncode, err) == (130, "stopped; the same command goes on from here\n")
+    assert (process.returncode, err) == (130, "stopped; the same command resumes\n")
     assert out.startswith("training ")
     assert {path.suffix for path in run.cache.iterdir()} == {"", ".lock"}  # a store and the lock
     chunks = run.chunks()

@@ -2,7 +2,7 @@
 
 cli                        arguments, messages, exit codes
 publishing/notebook        a recipe -> a Jupyter notebook
-publishing/new             a recipe of one's own: a small one to start from, or a copy
+publishing/new             a new recipe of the user's: a small one to start from, or a copy
 publishing/skeleton        the small one
 publishing/gallery         reference runs -> recipes/results/
 publishing/site            recipes and their claims -> static pages
@@ -10,7 +10,7 @@ publishing/github          recipes and their claims -> the gallery on GitHub
 publishing/readme          recipes and their claims -> what is generated in README.md and docs/
 publishing/markdown        texts and tables -> Markdown
 publishing/pictures        figures -> smaller pictures, thumbnails
-publishing/replication     runs with other seeds -> which verdicts came out otherwise
+publishing/replication     runs with other seeds -> which verdicts changed
 publishing/rows            a claim -> what a page shows of it: its row, its anchor, its surprise
 publishing/forest          claims -> where their effects and intervals lie on one common scale
 publishing/claims          recipes/results/ -> every claim with its verdicts
@@ -23,7 +23,7 @@ saving                     a trained model -> a file that takes raw examples
 calls                      a recipe's calls of lab, checked before anything is trained
 lab                        what a recipe talks to: data, train, tune, search, claim, figure
 output/report              a run -> its page, report.html
-output/inspecting          what was found in one's own data -> a page
+output/inspecting          what an inspection found in a user's data -> a page
 output/pages               Jinja2 templates -> HTML, for the page of a run and for the site
 output/understanding       what was understood of a table -> words
 output/summary             results -> the table of variants and the tuned values
@@ -39,7 +39,7 @@ tuning/drawing             values -> a trial: what its model asks for beyond the
 tuning/choosing            one argument of each variant, chosen on validation
 tuning/start               values to try first, checked
 tuning/space               scales, narrowed ranges, importance of hyperparameters
-results                    what training gave, asked by variant and seed
+results                    what training gave, by variant and seed
 inspection                 one's own data -> doubtful labels, repeated examples
 scores                     predictions and labels -> accuracy, also of each class
 training/models            trained models side by side: outputs of every layer, gradients, weights

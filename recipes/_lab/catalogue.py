@@ -17,7 +17,7 @@ from recipes._lab.errors import UserError
 FOLDER = Path(__file__).parent.parent
 RESULTS = FOLDER / "results"
 THUMBNAILS = RESULTS / "thumbnails"
-# What a command shows of the user's own data, beside what recipes say of it.
+# Commands that look for a symptom in the user's own data, beside the recipes about it.
 COMMANDS = {
     "what is wrong with my data?": "make inspect DATA=...",
     "the test accuracy is too good to be true": "make inspect DATA=...",
@@ -50,7 +50,7 @@ class Recipe:
         look_for: what to look for in the figure and in TensorBoard.
         use: the setting that we would use.
         symptoms: for which somebody would look the recipe up, likely none.
-        topic: one of `TOPICS`, or another word for a recipe of one's own.
+        topic: one of `TOPICS`, or another word for a user's own recipe.
         explanation: why, in paragraphs.
     """
 
@@ -131,22 +131,22 @@ def results(name):
 
 def by_topic(recipes):
     """Return `{topic: recipes}` in the order in which the recipes come."""
-    found = {}
+    topics = {}
     for recipe in recipes:
-        found.setdefault(recipe.topic, []).append(recipe)
-    return found
+        topics.setdefault(recipe.topic, []).append(recipe)
+    return topics
 
 
 def by_symptom(recipes):
-    """Return `{symptom: recipes}`, first the symptoms that concern most recipes.
+    """Return `{symptom: recipes}`, the symptoms of most recipes first.
 
-    Some are for one of `COMMANDS` as well, or for it alone.
+    Those of `COMMANDS` are among them, with or without recipes.
     """
-    found = {symptom: [] for symptom in COMMANDS}
+    symptoms = {symptom: [] for symptom in COMMANDS}
     for recipe in recipes:
         for symptom in recipe.symptoms:
-            found.setdefault(symptom, []).append(recipe)
-    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
+            symptoms.setdefault(symptom, []).append(recipe)
+    return dict(sorted(symptoms.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
 @functools.lru_cache

@@ -15,9 +15,6 @@ from recipes._lab import catalogue, quiet
 from recipes._lab.errors import UserError, nearest
 
 SITE = Path("runs/gallery")
-SEEDS_HELP = "how many seeds (if not the recipe's own number, most often 6)"
-EXAMPLES_HELP = "train on so many; recipe: as many as the recipe takes of its own data"
-CLUSTER_HELP = "train on Ray: auto, or where it runs"
 
 
 def main(recipe=None):
@@ -34,7 +31,7 @@ def main(recipe=None):
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("stopped; the same command resumes", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # who reads, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -49,10 +46,10 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see {self.prog} --help")
 
 
-def _with_variable(found):
+def _with_variable(match):
     """Return "argument --header (HEADER=)": what it is called here, and for make."""
-    variable = {"save-model": "SAVE"}.get(found[1], found[1].upper())
-    return f"{found[0]} ({variable}=)"
+    variable = {"save-model": "SAVE"}.get(match[1], match[1].upper())
+    return f"{match[0]} ({variable}=)"
 
 
 def _parser():
@@ -73,85 +70,231 @@ def _parser():
         "run", run_recipe, "run a recipe: train every variant with every seed, judge the claims"
     )
     _add_common(add)
-    # Seeds from 1000 on are the gallery's.
-    add("--seeds", type=_count(1000), metavar="N", help=SEEDS_HELP)
-    add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
-    add("--examples", type=_examples, metavar="N", help=EXAMPLES_HELP)
-    add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
+    _add_training(add)
+    _add_cluster(add)
     _add_model(add)
     add = command("search", search_recipe, "search a recipe's hyperparameters")
     _add_common(add)
-    add("--trials", type=_count(10**5), metavar="N", help="how many (if not 100, or 8 if quick)")
-    add("--stages", type=_count(20), default=1, metavar="N", help="stages, from coarse to fine")
-    oracles = ("random", "sobol", "bayesian")
-    add("--oracle", choices=oracles, default="random", help="if not random")
-    add("--start", metavar="VALUES", help="of the first trial: learning_rate=0.01,units=32")
-    add("--minutes", type=_count(10**5), metavar="N", help="after which no batch begins")
-    add("--seeds", type=_count(1000), default=1, metavar="N", help="of each trial (if not 1)")
-    add("--epochs", type=_count(10**6), metavar="N", help="of a trial (if not 20)")
-    add("--examples", type=_count(10**9), metavar="N", help="train on so many (if not all)")
-    add("--discard", action="store_true", help="prune the worse half of each batch, twice")
-    add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
+    _add_search(add)
+    _add_cluster(add)
     _add_model(add)
     add = command("predict", predict_rows, "predict the classes of new examples with a saved model")
-    add("model", type=_path, metavar="MODEL", help="a .keras file that a run or a search has saved")
-    add("data", type=_path, metavar="DATA", help="a table, an .npz or a folder of images")
-    add("--out", type=_path, metavar="FILE", help="a .csv (if not runs/predictions/<data>.csv)")
+    add("model", type=_path, metavar="MODEL", help=".keras file that a run or a search has saved")
+    add("data", type=_path, metavar="DATA", help="a table, an .npz file or a folder of images")
+    add(
+        "--out",
+        type=_path,
+        metavar="FILE",
+        help=".csv file for the predictions (default: runs/predictions/<data>.csv)",
+    )
     add = command(
-        "inspect", inspect_data, "show what is in your data: what is understood, doubtful labels"
+        "inspect",
+        inspect_data,
+        "show how your data are read, which labels are doubtful and which examples repeat",
     )
     _add_data(add)
-    add("--out", type=_path, default="runs", metavar="FOLDER", help="of the page (if not runs)")
+    _add_out(add)
     add = command("tensorboard", serve_tensorboard, "serve the logs of runs on 127.0.0.1")
-    add("name", metavar="NAME", nargs="?", default="", help="one recipe (if not all)")
-    add("--port", type=_count(65535), default=6006, metavar="N", help="if not 6006")
-    add("--out", type=_path, default="runs", metavar="FOLDER", help="if not runs")
+    add("name", metavar="NAME", nargs="?", default="", help="name of a recipe (default: all)")
+    _add_port(add, 6006)
+    _add_out(add)
     add = command("new", write_new, "write a recipe of your own, to start from")
-    add("name", metavar="NAME", help="of the new recipe, such as my_question")
-    add("--from", metavar="NAME", dest="source", help="copy this recipe (if not a small one)")
+    add("name", metavar="NAME", help="name of the new recipe, such as my_question")
+    add(
+        "--from",
+        metavar="NAME",
+        dest="source",
+        help="name of a recipe to copy (default: a small recipe is written)",
+    )
     add = command("notebook", write_notebook, "write a recipe as a Jupyter notebook")
     _add_common(add)
-    add("--seeds", type=_count(1000), metavar="N", help=SEEDS_HELP)
-    add("--epochs", type=_count(10**6), metavar="N", help="how many (if not the recipe's own)")
-    add("--examples", type=_examples, metavar="N", help=EXAMPLES_HELP)
-    add("--check", action="store_true", help="only check the name and the data, write nothing")
-    add = command("gallery", build_gallery, "make the reference results; goes on where it was")
-    add("name", metavar="NAME", nargs="*", help="of a recipe (if not all)")
-    add("--mnist", type=_path, metavar="FILE", help="MNIST as .npz (if not downloaded)")
-    add("--fashion", type=_path, metavar="FILE", help="Fashion-MNIST as .npz (if not downloaded)")
-    add("--check", action="store_true", help="compare with other seeds, on digits and files given")
-    add("--times", action="store_true", help="measure only how long default runs take")
-    add("--pages", action="store_true", help="only write the pages, train nothing")
-    add("--address", default="", metavar="URL", help="where the site is published, for previews")
-    add("--cluster", metavar="ADDRESS", help=CLUSTER_HELP)
+    _add_training(add)
+    add("--check", action="store_true", help="check the name and the data, write nothing")
+    add = command(
+        "gallery",
+        build_gallery,
+        "produce the reference results; the same command resumes an interrupted build",
+    )
+    _add_gallery(add)
+    _add_cluster(add)
     add = command("site", serve_site, "serve the gallery's pages on 127.0.0.1")
-    add("--port", type=_count(65535), default=8000, metavar="N", help="if not 8000")
+    _add_port(add, 8000)
     return parser
 
 
 def _add_common(add):
     """Add what all commands take that train a recipe."""
-    add("name", metavar="NAME", help="the recipe, as `list` shows it")
+    add("name", metavar="NAME", help="name of the recipe, as shown by the command list")
     _add_data(add)
-    add("--quick", action="store_true", help="seconds; for trying, not for judging")
-    add("--out", type=_path, default="runs", metavar="FOLDER", help="of results (if not runs)")
-
-
-def _add_model(add):
-    """Add what keeps the best model."""
-    add("--save-model", type=_path, metavar="FILE", help="keep the best model as a .keras file")
-    add("--refit", action="store_true", help="train it once more, on the validation part as well")
+    add(
+        "--quick",
+        action="store_true",
+        help="few seeds, epochs and examples: to try things out, not to judge claims",
+    )
+    _add_out(add)
 
 
 def _add_data(add):
     """Add what says which data to take."""
-    add("--data", default="digits", help="digits, mnist, fashion_mnist, cifar10, .npz, .csv, ...")
-    add("--group", metavar="COLUMN", help="of a table: equal values stay in one part of a split")
-    add("--target", metavar="COLUMN", help="of a table: the one of the classes (if not the last)")
+    add(
+        "--data",
+        default="digits",
+        help="digits, mnist, fashion_mnist, cifar10, or the path of a table, an .npz file or a "
+        "folder of images (default: digits)",
+    )
+    add(
+        "--target",
+        metavar="COLUMN",
+        help="column of a table that holds the classes (default: the last)",
+    )
     add(
         "--header",
         choices=("first", "none"),
-        help="whether the first row of a table holds names (if that is not found out rightly)",
+        help="'first' if a table's first row holds the names of its columns, 'none' if it has no "
+        "names (default: detected)",
+    )
+    add(
+        "--group",
+        metavar="COLUMN",
+        help="column of a table; rows with equal values stay in the same part of the split",
+    )
+
+
+def _add_training(add):
+    """Add how many seeds, epochs and examples a run takes."""
+    add(
+        "--seeds",
+        type=_count(1000),  # those from 1000 on are the gallery's
+        metavar="N",
+        help="number of seeds (default: the recipe's own, usually 6)",
+    )
+    add(
+        "--epochs",
+        type=_count(10**6),
+        metavar="N",
+        help="epochs of the longest training (default: the recipe's own)",
+    )
+    add(
+        "--examples",
+        type=_examples,
+        metavar="N",
+        help="train on at most N examples; 'recipe' for the recipe's own number (default: all of "
+        "your own data, else 'recipe')",
+    )
+
+
+def _add_search(add):
+    """Add what says how to search."""
+    add(
+        "--trials",
+        type=_count(10**5),
+        metavar="N",
+        help="number of trials (default: 100, or 8 with --quick)",
+    )
+    add(
+        "--stages",
+        type=_count(20),
+        default=1,
+        metavar="N",
+        help="number of stages, each on ranges narrowed around the best trials so far (default: 1)",
+    )
+    add(
+        "--oracle",
+        choices=("random", "sobol", "bayesian"),
+        default="random",
+        help="search strategy (default: random)",
+    )
+    add(
+        "--start",
+        metavar="VALUES",
+        help="values of the first trial, such as learning_rate=0.01,units=32",
+    )
+    add(
+        "--minutes",
+        type=_count(10**5),
+        metavar="N",
+        help="start no new batch of trials after N minutes",
+    )
+    add(
+        "--seeds",
+        type=_count(1000),
+        default=1,
+        metavar="N",
+        help="trainings per trial, each with its own seed (default: 1)",
+    )
+    add("--epochs", type=_count(10**6), metavar="N", help="epochs per trial (default: 20)")
+    add(
+        "--examples",
+        type=_count(10**9),
+        metavar="N",
+        help="train on at most N examples (default: all)",
+    )
+    add(
+        "--discard",
+        action="store_true",
+        help="prune the worse half of each batch of trials, twice",
+    )
+
+
+def _add_gallery(add):
+    """Add what the gallery is made of, and what else to do with it."""
+    add("name", metavar="NAME", nargs="*", help="names of recipes (default: all)")
+    add("--mnist", type=_path, metavar="FILE", help="MNIST as .npz (default: downloaded)")
+    add("--fashion", type=_path, metavar="FILE", help="Fashion-MNIST as .npz (default: downloaded)")
+    add(
+        "--check",
+        action="store_true",
+        help="repeat the claims with other seeds, on digits and the files given",
+    )
+    add(
+        "--times",
+        action="store_true",
+        help="only measure how long each recipe takes with default options",
+    )
+    add("--pages", action="store_true", help="only write the pages, train nothing")
+    add(
+        "--address",
+        default="",
+        metavar="URL",
+        help="where the site will be published, for link previews",
+    )
+
+
+def _add_cluster(add):
+    add(
+        "--cluster",
+        metavar="ADDRESS",
+        help="train on Ray: 'auto' for this machine, or the address of a cluster",
+    )
+
+
+def _add_model(add):
+    """Add what keeps the best model."""
+    add("--save-model", type=_path, metavar="FILE", help="save the best model as a .keras file")
+    add(
+        "--refit",
+        action="store_true",
+        help="train that model once more, on training and validation data together",
+    )
+
+
+def _add_out(add):
+    add(
+        "--out",
+        type=_path,
+        default="runs",
+        metavar="FOLDER",
+        help="folder of all results (default: runs)",
+    )
+
+
+def _add_port(add, default):
+    add(
+        "--port",
+        type=_count(65535),
+        default=default,
+        metavar="N",
+        help=f"port of the server (default: {default})",
     )
 
 
@@ -201,9 +344,9 @@ def run_recipe(arguments):
     from recipes._lab import lab, run
     from recipes._lab.output import terminal
 
-    console, log, progress = terminal.speaking()
-    asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
-    options = lab.Options(**asked)
+    console = terminal.new_console()
+    log, progress = terminal.log_and_progress(console)
+    options = lab.Options(**_options(arguments))
     finished, folder = run.run(arguments.name, options, log, progress)
     terminal.show_run(console, finished, folder, time.perf_counter() - start)
     if not arguments.quick:  # what decides nothing advises nothing
@@ -224,11 +367,12 @@ def search_recipe(arguments):
     from recipes._lab.output import terminal
     from recipes._lab.tuning import search
 
-    console, log, progress = terminal.speaking()
-    asked = {key: value for key, value in vars(arguments).items() if key not in ("command", "name")}
-    found, folder = search.run(arguments.name, search.Options(**asked), log, progress)
+    console = terminal.new_console()
+    log, progress = terminal.log_and_progress(console)
+    options = search.Options(**_options(arguments))
+    findings, folder = search.run(arguments.name, options, log, progress)
     path = arguments.save_model or folder / "best.keras"
-    terminal.show_search(console, found, folder, path, time.perf_counter() - start)
+    terminal.show_search(console, findings, folder, path, time.perf_counter() - start)
 
 
 def inspect_data(arguments):
@@ -240,13 +384,13 @@ def inspect_data(arguments):
     from recipes._lab import files, inspection
     from recipes._lab.output import inspecting, terminal
 
-    console, *_ = terminal.speaking()
+    console = terminal.new_console()
     source = data.read(arguments.data, arguments.target, arguments.header, arguments.group)
     path = Path(arguments.out) / "inspect" / f"{files.slug(source.name)}.html"
     with console.status("looking at every label"):
-        found = inspection.inspect(source)
-    files.write(path, inspecting.page(source, found))
-    terminal.show_data(console, source, found, path)
+        result = inspection.inspect(source)
+    files.write(path, inspecting.page(source, result))
+    terminal.show_data(console, source, result, path)
 
 
 def predict_rows(arguments):
@@ -258,7 +402,7 @@ def predict_rows(arguments):
     from recipes._lab import predicting
     from recipes._lab.output import terminal
 
-    console, *_ = terminal.speaking()
+    console = terminal.new_console()
     predictions, path = predicting.predict(arguments.model, arguments.data, out)
     terminal.show_predictions(console, predictions, path)
 
@@ -294,8 +438,8 @@ def write_notebook(arguments):
     _check_name(arguments.name)
     path = Path(arguments.out) / "notebooks" / f"{arguments.name}.ipynb"
     names = ("target", "header", "group", "examples", "seeds", "epochs", "quick")
-    given = {name: getattr(arguments, name) for name in names}
-    options = {"data": arguments.data} | {name: value for name, value in given.items() if value}
+    values = {name: getattr(arguments, name) for name in names}
+    options = {"data": arguments.data} | {name: value for name, value in values.items() if value}
     if arguments.data not in data.NAMES:  # a notebook runs in its own folder
         options["data"] = os.path.abspath(os.path.expanduser(arguments.data))
     table = (arguments.target, arguments.header, arguments.group)
@@ -310,7 +454,7 @@ def write_notebook(arguments):
 
 
 def build_gallery(arguments):
-    """Make the reference results, or what else is asked for; then all pages that show them."""
+    """Make or check the reference results, or measure times; then write all pages."""
     for name in arguments.name:
         _check_name(name)
     chosen = [name for name in ("check", "times", "pages") if getattr(arguments, name)]
@@ -321,13 +465,13 @@ def build_gallery(arguments):
     from recipes._lab.output import terminal
     from recipes._lab.publishing import gallery
 
-    _, log, progress = terminal.speaking()
+    log, progress = terminal.log_and_progress(terminal.new_console())
     names = arguments.name or catalogue.names()
     files = (arguments.mnist, arguments.fashion)
     if arguments.pages:
         _write_pages(log, arguments.address)
         return
-    data = gallery.given(*files) if chosen else gallery.datasets(log, *files)
+    data = gallery.digits_and_files(*files) if chosen else gallery.datasets(log, *files)
     try:
         if arguments.times:
             gallery.time_runs(names, log)
@@ -366,6 +510,12 @@ def _wait(port, query=""):
     print("stop with Ctrl-C", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
+
+
+def _options(arguments):
+    """Return the options of a command, without its own name and the recipe's, as keywords."""
+    options = vars(arguments).items()
+    return {name: value for name, value in options if name not in ("command", "name")}
 
 
 def _check_name(name):

@@ -52,7 +52,7 @@ def explained(path, remedy="give another folder (OUT=... or --out ...)"):
     try:
         yield
     except Exception as error:
-        # TensorFlow's errors need not be imported to be told: only they have an error_code.
+        # Only TensorFlow's errors have an error_code: no need to import it to recognize them.
         if not (isinstance(error, OSError) or hasattr(error, "error_code")):
             raise
         reason = getattr(error, "strerror", None) or getattr(error, "message", error)
@@ -87,9 +87,9 @@ def joined(head, tables):
     """
     columns = list(dict.fromkeys(name for _, table in tables for name in table[0]))
     rows = []
-    for where, (names, *of) in tables:
+    for where, (names, *cells) in tables:
         places = [names.index(name) if name in names else None for name in columns]
-        rows += [(*where, *("" if n is None else row[n] for n in places)) for row in of]
+        rows += [(*where, *("" if n is None else row[n] for n in places)) for row in cells]
     return [(*head, *columns), *rows]
 
 
@@ -131,8 +131,8 @@ class Store:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-# Unfinished runs and searches that nobody went on with for so long, in seconds, are forgotten.
-FORGOTTEN = 30 * 24 * 3600
+# Unfinished runs and searches that nobody has resumed for longer than this are deleted.
+KEEP_UNFINISHED_SECONDS = 30 * 24 * 3600
 
 
 class RunFolder:
@@ -185,7 +185,7 @@ class RunFolder:
         for folder in self.cache.iterdir():
             kept = re.fullmatch(r"[0-9a-f]{24}|search-\w+-[0-9a-f]{16}", folder.name)
             with contextlib.suppress(FileNotFoundError):  # another run has just cleaned up
-                if kept and time.time() - _last_written(folder) > FORGOTTEN:
+                if kept and time.time() - _last_written(folder) > KEEP_UNFINISHED_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)
         self.work.mkdir()
 

@@ -1,4 +1,4 @@
-"""One's own data -> the labels least believed, the examples that repeat, how well a forest does.
+"""A user's data -> the labels least believed, the examples that repeat, how well a forest does.
 
 What the recipes data_inspection and data_leaks do with planted mistakes, on data whose mistakes
 nobody knows. A random forest stands for the networks: it takes seconds and needs no tuning.
@@ -24,13 +24,13 @@ class Suspect:
 
     Args:
         example: its number, from 0.
-        given: its label.
+        label: its label.
         believed: the class that is more probable.
-        probabilities: of the given and of the believed class, 0..1.
+        probabilities: of the label and of the believed class, 0..1.
     """
 
     example: int
-    given: str
+    label: str
     believed: str
     probabilities: tuple[float, float]
 
@@ -70,17 +70,17 @@ def inspect(source: Source) -> Inspection:
     probabilities = _out_of_fold(source, examined)
     scores = score(probabilities, y, source.class_names)
     others, believed = _others(probabilities, y)
-    given = probabilities[np.arange(len(y)), y]
-    doubted = np.flatnonzero(believed > given)
+    labelled = probabilities[np.arange(len(y)), y]
+    doubted = np.flatnonzero(believed > labelled)
     if not _has_learned(scores):
         doubted = doubted[:0]
-    least = doubted[np.argsort(given[doubted] - believed[doubted], kind="stable")]
+    least = doubted[np.argsort(labelled[doubted] - believed[doubted], kind="stable")]
     suspects = [
         Suspect(
             int(examined[n]),
             source.class_names[y[n]],
             source.class_names[others[n]],
-            (float(given[n]), float(believed[n])),
+            (float(labelled[n]), float(believed[n])),
         )
         for n in least[:SUSPECTS]
     ]
@@ -128,11 +128,11 @@ def _out_of_fold(source, examined):
     else:
         splits = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
         groups = source.groups[examined]
-    found = cross_val_predict(
+    predicted = cross_val_predict(
         forest, x.reshape(len(x), -1), y, groups=groups, cv=splits, method="predict_proba"
     )
     probabilities = np.zeros((len(y), len(source.class_names)))
-    probabilities[:, np.unique(y)] = found
+    probabilities[:, np.unique(y)] = predicted
     return probabilities
 
 

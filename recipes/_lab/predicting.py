@@ -101,7 +101,7 @@ def _predictions(rows, probabilities, class_names):
     answers = probabilities.argmax(axis=1)
     names = [class_names[answer] for answer in answers]
     head = ("row", *rows.names, "prediction", *(f"probability of {name}" for name in class_names))
-    shown = [[f"{p:.4g}" for p in of] for of in probabilities.tolist()]
+    shown = [[f"{p:.4g}" for p in of_example] for of_example in probabilities.tolist()]
     columns = [range(1, len(rows) + 1), *rows.names.values(), names, *zip(*shown, strict=True)]
     counts = dict(zip(class_names, np.bincount(answers, minlength=len(class_names)), strict=True))
     remarks, scores = list(rows.remarks), None

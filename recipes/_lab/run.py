@@ -17,7 +17,7 @@ from recipes._lab.output import report, summary, tensorboard, understanding
 from recipes._lab.training import cluster
 
 # Options that no result depends on.
-ELSEWHERE = ("out", "save_model", "refit", "cluster")
+WITHOUT_EFFECT_ON_RESULTS = ("out", "save_model", "refit", "cluster")
 
 
 def run(name, options, log, progress):
@@ -25,7 +25,7 @@ def run(name, options, log, progress):
 
     Args:
         name: of the recipe's module in `recipes`.
-        options: what the user asked for.
+        options: a `lab.Options`.
         log: see `Lab`; it also gets what rich prints of a user's table.
         progress: see `Lab`.
 
@@ -39,40 +39,42 @@ def run(name, options, log, progress):
     module = importlib.import_module(f"recipes.{name}")
     if not hasattr(module, "run"):
         raise UserError(f"recipes/{name}.py has no run(lab); recipes/bn_vs_nobn.py shows one")
-    source = Path(module.__file__).read_text(encoding="utf-8")
-    calls.check(name, source)
-    given = read(options.data, options.target, options.header, options.group)
-    understanding.log(given, log)
-    data = given.split()
+    code = Path(module.__file__).read_text(encoding="utf-8")
+    calls.check(name, code)
+    source = read(options.data, options.target, options.header, options.group)
+    understanding.log(source, log)
+    data = source.split()
     arguments = dataclasses.asdict(options)
-    depends_on = {k: v for k, v in arguments.items() if k not in ELSEWHERE}
+    depends_on = {
+        name: value for name, value in arguments.items() if name not in WITHOUT_EFFECT_ON_RESULTS
+    }
     depends_on["data"] = data.fingerprint
-    identity = digest.of_work(name, digest.of_code(source), json.dumps(depends_on))
+    identity = digest.of_work(name, digest.of_code(code), json.dumps(depends_on))
     with RunFolder(options.out, name, data.name) as folder:
         with cluster.training(options.cluster) as train:
             lab = Lab(options, folder.store(identity), log, progress, train)
             module.run(lab)
         run_json = {
             "recipe": name,
-            "question": catalogue.parse(name, source).question,
+            "question": catalogue.parse(name, code).question,
             "arguments": arguments | {"data": data.name},
-            "understood": given.understood and dataclasses.asdict(given.understood),
+            "understood": source.understood and dataclasses.asdict(source.understood),
             "seeds": max(lab.repetitions, key=len) if lab.repetitions else lab.seeds,
-            "digest": digest.of_recipe(source),
+            "digest": digest.of_recipe(code),
             "versions": digest.versions(),
             "tuned": lab.tuned,
             "remarks": lab.remarks,
             "seconds": {"total": round(time.perf_counter() - start, 1)},
         }
-        _write(lab, folder.work, source, run_json, given.understood)
+        _write(lab, folder.work, code, run_json, source.understood)
         folder.finish()
         if options.save_model:
-            lab.saved = _save_best(name, lab, given, folder.final)
+            lab.saved = _save_best(name, lab, source, folder.final)
         lab.store.clear()
     return lab, folder.final
 
 
-def _write(lab, folder, source, run_json, understood):
+def _write(lab, folder, code, run_json, understood):
     """Write the files of a run."""
     name, data_name = run_json["recipe"], run_json["arguments"]["data"]
     if lab.results.keys:
@@ -91,8 +93,8 @@ def _write(lab, folder, source, run_json, understood):
     for search, repetitions in lab.searches.items():
         tables = [
             ((repetition, stage), tuner.tables()[0])
-            for repetition, of in enumerate(repetitions)
-            for stage, tuner in enumerate(of, 1)
+            for repetition, stages in enumerate(repetitions)
+            for stage, tuner in enumerate(stages, 1)
         ]
         rows = joined(("repetition", "stage"), tables)
         write(folder / f"trials-{slug(search)}.csv", csv_text(rows))
@@ -105,7 +107,7 @@ def _write(lab, folder, source, run_json, understood):
     for file, content in lab.figures.items():
         write(folder / file, content)
     page = report.page(
-        recipe=catalogue.parse(name, source),
+        recipe=catalogue.parse(name, code),
         data=data_name,
         claims=lab.claims,
         figures=lab.figures,
@@ -133,14 +135,15 @@ def _results_csv(results, recipe, data_name):
 def _save_best(recipe, lab, source, folder):
     """Save the model that is best on validation, of those trained on the run's data as they are.
 
-    Other data, such as a few examples to be memorized, are no measure of a model. Where no variants
-    were trained, it is the best trial of all searches. The results are in the folder already.
+    How good a model is on changed data, such as a few examples to be memorized, says nothing of its
+    use. Without trained variants it is the best trial of all searches. The results are in the
+    folder already.
     """
     results = lab.results
-    own = [key for key in results.keys if lab.own_data[key]]
-    if own:
+    candidates = [key for key in results.keys if lab.own_data[key]]
+    if candidates:
         validation = results.final("val_accuracy").values
-        key = max(own, key=lambda key: validation[key].mean())
+        key = max(candidates, key=lambda key: validation[key].mean())
         seed = results.seeds(key)[int(np.argmax(validation[key]))]
         member, result = results.members[key, seed], results.outcomes[key, seed]
         about = {
@@ -161,7 +164,7 @@ def _best_trial(recipe, lab, folder):
     """Return the member that is the best trial of all searches, its result and what it is."""
     from recipes._lab.tuning.oracles import rank
 
-    found = [
+    candidates = [
         (trial, tuner)
         for repetitions in lab.searches.values()
         for stages in repetitions
@@ -169,12 +172,12 @@ def _best_trial(recipe, lab, folder):
         if lab.is_own(tuner.data)
         for trial in tuner.oracle.get_best_trials(1)
     ]
-    if not found:
+    if not candidates:
         raise UserError(
             "this recipe trains no model on the data as they are, so none is saved; omit "
             f"--save-model (SAVE=); the results of the run are in {str(folder)!r}"
         )
-    trial, tuner = min(found, key=lambda of: rank(of[0]))
+    trial, tuner = min(candidates, key=lambda candidate: rank(candidate[0]))
     about = {
         "recipe": recipe,
         "hyperparameters": trial.hyperparameters.values,

@@ -161,7 +161,7 @@ def _numbers(standardizers, inputs):
     tensors = list(new.values())
     x = tensors[0] if len(tensors) == 1 else keras.layers.Concatenate()(tensors)
     medians, means, deviations = (
-        np.concatenate([getattr(of, field) for of in standardizers.values()])
+        np.concatenate([getattr(one, field) for one in standardizers.values()])
         for field in ("medians", "means", "deviations")
     )
     x = keras.ops.where(keras.ops.isnan(x), medians.astype(np.float32), x)

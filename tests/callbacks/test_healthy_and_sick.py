@@ -232,7 +232,7 @@ def _():
     return watched(regressor(), *regression(5, 10), "adam", "mse", epochs=8)
 
 
-@healthy("regression, targets in hundreds, learned nevertheless")
+@healthy("regression, targets in hundreds, learned anyway")
 def _():
     optimizer = optimizers.Adam(0.05)
     return watched(regressor(), *regression(200), optimizer, "mse", epochs=8)
@@ -318,7 +318,7 @@ def _():
     return watched(mlp(), *digits(), optimizer)
 
 
-@healthy("several outputs, sure of themselves")
+@healthy("several outputs, confident")
 def _():
     x, y = digits()
     image = keras.Input((64,))
@@ -418,7 +418,7 @@ def _():
     return watched(mlp("tanh"), *digits(), optimizers.Adam(1.0))
 
 
-@sick("one class only is ever said", "stuck loss")
+@sick("only one class is ever predicted", "stuck loss")
 def _():
     model = mlp()
     model.layers[-1].bias.assign(np.eye(10)[0] * 4)
@@ -549,7 +549,7 @@ def _():
     return watched(regressor(), *regression(80, 300), optimizers.Adam(1e-3), "mse")
 
 
-@sick("shuffled labels, learned nevertheless", "overfitting", "training loss fell", alone=True)
+@sick("shuffled labels, learned anyway", "overfitting", "training loss fell", alone=True)
 def _():
     x, y = digits(300)
     y = np.random.default_rng(0).permutation(y)

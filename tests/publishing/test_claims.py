@@ -47,7 +47,7 @@ def test_claims_of_both_data_sets_meet_by_their_words(entries_of):
         ("two", {"mnist": a}),
     ]
     assert claims.datasets(entries) == ["digits", "mnist"]
-    assert [entry.claim.text for entry in claims.of(entries[3].recipe, entries)] == ["a"]
+    assert [entry.claim.text for entry in claims.of_recipe(entries[3].recipe, entries)] == ["a"]
 
 
 def test_textbooks_and_ours_are_counted_apart_and_any_data_once(entries_of):

@@ -256,10 +256,10 @@ def test_a_file_that_cannot_be_read_is_an_error(loaded):
     with pytest.raises(UserError, match=r"gone\.npz does not exist"):
         gallery.datasets(print, mnist="m.npz", fashion="gone.npz")
     with pytest.raises(UserError, match=r"gone\.npz does not exist"):
-        gallery.given("gone.npz", None)
+        gallery.digits_and_files("gone.npz", None)
     with pytest.raises(UserError, match="called alike"):
-        gallery.given("m", "m.npz")
-    assert gallery.given(None, "f.npz") == {"digits": "digits", "f.npz": "f"}
+        gallery.digits_and_files("m", "m.npz")
+    assert gallery.digits_and_files(None, "f.npz") == {"digits": "digits", "f.npz": "f"}
 
 
 def check(*names, data=("digits",)):
@@ -283,7 +283,7 @@ def test_a_check_has_seeds_of_its_own_and_is_kept_beside_the_run(runs):
     assert list(results["check"]) == ["digits", "mnist"]
     assert lines[-2:] == [
         "on digits, on digits: holds; with other seeds: not detected",
-        "of 2 claims of textbooks 1 came out the same, 1 came out undecided in one of the two",
+        "2 published claims: 1 unchanged, 1 not detected in one of the two runs",
     ]
     assert check("bn_vs_nobn", data=both) == lines[-2:]  # nothing is made again
     assert len(runs) == 4

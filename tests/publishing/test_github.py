@@ -90,9 +90,7 @@ def test_what_came_out_otherwise_with_other_seeds_is_shown(recipe):
     results["check"] = {"digits": {"digest": recipe.digest, "claims": again}}
     path.write_text(json.dumps(results))
     part = pages(recipe)[0].partition("## With other seeds\n")[2]
-    assert (
-        "- of 2 claims of textbooks 1 came out the same, 1 came out undecided in one of the two\n"
-    ) in part
+    assert ("- 2 published claims: 1 unchanged, 1 not detected in one of the two runs\n") in part
     assert "| b; [`one`](../one.py) | digits | ? not detected | ✗ does not hold |" in part
     assert "| a " not in part
 

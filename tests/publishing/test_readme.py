@@ -86,7 +86,8 @@ def test_options_and_defaults_are_those_of_the_makefile_and_the_program():
     run, searched = options_of("running.md"), options_of("search.md")
     for option in (*run, *searched):
         assert re.search(rf"^{option} +=", MAKEFILE, flags=re.MULTILINE), option
-    assert run["SEEDS"] == str(SEEDS)
+    assert run["SEEDS"] == f"{SEEDS}, or the recipe's own number: `random_search` has 3"
+    assert "repetitions=3" in catalogue.read("random_search").source
     assert run["DATA"] == f"`{Options().data}`"
     assert run["OUT"] == f"`{Options().out}`"
     seeds, epochs, examples = QUICK["seeds"], QUICK["epochs"], QUICK["examples"]
@@ -153,6 +154,16 @@ def test_the_generated_parts_are_what_the_committed_results_say():
         assert readme.renewed(path, PAGES[path]) == PAGES[path]
     for path in catalogue.RESULTS.glob("*.json"):
         assert path.stem in catalogue.names()
+
+
+def test_the_caption_of_the_figure_says_what_became_of_the_first_claim():
+    first = catalogue.results("bn_vs_nobn")["runs"]["digits"]["claims"][0]
+    better, worse = re.match(
+        r"better at (\d+) of 16 scales, worse at (\d+) ", first["finding"]
+    ).groups()
+    assert first["verdict"] == evidence.NOT_DETECTED
+    caption = f"at 14 of the 16, is not confirmed: it is faster at {better}, and slower at {worse}."
+    assert caption in " ".join(PAGES[readme.README].split())
 
 
 @pytest.mark.parametrize("times", [0, 2])
@@ -227,7 +238,7 @@ def test_a_surprise_is_shown_with_its_numbers_and_what_its_signs_mean():
         ]
     )
     assert table.splitlines() == [
-        "| a textbook says | digits | mnist |",
+        "| the claim | digits | mnist |",
         "| --- | --- | --- |",
         "| tanh (a book; [`one`](recipes/one.py)) | – | =&nbsp;-0.5<br>-1.5 to -0.2 |",
         r"| BN \|x\| (a book; [`one`](recipes/one.py)) | ✗&nbsp;-2.5<br>-3.5 to -2.2 "

@@ -70,14 +70,14 @@ def test_claims_are_counted_by_whose_they_are_and_exact_checks_apart(checked):
         claim("e", FAILS, source=OURS),
         claim("f", HOLDS, kind="exact", source=OURS),
     ]
-    pairs = replication.of(checked({"digits": runs}, {"digits": checks}))
+    pairs = replication.pairs_of(checked({"digits": runs}, {"digits": checks}))
     assert replication.counts(pairs) == [
-        "of 4 claims of textbooks 1 came out the same, 1 came out undecided in one of the two, "
-        "1 made no difference in one of the two, 1 turned into the opposite",
-        "of 1 claims of ours 0 came out the same, 1 came out undecided in one of the two",
-        "of 1 exact checks 1 came out the same",
+        "4 published claims: 1 unchanged, 1 not detected in one of the two runs, "
+        "1 without a difference in one of the two runs, 1 reversed",
+        "1 claims of our own: 0 unchanged, 1 not detected in one of the two runs",
+        "1 exact checks: 1 unchanged",
     ]
-    assert replication.otherwise(pairs) == [
+    assert replication.changed_verdicts(pairs) == [
         "b, on digits: holds; with other seeds: not detected",
         "c, on digits: does not hold; with other seeds: holds",
         "d, on digits: holds; with other seeds: makes no difference",
@@ -91,7 +91,7 @@ def test_data_meet_and_a_claim_on_any_data_is_there_once(checked):
     recipe = checked(
         {"digits": both, "mnist": other, "new": both}, {"mnist": other, "digits": both}
     )
-    assert [(pair.reference.text, pair.data) for pair in replication.of(recipe)] == [
+    assert [(pair.reference.text, pair.data) for pair in replication.pairs_of(recipe)] == [
         ("a", "mnist"),
         ("b", "mnist"),
         ("a", "digits"),
@@ -101,6 +101,6 @@ def test_data_meet_and_a_claim_on_any_data_is_there_once(checked):
 @pytest.mark.parametrize("stale", [("runs", "digits"), ("check", "digits")])
 def test_what_is_stale_is_not_compared(checked, stale):
     a = {"digits": [claim("a", HOLDS)]}
-    assert len(replication.of(checked(a, a))) == 1
-    assert replication.of(checked(a, a, stale=[stale])) == []
-    assert replication.of(checked(a, {})) == []
+    assert len(replication.pairs_of(checked(a, a))) == 1
+    assert replication.pairs_of(checked(a, a, stale=[stale])) == []
+    assert replication.pairs_of(checked(a, {})) == []

@@ -257,9 +257,9 @@ def test_runs_with_other_seeds_are_counted(pages_of):
     again = [claim("a"), claim("b", "not detected")]
     check = {"digest": digest, "claims": [made.to_json() for made in again]}
     pages = pages_of({"digits": [claim("a"), claim("b")]}, check={"digits": check})
-    counts = "of 2 claims of textbooks 1 came out the same, 1 came out undecided in one of the two"
+    counts = "2 published claims: 1 unchanged, 1 not detected in one of the two runs"
     for name in ("claims.html", "one.html"):
-        assert f"Run again with other seeds and splits, {counts}." in Page(pages[name]).text
+        assert f"Run again with other seeds and splits: {counts}." in Page(pages[name]).text
 
 
 def test_seconds_are_those_of_the_code_or_of_an_earlier_version(pages_of):

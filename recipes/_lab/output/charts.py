@@ -32,9 +32,9 @@ def panels(results, metric="train_accuracy", *, each=None, lines=None, limits=No
         if lines is not None:
             chosen = {_text(line): results.key(line, *_parts(panel)) for line in lines}
         layout[_title(results, keys, panel)] = {
-            _joined(label if len(chosen) > 1 else "", name): _curve(results, of, key)
+            _joined(label if len(chosen) > 1 else "", name): _curve(results, metric, key)
             for label, key in chosen.items()
-            for name, of in metrics.items()
+            for name, metric in metrics.items()
         }
     first = next(iter(metrics.values()))
     label = label_of(first)

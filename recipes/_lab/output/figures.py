@@ -50,20 +50,21 @@ def lines(layout, *, x_label, y_label, x_scale="linear", y_scale="linear", limit
     Returns:
         A matplotlib figure.
     """
-    labels = list(dict.fromkeys(line for of in layout.values() for line in of))
+    labels = list(dict.fromkeys(label for panel in layout.values() for label in panel))
     figure, axes = _grid(layout, labels, x_label, y_label)
     drawn, seeds = {}, 1
-    for ax, of in zip(axes.flat, layout.values(), strict=False):
-        for line, (x, values) in of.items():
-            number = labels.index(line)
+    for ax, panel in zip(axes.flat, layout.values(), strict=False):
+        for label, (x, values) in panel.items():
+            number = labels.index(label)
             colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
             seeds = max(seeds, len(values))
             mean, half = interval(values)
             points = {} if len(x) > 12 else {"marker": MARKERS[number % len(MARKERS)], "ms": 3.5}
-            (drawn[line],) = ax.plot(x, mean, style, color=colour, linewidth=1.6, **points)
+            (drawn[label],) = ax.plot(x, mean, style, color=colour, linewidth=1.6, **points)
             ax.fill_between(x, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)
         ax.set(xscale=x_scale, yscale=y_scale)
-    whole = all(float(n).is_integer() for of in layout.values() for x, _ in of.values() for n in x)
+    all_x = [x for panel in layout.values() for x, _ in panel.values()]
+    whole = all(float(number).is_integer() for x in all_x for number in x)
     if whole and x_scale == "linear":  # epochs, say
         axes[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
     if limits:
@@ -86,11 +87,15 @@ def dots(layout, *, x_label, limits=None, x_scale="linear"):
         A matplotlib figure.
     """
     layout = {
-        title: {row: of if isinstance(of, dict) else {"": of} for row, of in by_row.items()}
+        title: {
+            row: in_row if isinstance(in_row, dict) else {"": in_row}
+            for row, in_row in by_row.items()
+        }
         for title, by_row in layout.items()
     }
     rows = list(dict.fromkeys(row for by_row in layout.values() for row in by_row))
-    labels = list(dict.fromkeys(k for r in layout.values() for of in r.values() for k in of))
+    all_rows = [in_row for by_row in layout.values() for in_row in by_row.values()]
+    labels = list(dict.fromkeys(label for in_row in all_rows for label in in_row))
     longest = max(map(len, rows))
     height = 0.3 * len(rows) * (1 + 0.35 * (len(labels) - 1)) + 0.4
     figure, axes = _grid(
@@ -98,8 +103,8 @@ def dots(layout, *, x_label, limits=None, x_scale="linear"):
     )
     drawn, seeds = {}, 1
     for ax, by_row in zip(axes.flat, layout.values(), strict=False):
-        for row, of in by_row.items():
-            for label, values in of.items():
+        for row, in_row in by_row.items():
+            for label, values in in_row.items():
                 number = labels.index(label)
                 seeds = max(seeds, len(values))
                 y = rows.index(row) + 0.7 * ((number + 0.5) / len(labels) - 0.5)
@@ -187,9 +192,10 @@ def scatter(values, scores, *, y_label, logarithmic=()):
         wspace=0.1,
         hspace=0.35,
     )
-    for ax, (name, of) in zip(axes.flat, values.items(), strict=False):
-        known = [n for n, value in enumerate(of) if value is not None]
-        shown = [str(of[n]) if isinstance(of[n], bool | str) else of[n] for n in known]
+    for ax, (name, of_trials) in zip(axes.flat, values.items(), strict=False):
+        known = [n for n, value in enumerate(of_trials) if value is not None]
+        shown = [of_trials[n] for n in known]
+        shown = [str(value) if isinstance(value, bool | str) else value for value in shown]
         ax.plot(shown, np.asarray(scores)[known], "o", color=COLOURS[0], alpha=0.5, ms=4, mew=0)
         if name in logarithmic:
             ax.set_xscale("log")
@@ -214,16 +220,16 @@ def trials(layout, *, y_label, logarithmic=True, limits=(0, 103)):
     Returns:
         A matplotlib figure.
     """
-    labels = list(dict.fromkeys(label for of in layout.values() for label in of))
+    labels = list(dict.fromkeys(label for panel in layout.values() for label in panel))
     columns = min(len(layout), 3 if len(layout) != 4 else 2)
     rows = -(-len(layout) // columns)
     figure = Figure(figsize=(3.5 * columns + 0.8, 2.7 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     drawn, first = {}, {}
-    for ax, ((title, x_label), of) in zip(axes.flat, layout.items(), strict=False):
+    for ax, ((title, x_label), panel) in zip(axes.flat, layout.items(), strict=False):
         if first.setdefault(x_label, ax) is not ax:
             ax.sharex(first[x_label])
-        for label, (x, y) in of.items():
+        for label, (x, y) in panel.items():
             number = labels.index(label)
             style = {"marker": MARKERS[number % len(MARKERS)], "color": COLOURS[number]}
             (drawn[label],) = ax.plot(x, y, linestyle="", alpha=0.45, ms=4, mew=0, **style)
@@ -321,7 +327,7 @@ def parallel(places, ends, scores, *, label):
     """
     figure = Figure(figsize=(1.6 * len(places) + 2.2, 4.0), layout="constrained")
     ax = figure.subplots()
-    lines = np.stack([np.asarray(of, float) for of in places.values()], axis=1)
+    lines = np.stack([np.asarray(place, float) for place in places.values()], axis=1)
     scores = np.asarray(scores, float)
     low, high = scores.min(), max(scores.max(), scores.min() + 1e-9)
     colours = matplotlib.colormaps["viridis_r"]
@@ -342,26 +348,26 @@ def parallel(places, ends, scores, *, label):
     return figure
 
 
-def importance(found, *, x_label):
+def importance(intervals, *, x_label):
     """Draw the importance of each hyperparameter with its interval, the largest on top.
 
     Args:
-        found: `{name: (mean, half-width of the 95 % interval)}`.
+        intervals: `{name: (mean, half-width of the 95 % interval)}`.
         x_label: of the x axis, with its unit.
 
     Returns:
         A matplotlib figure.
     """
-    found = dict(sorted(found.items(), key=lambda item: item[1]))
-    figure = Figure(figsize=(6.5, 0.4 * len(found) + 1.3), layout="constrained")
+    intervals = dict(sorted(intervals.items(), key=lambda item: item[1]))
+    figure = Figure(figsize=(6.5, 0.4 * len(intervals) + 1.3), layout="constrained")
     ax = figure.subplots()
-    means, halves = zip(*found.values(), strict=True)
+    means, halves = zip(*intervals.values(), strict=True)
     dots = ax.errorbar(
-        means, range(len(found)), xerr=halves, fmt="o", color=COLOURS[0], capsize=3, ms=5
+        means, range(len(intervals)), xerr=halves, fmt="o", color=COLOURS[0], capsize=3, ms=5
     )
     ax.axvline(0, color="#888", linewidth=0.8)
-    ax.set_yticks(range(len(found)), list(found))
-    ax.set_ylim(-0.6, len(found) - 0.4)
+    ax.set_yticks(range(len(intervals)), list(intervals))
+    ax.set_ylim(-0.6, len(intervals) - 0.4)
     ax.set_xlabel(x_label)
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)

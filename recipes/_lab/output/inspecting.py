@@ -1,4 +1,4 @@
-"""What was found in one's own data -> a page that shows the examples."""
+"""What an inspection found in a user's data -> a page that shows the examples."""
 
 import base64
 import calendar
@@ -13,12 +13,12 @@ LONGEST_CELL = 40  # characters
 OF_A_GROUP = 6  # equal examples that are shown
 
 
-def page(source, found):
+def page(source, inspection):
     """Return the HTML of the page.
 
     Args:
         source: a `data.Source`.
-        found: its `inspection.Inspection`.
+        inspection: its `inspection.Inspection`.
     """
     suspects = [
         _shown(
@@ -27,32 +27,32 @@ def page(source, found):
             f"more likely {suspect.believed!r}: {suspect.probabilities[1]:.0%} against "
             f"{suspect.probabilities[0]:.0%}",
         )
-        for suspect in found.suspects
+        for suspect in inspection.suspects
     ]
     repeated = [
         [_shown(source, example, "") for example in group[:OF_A_GROUP]]
-        for group in found.repeated[:REPETITIONS]
+        for group in inspection.repeated[:REPETITIONS]
     ]
     return pages.render(
         "inspect.html",
         name=source.name,
-        facts=[*understanding.facts_of(source), *facts(found)],
+        facts=[*understanding.facts_of(source), *facts(inspection)],
         data_columns=understanding.COLUMNS,
         data_rows=understanding.column_rows(source.understood) if source.understood else [],
         columns=list(source.raw) if isinstance(source.raw, dict) else [],
-        found=found,
+        inspection=inspection,
         suspects=suspects,
         repeated=repeated,
     )
 
 
-def facts(found):
-    """Return what is to be said of an inspection, as pairs of a heading and words."""
-    scores = found.scores
+def facts(inspection):
+    """Return what an inspection found, as pairs of a heading and words."""
+    scores = inspection.scores
     balanced = f", balanced {scores.balanced_accuracy:.1%}" if scores.is_uneven else ""
     doubted = (
-        f"labels that it doubts: {found.unbelieved} of {len(found.examined)}"
-        if found.has_learned
+        f"labels that it doubts: {inspection.unbelieved} of {len(inspection.examined)}"
+        if inspection.has_learned
         else "not looked for, since the forest is no better than a constant answer"
     )
     return [
@@ -64,8 +64,8 @@ def facts(found):
         ("suspects", doubted),
         (
             "repeated",
-            f"groups of equal examples: {len(found.repeated)}, with different labels: "
-            f"{found.contradicting}",
+            f"groups of equal examples: {len(inspection.repeated)}, with different labels: "
+            f"{inspection.contradicting}",
         ),
         *(("warning", warning) for warning in scores.warnings),
     ]

@@ -12,17 +12,12 @@ from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from recipes._lab.evidence import MARKS
+from recipes._lab.evidence import DOES_NOT_HOLD, HOLDS, MARKS, NO_DIFFERENCE, NOT_DETECTED
 
 LAB = Path(__file__).parents[1]
 FOLDERS = (LAB / "output" / "templates", LAB / "publishing" / "templates")
 # The class that gives a verdict its colour, see style.css.
-CLASSES = {
-    "holds": "yes",
-    "does not hold": "no",
-    "makes no difference": "same",
-    "not detected": "open",
-}
+CLASSES = {HOLDS: "yes", DOES_NOT_HOLD: "no", NO_DIFFERENCE: "same", NOT_DETECTED: "open"}
 
 
 def render(template, **values):

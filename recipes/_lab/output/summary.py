@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from recipes._lab.evidence import NOT_DETECTED
 from recipes._lab.output.figures import interval
 from recipes._lab.scores import is_uneven
 
 THRESHOLD = 0.9
-UNDECIDED = "not detected"
 FEWEST_FOR_INTERVAL = 3  # seeds; of two, the interval's half-width is 9 times their distance
 
 
@@ -75,15 +75,15 @@ def use(recipe, claims, references):
         claims: of the run, a list of `Claim`.
         references: claims of the reference runs, `{data: list of claims as JSON has them}`.
     """
-    decided = [claim for claim in claims if not claim.any_data and claim.verdict != UNDECIDED]
+    decided = [claim for claim in claims if not claim.any_data and claim.verdict != NOT_DETECTED]
     if not decided or not recipe.use:
         return []
     lines = [recipe.use]
     for claim in decided:
         known = {
             data: reference["verdict"]
-            for data, of in references.items()
-            for reference in of
+            for data, of_run in references.items()
+            for reference in of_run
             if reference["claim"] == claim.text
         }
         if known and claim.verdict not in known.values():

@@ -1,6 +1,6 @@
 """Results -> event files that TensorBoard reads: one folder a run, one run a variant.
 
-TensorBoard shows curves at once if there are no more than forty runs; of more it selects none.
+TensorBoard shows the curves of up to forty runs at once; if there are more, it selects none.
 
 Event files are written here as records of protocol buffers: dozens of them in a moment, where a
 writer of `tf.summary` would take a thread and several milliseconds each.
@@ -23,8 +23,8 @@ TAGS = {
     "val_accuracy": "accuracy/validation",
 }
 SPREAD = "spread_over_seeds/"  # in front of the tag whose standard deviation it is
-# Runs of which TensorBoard shows the curves without being asked: 40, of which two hold the report
-# and what HPARAMS is about.
+# TensorBoard shows the curves of up to 40 runs at once. Two of them hold the report and the
+# declarations for HPARAMS.
 MOST_VARIANTS = 40 - 2
 
 BAR = r"\|"  # a | that is no border of a Markdown table's cell
@@ -131,8 +131,8 @@ def _hparams_config(arguments):
     from tensorboard.plugins.hparams import api
 
     seen = {"variant": dict.fromkeys(arguments)}
-    for given in arguments.values():
-        for name, value in given.items():
+    for of_variant in arguments.values():
+        for name, value in of_variant.items():
             seen.setdefault(name, {})[_shown(value)] = None
     metrics = [
         api.Metric(tag, display_name=" ".join(reversed(tag.split("/")))) for tag in TAGS.values()

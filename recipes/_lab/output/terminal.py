@@ -14,22 +14,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from recipes._lab import catalogue
+from recipes._lab.evidence import DOES_NOT_HOLD, HOLDS, NO_DIFFERENCE, NOT_DETECTED
 from recipes._lab.output import inspecting, summary, understanding
 from recipes._lab.scores import Scores
 
-STYLE = {
-    "holds": "green",
-    "does not hold": "red",
-    "makes no difference": "blue",
-    "not detected": "yellow",
-}
+STYLE = {HOLDS: "green", DOES_NOT_HOLD: "red", NO_DIFFERENCE: "blue", NOT_DETECTED: "yellow"}
 
 
-def speaking():
-    """Return a rich console, and the `log` and `progress` of an `lab.Lab` that speak there."""
-    console = Console(highlight=False)
+def new_console():
+    """Return a rich console that colours only marked text, not numbers and paths."""
+    return Console(highlight=False)
+
+
+def log_and_progress(console):
+    """Return the `log` and the `progress` of a `lab.Lab` that print on a console."""
     log = functools.partial(console.print, markup=False)
-    return console, log, functools.partial(_progress, console)
+    return log, functools.partial(_progress, console)
 
 
 @contextlib.contextmanager
@@ -45,61 +45,68 @@ def _progress(console, description, total):
         yield lambda steps: progress.advance(task, steps)
 
 
-def show_search(console, found, folder, path, seconds):
+def show_search(console, findings, folder, path, seconds):
     """Print the best trials, what matters, and where things are.
 
     Args:
         console: of rich.
-        found: the findings of a search.
+        findings: the `search.Findings`.
         folder: with its results.
         path: of the best model, where the user wants it or else in the folder.
         seconds: that it took.
     """
-    best = found.ranking[0]
-    names = list(dict.fromkeys(n for t in found.ranking[:10] for n in t.hyperparameters.values))
+    best = findings.ranking[0]
+    names = list(dict.fromkeys(n for t in findings.ranking[:10] for n in t.hyperparameters.values))
     table = Table("trial", "val. accuracy (%)", *names, box=None, pad_edge=False)
-    for trial in found.ranking[:10]:
+    for trial in findings.ranking[:10]:
         values = [trial.hyperparameters.values.get(name, "") for name in names]
         shown = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
         table.add_row(trial.trial_id, f"{100 * trial.score:.1f}", *map(escape, shown))
     console.print()
     console.print(table)
-    lost = [trial.message or "" for trial in found.trials if trial.status == "FAILED"]
+    lost = [trial.message or "" for trial in findings.trials if trial.status == "FAILED"]
     diverged = sum(message.startswith("diverged") for message in lost)
-    pruned = sum(trial.message is not None for trial in found.ranking)
+    pruned = sum(trial.message is not None for trial in findings.ranking)
     console.print(
-        f"\n{len(found.trials)} trials: {diverged} diverged, "
+        f"\n{len(findings.trials)} trials: {diverged} diverged, "
         f"{len(lost) - diverged} failed, {pruned} pruned"
     )
-    test = 100 * found.test_accuracy.mean()
+    test = 100 * findings.test_accuracy.mean()
     console.print(
         f"trial {best.trial_id} has the best validation accuracy, {100 * best.score:.1f} %; "
         f"its test accuracy: {test:.1f} %",
         soft_wrap=True,
     )
-    for remark in found.remarks:
+    for remark in findings.remarks:
         console.print(remark, markup=False, soft_wrap=True)
-    for name, (mean, half) in sorted(found.importance.items(), key=lambda item: -item[1][0]):
+    for name, (mean, half) in sorted(findings.importance.items(), key=lambda item: -item[1][0]):
         console.print(f"importance  {escape(name)} {mean:.2f} ± {half:.2f}")
-    if not found.importance:
+    if not findings.importance:
         console.print("importance  not estimated: too few trials, or all have the same score")
     console.print(f"took        {seconds:.1f} s")
-    for file in ("trials.csv", *found.figures):
+    for file in ("trials.csv", *findings.figures):
         kind = {"csv": "trials", "png": "figure"}[file.rpartition(".")[2]]
         console.print(f"{kind:12}{escape(str(folder / file))}", soft_wrap=True)
-    show_saved(console, found.saved, path)
+    show_saved(console, findings.saved, path)
     show_board(console, folder)
 
 
-def show_run(console, lab, folder, seconds):
-    """Print the findings, and where things are."""
-    show_findings(console, lab)
+def show_run(console, finished, folder, seconds):
+    """Print the findings, and where things are.
+
+    Args:
+        console: of rich.
+        finished: the `lab.Lab` of a finished run.
+        folder: with its results.
+        seconds: that it took.
+    """
+    show_findings(console, finished)
     console.print(f"took        {seconds:.1f} s")
-    for file in lab.figures:
+    for file in finished.figures:
         console.print(f"figure      {escape(str(folder / file))}", soft_wrap=True)
     console.print(f"page        {escape(str(folder / 'report.html'))}", soft_wrap=True)
-    if lab.saved:
-        show_saved(console, lab.saved, lab.options.save_model)
+    if finished.saved:
+        show_saved(console, finished.saved, finished.options.save_model)
     show_board(console, folder)
 
 
@@ -111,54 +118,54 @@ def show_use(console, recipe, claims):
         console.print(f"use         {line}", markup=False, soft_wrap=True)
 
 
-def show_findings(console, lab):
-    """Print the table and the verdicts of an `lab.Lab`."""
-    if lab.rows:
-        columns, rows = summary.table(lab.results, lab.rows)
+def show_findings(console, finished):
+    """Print the table and the verdicts of a finished `lab.Lab`."""
+    if finished.rows:
+        columns, rows = summary.table(finished.results, finished.rows)
         table = Table(*columns, box=None, header_style="bold", pad_edge=False)
         for row in rows:
             table.add_row(*map(escape, row))
         console.print()
         console.print(table)
     console.print()
-    for claim in lab.claims:
+    for claim in finished.claims:
         verdict = f"[bold {STYLE[claim.verdict]}]{claim.verdict}[/]"
         console.print(f"{verdict}  {escape(claim.text)}", soft_wrap=True)
         source = escape(f"[{claim.source}]")
         console.print(f"    {escape(claim.detail)}  [dim]{source}[/]", soft_wrap=True)
     console.print()
-    for argument, chosen in summary.tuned(lab.tuned).items():
+    for argument, chosen in summary.tuned(finished.tuned).items():
         console.print(f"{argument} chosen on validation: {escape(chosen)}", soft_wrap=True)
-    for remark in lab.remarks:
+    for remark in finished.remarks:
         console.print(remark, markup=False, soft_wrap=True)
-    if lab.options.quick:
-        console.print("QUICK: few seeds, epochs and examples; for trying, not for judging.")
+    if finished.options.quick:
+        console.print("QUICK: few seeds, epochs and examples; the verdicts mean nothing.")
 
 
-def show_data(console, source, found, path):
-    """Print what data are, and what was found in them.
+def show_data(console, source, inspection, path):
+    """Print how data were read, and what an inspection found in them.
 
     Args:
         console: of rich.
         source: a `data.Source`.
-        found: its `inspection.Inspection`.
+        inspection: its `inspection.Inspection`.
         path: of the page that shows it.
     """
     if source.understood:
         console.print(understanding.table(source.understood))
     else:
         _print_facts(console, understanding.facts_of(source))
-    _print_facts(console, inspecting.facts(found))
-    if found.suspects:
+    _print_facts(console, inspecting.facts(inspection))
+    if inspection.suspects:
         console.print("look at     the labels that it doubts most:")
-    for suspect in found.suspects[:SHOWN_SUSPECTS]:
+    for suspect in inspection.suspects[:SHOWN_SUSPECTS]:
         name = (
             source.example_names[suspect.example] if source.example_names else suspect.example + 1
         )
-        given, believed = suspect.probabilities
+        of_label, of_believed = suspect.probabilities
         console.print(
-            f"            {name}: labelled {suspect.given!r} ({given:.0%}), "
-            f"more likely {suspect.believed!r} ({believed:.0%})",
+            f"            {name}: labelled {suspect.label!r} ({of_label:.0%}), "
+            f"more likely {suspect.believed!r} ({of_believed:.0%})",
             markup=False,
             soft_wrap=True,
         )
@@ -175,7 +182,7 @@ SHOWN_CLASSES = 20  # with recall and precision of each
 CONFUSED_CLASSES = 4  # with the counts of all answers
 NAMING_COLUMNS = 3  # that are shown of what names an example
 LONGEST_CELL = 20  # characters of what names an example
-INDENT = 12  # characters in front of what is said, for its heading
+INDENT = 12  # characters before the text of a line, for its heading
 
 
 def show_saved(console, saved, path):
@@ -212,7 +219,7 @@ def show_scores(console, scores, where):
 
 
 def _by_class(scores, *, has_counts):
-    """Return recall and precision of each class, and how often it is taken for each if asked."""
+    """Return recall and precision of each class, and the counts of all answers if `has_counts`."""
     names = list(scores.precision)
     answers = [f"as {name}" for name in names] if has_counts else []
     table = Table("class", "examples", *answers, "recall", "precision", box=None, pad_edge=False)

@@ -96,27 +96,28 @@ def is_stale(recipe, run):
 
 def entries(recipes):
     """Return an `Entry` for each claim of recipes, in their order."""
-    return [entry for recipe in recipes for entry in _of_recipe(recipe)]
+    return [entry for recipe in recipes for entry in _judged(recipe)]
 
 
-def _of_recipe(recipe):
-    found = {}
+def _judged(recipe):
+    """Return an `Entry` for each claim of one recipe, with what each data set says of it."""
+    by_text = {}
     for data, run in catalogue.results(recipe.name)["runs"].items():
         claims = [Claim.from_json(content) for content in run["claims"]]
         stale = [data] if is_stale(recipe, run) else []
         for claim in claims:  # those of all data meet by their words
-            entry = found.setdefault(claim.text, Entry(recipe, {}))
+            entry = by_text.setdefault(claim.text, Entry(recipe, {}))
             entry.by_data[data] = claim
             entry.stale.update(stale)
         tested = [claim for claim in claims if not claim.ours]
         tested = [claim for claim in tested if claim.judgement.p_value is not None]
         rates = evidence.false_discovery_rates([claim.judgement.p_value for claim in tested])
         for claim, rate in zip(tested, rates, strict=True):
-            found[claim.text].q_values[data] = float(rate)
-    return list(found.values())
+            by_text[claim.text].q_values[data] = float(rate)
+    return list(by_text.values())
 
 
-def of(recipe, all_entries):
+def of_recipe(recipe, all_entries):
     """Return the entries of one recipe."""
     return [entry for entry in all_entries if entry.recipe is recipe]
 
@@ -128,12 +129,12 @@ def datasets(all_entries):
 
 def tallies(all_entries):
     """Return a `Tally` for each data set: of the textbooks' claims, then of ours."""
-    found = {}
+    by_kind = {}
     for entry in all_entries:
         ours = entry.claim.ours
         for data in entry.counted:
             where = ANY_DATA if entry.claim.any_data else data
-            tally = found.setdefault((ours, where), Tally(ours, where))
+            tally = by_kind.setdefault((ours, where), Tally(ours, where))
             tally.counts[entry.by_data[data].verdict] += 1
             tally.stale += data in entry.stale
-    return sorted(found.values(), key=lambda tally: (tally.ours, tally.data == ANY_DATA))
+    return sorted(by_kind.values(), key=lambda tally: (tally.ours, tally.data == ANY_DATA))

@@ -28,7 +28,7 @@ SEEDS_OF_OTHERS = 10  # data that take longer
 FILES = {"mnist": "MNIST", "fashion_mnist": "FASHION"}  # options of make
 
 
-def given(*files):
+def digits_and_files(*files):
     """Return digits and the data of .npz files, `{name or path: display name}`.
 
     Args:
@@ -44,15 +44,15 @@ def datasets(log, mnist=None, fashion=None):
     """Return the data sets of the gallery, `{name or path: display name}`, digits first.
 
     MNIST comes second. Nobody looked at the third while the recipes were written: Fashion-MNIST or,
-    where it is not to be had, scikit-learn's breast cancer.
+    if it can't be downloaded, scikit-learn's breast cancer.
 
     Args:
-        log: called with a line of text on data that are not to be had.
+        log: called with a line of text on data that can't be downloaded.
         mnist: path of an .npz file; None for what Keras downloads.
-        fashion: likewise.
+        fashion: path of an .npz file; None for what Keras downloads.
 
     Raises:
-        UserError: as of `given`.
+        UserError: as of `digits_and_files`.
     """
     names = {"digits": "digits"}
     names |= {mnist: load(mnist).name} if mnist else _downloaded("mnist", log)
@@ -64,7 +64,7 @@ def datasets(log, mnist=None, fashion=None):
 
 
 def _downloaded(name, log):
-    """Return data that Keras downloads, `{name: display name}`; empty if they can't be had."""
+    """Return data that Keras downloads, `{name: display name}`; empty if it can't."""
     try:
         return {name: load(name).name}
     except UserError:
@@ -87,8 +87,8 @@ def _distinct(names):
 def build(names, shown, log, progress, cluster=None):
     """Run recipes at reference settings, unless that has been done, and write their results.
 
-    What is finished is written at once, so a build that is stopped goes on where it was. Results on
-    data not asked for stay as long as they are fresh.
+    What is finished is written at once, so an interrupted build resumes where it was. Results on
+    other data stay as long as they are fresh.
 
     Args:
         names: of the recipes.
@@ -104,7 +104,7 @@ def build(names, shown, log, progress, cluster=None):
     first = next(iter(shown))
     for name in names:
         recipe = catalogue.read(name)
-        asked = list(shown.values())
+        kept = list(shown.values())
         for data in due(name, shown):
             log(f"{name} on {shown[data]}, {seeds_on(shown[data])} seeds")
             options = _options(data, shown[data], FIRST_SEED, OUT, cluster)
@@ -114,20 +114,20 @@ def build(names, shown, log, progress, cluster=None):
                 if data == first:  # the cause is not the data
                     raise
                 log(f"skipped: {error}")
-                asked.remove(shown[data])
+                kept.remove(shown[data])
             else:
                 _check_unchanged(recipe)
                 if data == first:
                     pictures.draw(recipe, finished.figures)
                 _keep(recipe, "runs", shown[data], folder)
-            _forget_stale(recipe, asked)
+            _forget_stale(recipe, kept)
     time_runs(names, log)  # at last, when nothing else of ours is under way
 
 
 def check(names, shown, log, progress, cluster=None):
     """Replicate reference runs with seeds of their own, unless that has been done.
 
-    It says which verdicts came out otherwise, and keeps the claims beside the reference runs.
+    It logs which verdicts changed, and keeps the claims beside the reference runs.
 
     Args:
         names: of the recipes.
@@ -155,9 +155,10 @@ def check(names, shown, log, progress, cluster=None):
                 _, folder = run(recipe.name, options, log, progress)
                 _check_unchanged(recipe)
                 _keep(recipe, "check", display_name, folder)
-        for line in replication.otherwise(replication.of(recipe)):
+        for line in replication.changed_verdicts(replication.pairs_of(recipe)):
             log(line)
-    for line in replication.counts([pair for recipe in recipes for pair in replication.of(recipe)]):
+    pairs = [pair for recipe in recipes for pair in replication.pairs_of(recipe)]
+    for line in replication.counts(pairs):
         log(line)
 
 
@@ -195,12 +196,12 @@ def _keep(recipe, what, data, folder):
     _save(recipe.name, result)
 
 
-def _forget_stale(recipe, asked):
-    """Leave out what is stale, but for the runs on data asked for, which come first."""
+def _forget_stale(recipe, kept):
+    """Leave out what is stale, but for the runs on data to be kept, which come first."""
     result = catalogue.results(recipe.name)
     runs, checks = result["runs"], result.get("check", {})
     fresh = [data for data, run in runs.items() if _is_fresh(recipe, run)]
-    result["runs"] = {data: runs[data] for data in dict.fromkeys(asked + fresh) if data in runs}
+    result["runs"] = {data: runs[data] for data in dict.fromkeys(kept + fresh) if data in runs}
     result["check"] = {data: run for data, run in checks.items() if _is_fresh(recipe, run)}
     if not result["check"]:
         del result["check"]
@@ -223,10 +224,10 @@ def time_runs(names, log):
             _save(name, result)
 
 
-def due(name, shown):
+def due(recipe_name, shown):
     """Return those of `{data: display name}` whose results are missing or stale."""
-    recipe, runs = catalogue.read(name), catalogue.results(name)["runs"]
-    return [data for data, of in shown.items() if not _is_fresh(recipe, runs.get(of))]
+    recipe, runs = catalogue.read(recipe_name), catalogue.results(recipe_name)["runs"]
+    return [data for data, name in shown.items() if not _is_fresh(recipe, runs.get(name))]
 
 
 def seconds(name):

@@ -40,7 +40,7 @@ def gallery(recipes, entries):
         _counts(entries),
     ]
     # One's own recipe is there once it has results, and changes no committed page before.
-    shown = [recipe for recipe in recipes if claims.of(recipe, entries)]
+    shown = [recipe for recipe in recipes if claims.of_recipe(recipe, entries)]
     for topic, of_topic in catalogue.by_topic(shown).items():
         rows = [(_picture(recipe), _about(recipe, entries)) for recipe in of_topic]
         parts += [f"## {escaped(topic)}\n", table(("figure", "recipe"), rows)]
@@ -107,7 +107,7 @@ def _picture(recipe):
 def _about(recipe, entries):
     """Return a recipe's question, file, main claim and verdicts, in a table's cell."""
     lines = [f"**{escaped(recipe.question)}**", f"[`{recipe.name}`](../{recipe.name}.py)"]
-    of_recipe = claims.of(recipe, entries)
+    of_recipe = claims.of_recipe(recipe, entries)
     main = next((entry for entry in of_recipe if entry.claim.primary), None)
     if main:
         lines.append(f"{_verdict(main)}: {escaped(main.claim.text)}")
@@ -166,12 +166,12 @@ def _effect(entry, data):
 
 
 def _replicated(recipes):
-    """Return what came out otherwise with other seeds, in parts; nothing if none was checked."""
-    pairs = [pair for recipe in recipes for pair in replication.of(recipe)]
+    """Yield the parts that show which verdicts changed with other seeds, if any were checked."""
+    pairs = [pair for recipe in recipes for pair in replication.pairs_of(recipe)]
     if not pairs:
         return
     yield "## With other seeds\n"
-    yield "Recipes run again, with seeds and splits that no verdict had been seen of:\n"
+    yield "Recipes run again, with other seeds and splits:\n"
     yield "".join(f"- {line}\n" for line in replication.counts(pairs))
     rows = [
         (
@@ -184,7 +184,7 @@ def _replicated(recipes):
         if pair.outcome != replication.SAME
     ]
     if rows:
-        yield table(("came out otherwise", "on", "before", "with other seeds"), rows)
+        yield table(("changed verdict", "data", "before", "with other seeds"), rows)
 
 
 def _notes(entries):

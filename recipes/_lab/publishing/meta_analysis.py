@@ -77,7 +77,9 @@ def over_datasets(judgements: Mapping[str, Judgement]) -> Overall:
     total = counts.total() + undecided
     pooled = _pooled(list(judgements.values()))
     if len(counts) > 1:
-        words = ", ".join(f"{of.verdict} on {data}" for data, of in judgements.items())
+        words = ", ".join(
+            f"{judgement.verdict} on {data}" for data, judgement in judgements.items()
+        )
         return Overall(DEPENDS, f"{DEPENDS}: {words}", pooled)
     if not counts:
         return Overall(NOT_DETECTED, f"{NOT_DETECTED} on {_all(judgements)}", pooled)

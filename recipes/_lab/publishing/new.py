@@ -1,4 +1,4 @@
-"""A recipe of one's own: a small one to start from, or a copy of another."""
+"""A new recipe of the user's: a small one to start from, or a copy of another."""
 
 import ast
 import keyword

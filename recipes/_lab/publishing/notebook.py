@@ -46,8 +46,8 @@ def write(recipe, path, options):
     setup = SETUP.format(root=str(catalogue.FOLDER.parent))
     cells = [nbformat.v4.new_markdown_cell(_text(recipe)), nbformat.v4.new_code_cell(setup)]
     cells += [nbformat.v4.new_code_cell(code) for code in _code(recipe)]
-    given = (f"{name}={value!r}" for name, value in options.items())
-    arguments = ", ".join([repr(recipe.name), *given])
+    keywords = (f"{name}={value!r}" for name, value in options.items())
+    arguments = ", ".join([repr(recipe.name), *keywords])
     cells.append(nbformat.v4.new_code_cell(RUN.format(arguments=arguments).strip()))
     for number, cell in enumerate(cells):
         cell.id = str(number)  # random otherwise: the same recipe is the same file
@@ -97,7 +97,7 @@ def lab(name, **options):
     from recipes._lab.lab import Lab, Options
     from recipes._lab.output import terminal
 
-    _, log, progress = terminal.speaking()
+    log, progress = terminal.log_and_progress(terminal.new_console())
     return Lab(Options(**options), None, log, progress)
 
 
@@ -107,7 +107,6 @@ def show(lab):
 
     from recipes._lab.output import terminal
 
-    console, *_ = terminal.speaking()
-    terminal.show_findings(console, lab)
+    terminal.show_findings(terminal.new_console(), lab)
     for picture in lab.figures.values():
         display(Image(picture))

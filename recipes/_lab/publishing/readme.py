@@ -2,10 +2,11 @@
 
 import re
 
-from recipes._lab import catalogue, evidence
+from recipes._lab import catalogue
 from recipes._lab.files import write
 from recipes._lab.publishing import claims, markdown
 from recipes._lab.publishing.claims import DAGGER
+from recipes._lab.publishing.rows import AGAINST_THE_CLAIM
 from recipes._lab.training.architecture import trained_how
 
 ROOT = catalogue.FOLDER.parent
@@ -13,7 +14,6 @@ README = ROOT / "README.md"
 SYMPTOMS = ROOT / "docs" / "symptoms.md"
 RUNNING = ROOT / "docs" / "running.md"
 SURPRISES = 5
-AGAINST = (evidence.DOES_NOT_HOLD, evidence.NO_DIFFERENCE)
 # What README's reader may not know of the words in claims and the names of data.
 ABBREVIATIONS = {
     "BN": "batch normalization",
@@ -86,17 +86,17 @@ def trained(table):
 
 
 def surprises(entries):
-    """Return the most surprising of the textbooks' claims as Markdown, one a topic.
+    """Return the most surprising of the published claims as Markdown, one a topic.
 
     A claim surprises if on every data set it does not hold, or makes no difference. Only those of a
     difference in percentage points can be compared: they are ranked by it, on the data set where it
     is smallest. Claims with fresh results come before those with stale ones, and those that were
     judged on more data sets before the others.
     """
-    found = [entry for entry in entries if _is_surprising(entry)]
-    found.sort(key=lambda entry: (len(entry.stale) > 0, -len(entry.counted), -_effect(entry)))
+    surprising = [entry for entry in entries if _is_surprising(entry)]
+    surprising.sort(key=lambda entry: (len(entry.stale) > 0, -len(entry.counted), -_effect(entry)))
     first_of_topic = {}
-    for entry in found:
+    for entry in surprising:
         first_of_topic.setdefault(entry.recipe.topic, entry)
     shown = list(first_of_topic.values())[:SURPRISES]
     counted = {data for entry in shown for data in entry.counted}
@@ -104,19 +104,19 @@ def surprises(entries):
     rows = [
         (_claim_cell(entry), *(_result_cell(entry, data) for data in datasets)) for entry in shown
     ]
-    table = markdown.table(("a textbook says", *datasets), rows)
+    table = markdown.table(("the claim", *datasets), rows)
     notes = _notes(shown, datasets)
     return f"{table}\n{notes}\n" if notes else table
 
 
 def _is_surprising(entry):
-    """Tell whether a textbook's claim of a difference in points is refuted on all data sets."""
+    """Tell whether a published claim of a difference in points is refuted on all data sets."""
     judgements = [entry.by_data[data].judgement for data in entry.counted]
     return (
         not entry.claim.ours
         and judgements[0].kind == "difference"
         and "points" in judgements[0].unit
-        and all(judgement.verdict in AGAINST for judgement in judgements)
+        and all(judgement.verdict in AGAINST_THE_CLAIM for judgement in judgements)
     )
 
 

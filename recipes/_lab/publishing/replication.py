@@ -1,7 +1,7 @@
-"""Reference runs and their checks with other seeds -> which verdicts came out otherwise.
+"""Reference runs and their checks with other seeds -> which verdicts changed.
 
-A verdict rests on a sample of seeds and splits. Those near the edge of a verdict come out otherwise
-with other seeds, mostly as not detected; that one turns into its opposite should be rare.
+A verdict rests on a sample of seeds and splits. Close ones change with other seeds, mostly to not
+detected; that one turns into its opposite should be rare.
 """
 
 from collections import Counter
@@ -12,13 +12,13 @@ from recipes._lab.claim import Claim
 from recipes._lab.evidence import DOES_NOT_HOLD, HOLDS, NOT_DETECTED
 from recipes._lab.publishing.claims import is_stale
 
-SAME = "came out the same"
-UNDECIDED = "came out undecided in one of the two"
-NO_DIFFERENCE = "made no difference in one of the two"
-OPPOSITE = "turned into the opposite"
-OTHERWISE = (UNDECIDED, NO_DIFFERENCE, OPPOSITE)
+SAME = "unchanged"
+UNDECIDED = "not detected in one of the two runs"
+NO_DIFFERENCE = "without a difference in one of the two runs"
+OPPOSITE = "reversed"
+CHANGED = (UNDECIDED, NO_DIFFERENCE, OPPOSITE)
 # Never counted together; an exact check is no statistics, so other seeds should change nothing.
-TEXTBOOKS, OURS, EXACT = "claims of textbooks", "claims of ours", "exact checks"
+TEXTBOOKS, OURS, EXACT = "published claims", "claims of our own", "exact checks"
 KINDS = (TEXTBOOKS, OURS, EXACT)
 
 
@@ -30,7 +30,7 @@ class Pair:
         recipe: the `catalogue.Recipe`.
         data: display name.
         reference: the `Claim` as the reference run judges it.
-        check: likewise, with other seeds.
+        check: the `Claim` as it is judged with other seeds.
     """
 
     recipe: catalogue.Recipe
@@ -40,7 +40,7 @@ class Pair:
 
     @property
     def outcome(self) -> str:
-        """`SAME`, or one of `OTHERWISE`."""
+        """`SAME`, or one of `CHANGED`."""
         verdicts = {self.reference.verdict, self.check.verdict}
         if len(verdicts) == 1:
             return SAME
@@ -56,7 +56,7 @@ class Pair:
         return OURS if self.reference.ours else TEXTBOOKS
 
 
-def of(recipe):
+def pairs_of(recipe):
     """Return a `Pair` for each claim of a recipe that has been checked with its present code.
 
     A claim that does not depend on the data is there once.
@@ -74,8 +74,8 @@ def of(recipe):
     return list(pairs.values())
 
 
-def otherwise(pairs):
-    """Return a line of text on each of a recipe's pairs that came out otherwise."""
+def changed_verdicts(pairs):
+    """Return a line of text on each of a recipe's pairs whose verdicts differ."""
     return [
         f"{pair.reference.text}, on {pair.data}: {pair.reference.verdict}; with other seeds: "
         f"{pair.check.verdict}"
@@ -85,12 +85,12 @@ def otherwise(pairs):
 
 
 def counts(pairs):
-    """Return a line of text on each kind of claims: how many came out the same, or otherwise."""
+    """Return a line of text on each kind of claims: how many verdicts changed, and how."""
     lines = []
     for kind in KINDS:
         outcomes = Counter(pair.outcome for pair in pairs if pair.kind == kind)
         words = [f"{outcomes[SAME]} {SAME}"]
-        words += [f"{outcomes[of]} {of}" for of in OTHERWISE if outcomes[of]]
+        words += [f"{outcomes[outcome]} {outcome}" for outcome in CHANGED if outcomes[outcome]]
         if outcomes:
-            lines.append(f"of {outcomes.total()} {kind} {', '.join(words)}")
+            lines.append(f"{outcomes.total()} {kind}: {', '.join(words)}")
     return lines

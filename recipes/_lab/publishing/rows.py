@@ -9,10 +9,10 @@ from recipes._lab.publishing import forest
 from recipes._lab.publishing.claims import Entry
 from recipes._lab.publishing.meta_analysis import DEPENDS
 
-# Over all data sets, the verdicts that say that the textbook is wrong.
-WRONG = (evidence.DOES_NOT_HOLD, evidence.NO_DIFFERENCE)
+# The verdicts that contradict a claim.
+AGAINST_THE_CLAIM = (evidence.DOES_NOT_HOLD, evidence.NO_DIFFERENCE)
 # From the most surprising verdict of a textbook's claim to the least.
-_SURPRISE = (*WRONG, DEPENDS, evidence.NOT_DETECTED, evidence.HOLDS)
+_SURPRISE = (*AGAINST_THE_CLAIM, DEPENDS, evidence.NOT_DETECTED, evidence.HOLDS)
 _YEAR = re.compile(r"\b(19|20)\d\d\b")
 
 
@@ -98,9 +98,9 @@ def families(entries):
 
     What bears a year is a paper.
     """
-    found = sorted({family(entry.claim.source) for entry in entries if not entry.claim.ours})
-    papers = [name for name in found if _YEAR.search(name)]
-    return [name for name in found if name not in papers], papers
+    names = sorted({family(entry.claim.source) for entry in entries if not entry.claim.ours})
+    papers = [name for name in names if _YEAR.search(name)]
+    return [name for name in names if name not in papers], papers
 
 
 def statement(entry):

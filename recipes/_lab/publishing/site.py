@@ -15,12 +15,12 @@ from recipes._lab.files import explained, write
 from recipes._lab.output.pages import render
 from recipes._lab.publishing import claims, forest, replication
 from recipes._lab.publishing.meta_analysis import MARKS_OVER_DATA
-from recipes._lab.publishing.rows import WRONG, families, outcome, statement
+from recipes._lab.publishing.rows import AGAINST_THE_CLAIM, families, outcome, statement
 from recipes._lab.publishing.rows import rows as make_rows
 
 LANE = 18  # height of what one data set says of a claim, in pixels
-# The page of claims with nothing but what is wrong, see claims.js.
-WRONG_CLAIMS = urlencode({"verdict": WRONG, "sort": "surprise"}, doseq=True)
+# The page of claims, with only those that the results contradict, see claims.js.
+CONTRADICTED_CLAIMS = urlencode({"verdict": AGAINST_THE_CLAIM, "sort": "surprise"}, doseq=True)
 
 
 def build(folder, address=""):
@@ -72,7 +72,7 @@ def _page(template, **values):
     """Return a page: a template with what all of them need, and values of its own."""
     return render(
         template,
-        wrong=WRONG_CLAIMS,
+        wrong=CONTRADICTED_CLAIMS,
         ticks=forest.ticks(),
         margin=forest.MARGIN,
         lane_height=LANE,
@@ -187,8 +187,8 @@ def _recipe(recipe, rows, address):
 
 
 def _replicated(recipes):
-    """Return in lines of text how many verdicts came out the same with other seeds."""
-    return replication.counts([pair for recipe in recipes for pair in replication.of(recipe)])
+    """Return in lines of text how many verdicts changed with other seeds."""
+    return replication.counts([pair for recipe in recipes for pair in replication.pairs_of(recipe)])
 
 
 def _thumbnail(recipe):
