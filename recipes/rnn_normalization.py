@@ -10,7 +10,8 @@ Why: an image is read row by row, and in training it ends early, after a random 
 divides by the spread of a unit over the batch, which differs from step to step and is measured at
 each; where training has no examples left, it measures a spread of 0. Layer normalization divides
 by the spread over the units of the same example and step.
-Use: a GRU rather than a simple recurrent layer with layer normalization.
+Use: in a simple recurrent layer batch normalization with statistics for each step rather than layer
+normalization; or a GRU, which is more accurate than the latter.
 Symptoms: training is slow; worse on new data than in validation
 Topic: Batch normalization
 

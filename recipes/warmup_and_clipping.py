@@ -10,7 +10,8 @@ not at once.
 Why: at first the loss curves most, so steps are too large that would be right later. A warm-up
 waits until that is over. Clipping shortens only the steps that would be too long, at any time: also
 that of a batch with an example that was never scaled, which a warm-up does not see coming.
-Use: global_clipnorm=1.0 in the optimizer, where the loss becomes NaN.
+Use: global_clipnorm=1.0 in the optimizer where single examples may be far out of scale; for larger
+learning rates batch normalization rather than a warm-up.
 Symptoms: the loss is NaN after a few steps; the loss does not move
 Topic: Optimization
 """
