@@ -64,6 +64,7 @@ def of_work(*parts):
     return _hashed([of_program(), repr(versions()), *parts])
 
 
+@functools.cache
 def of_code(source):
     """Return a digest of what code computes, whatever its docstrings, comments and figures say."""
     tree = ast.parse(source)
