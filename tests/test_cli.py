@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 
-from recipes._lab import catalogue, cli, quiet
+from recipes._lab import arguments, catalogue, cli, quiet
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_unknown_commands_and_options_are_refused(arguments, words, refused):
 
 COMMANDS = {
     name: parser
-    for action in cli._parser()._subparsers._group_actions
+    for action in arguments.parser(cli.COMMANDS)._subparsers._group_actions
     for name, parser in action.choices.items()
 }
 
@@ -354,7 +354,7 @@ def test_ctrl_c_is_one_line(capsys, monkeypatch):
     def stop(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "list_recipes", stop)
+    monkeypatch.setitem(cli.COMMANDS, "list", stop)
     monkeypatch.setattr(sys, "argv", ["__main__.py", "list"])
     with pytest.raises(SystemExit) as caught:
         cli.main()
@@ -426,7 +426,7 @@ def test_a_terminal_without_the_sign_shows_a_question_mark(root, environment):
     code = (
         "import sys\n"
         "from recipes._lab import cli\n"
-        "cli.list_recipes = lambda _: print('80 ± 1')\n"
+        "cli.COMMANDS['list'] = lambda _: print('80 ± 1')\n"
         "sys.argv = ['__main__.py', 'list']\n"
         "cli.main()\n"
     )

@@ -1,6 +1,7 @@
 """The code that all recipes share. Imports point one way, from the top of this list to the bottom.
 
-cli                        arguments, messages, exit codes
+cli                        commands, messages, exit codes
+arguments                  the command line -> options, or a line on what is wrong with it
 publishing/notebook        a recipe -> a Jupyter notebook
 publishing/new             a new recipe of the user's: a small one to start from, or a copy
 publishing/skeleton        the small one
