@@ -1,8 +1,8 @@
 """Does the focal loss help a class that is rare?
 
-Claim: it does; where most examples are easy and of one class, cross-entropy is ruled by them, and
-the focal loss with γ 2 and α .25 finds the rare class with a higher average precision (Lin et al.
-2017, Focal Loss for Dense Object Detection).
+Claim: where most examples are easy and of one class they rule the cross-entropy; the focal loss
+with γ 2 and α .25 finds the rare class with a higher average precision (Lin et al. 2017, Focal Loss
+for Dense Object Detection).
 Look for: in the figure, whether average precision rises with γ; in TensorBoard, under loss, how
 soon that of γ 5 is almost nothing.
 Why: the loss of an example whose label has the probability p is multiplied by (1 - p) to the power
