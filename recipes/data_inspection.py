@@ -19,23 +19,19 @@ import keras
 import numpy as np
 
 
-def build_model(
-    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.2, learning_rate=0.01
-):
+def build_model(input_shape=(64,), num_classes=10, *, dropout=0.2, learning_rate=0.01):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 
     Args:
         input_shape: shape of one example, (features,).
         num_classes: number of classes; labels are integers from 0.
-        batch_norm: whether to normalize before each activation.
         dropout: rate of Dropout after the last hidden layer.
         learning_rate: learning rate of SGD with a momentum of 0.9.
     """
     model = keras.Sequential([keras.Input(input_shape)])
     for n in (1, 2):
         model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
-        if batch_norm:
-            model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
+        model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
     model.add(keras.layers.Dropout(dropout, name="dropout"))
     model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
@@ -66,14 +62,6 @@ EPOCHS = {WRONG: 20, MEMORIZED: 100, WITHOUT: 20, DROPPED: 20}
 UNSEEN, SEEN = "by networks that have not seen them", "by one that has memorized them"
 
 
-def with_wrong_labels(dataset, random):
-    """Replace one label in 20 by another class, each with the same probability."""
-    y = dataset.train.y.copy()
-    rows = random.choice(len(y), round(len(y) / 20), replace=False)
-    y[rows] = (y[rows] + random.integers(1, dataset.num_classes, len(rows))) % dataset.num_classes
-    return dataset.with_train(y=y)
-
-
 def without_fold(data, fold):
     """Return data without every fourth training example, beginning with number `fold`."""
 
@@ -98,7 +86,7 @@ def found(believed, wrong, share):
 def run(lab):
     """Make labels wrong, sort them by how probable networks find them, and drop the first 10 %."""
     data = lab.data(examples=1000)
-    noisy = data.map(with_wrong_labels)
+    noisy = data.map(lambda dataset, random: dataset.with_wrong_labels(0.05, random))
     x, y = noisy.train.x, noisy.train.y
     wrong = y != data.train.y
     datasets = {(WITHOUT, fold): without_fold(noisy, fold) for fold in range(FOLDS)}

@@ -8,9 +8,8 @@ Why: a copy of a test example in the training part is memorized, not predicted. 
 the class where the file is sorted by class, and a column that is filled in after the outcome is the
 target in disguise; the network takes this easiest way, and leaves the others unlearned. Statistics
 for scaling know no labels, and hardly depend on the examples that they come from.
-Use: look at how well each column tells the class alone, and ask of those that stand out whether
-they will be known in time; where honest columns tell it well, as in a medical table, a leak does
-not stand out. Keep near copies in one part.
+Use: keep near copies in one part, and ask of each column whether it will be known in time, and mean
+the same; make inspect names those that tell the class alone.
 Symptoms: the test accuracy is too good to be true; worse on new data than in validation
 Topic: Data and sanity
 """
@@ -19,23 +18,19 @@ import keras
 import numpy as np
 
 
-def build_model(
-    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.1, learning_rate=0.1
-):
+def build_model(input_shape=(64,), num_classes=10, *, dropout=0.1, learning_rate=0.1):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 
     Args:
         input_shape: shape of one example, (features,).
         num_classes: number of classes; labels are integers from 0.
-        batch_norm: whether to normalize before each activation.
         dropout: rate of Dropout after the last hidden layer.
         learning_rate: learning rate of SGD.
     """
     model = keras.Sequential([keras.Input(input_shape)])
     for n in (1, 2):
         model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
-        if batch_norm:
-            model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
+        model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
     model.add(keras.layers.Dropout(dropout, name="dropout"))
     model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
@@ -103,19 +98,6 @@ def standardized(dataset, random, parts=1):
     return dataset.map_inputs(lambda x: (x - mean) / deviation)
 
 
-def best_alone(dataset):
-    """Return the accuracy in % of a small decision tree on the column that tells the class best."""
-    from sklearn.tree import DecisionTreeClassifier
-
-    train, reported = dataset.train, dataset.validation
-    accuracies = []
-    for column in range(train.x.shape[1]):
-        tree = DecisionTreeClassifier(max_leaf_nodes=10, random_state=0)
-        tree.fit(train.x[:, [column]], train.y)
-        accuracies.append(100 * tree.score(reported.x[:, [column]], reported.y))
-    return max(accuracies)
-
-
 def run(lab):
     """Plant each leak, and compare the accuracy that would be reported with that on new data."""
     honest = lab.data(examples=300).map(with_column)
@@ -129,10 +111,6 @@ def run(lab):
     results = lab.train(build_model, VARIANTS, data, epochs=40, batch_size=50)
     reported, new = results.final("val_accuracy"), results.final("test_accuracy")
     flattery = reported - new
-    columns = {}
-    for name in (HONEST, ROW, TARGET):
-        columns[name] = [best_alone(data[name].split(seed)) for seed in lab.seeds]
-    alone = lab.measure(columns, unit="%")
 
     lab.claim(
         "near copies of test examples in the training part flatter a model",
@@ -147,10 +125,6 @@ def run(lab):
     lab.claim(
         "to scale by all data flatters it by less than 1 percentage point",
         that=flattery[SCALING].within(1, of=flattery[HONEST]),
-    )
-    lab.claim(
-        "such a column alone tells the class 20 percentage points more often than any other",
-        that=lab.every([alone[ROW] - alone[HONEST] > 20, alone[TARGET] - alone[HONEST] > 20]),
     )
     lab.figure(lab.dots({"reported": reported, "on new data": new}, x_label="accuracy (%)"))
 

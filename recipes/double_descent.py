@@ -81,14 +81,6 @@ def principal_components(dataset, random):
     return dataset.map_inputs(lambda x: (x - mean) @ directions[:INPUTS].T)
 
 
-def with_wrong_labels(dataset, random):
-    """Replace one label in five by another class, each with the same probability."""
-    y = dataset.train.y.copy()
-    rows = random.choice(len(y), len(y) // 5, replace=False)
-    y[rows] = (y[rows] + random.integers(1, dataset.num_classes, len(rows))) % dataset.num_classes
-    return dataset.with_train(y=y)
-
-
 def threshold(train):
     """Return the width of the narrowest network that fits its examples; the widest if none does."""
     fits = [width for width in WIDTHS if train[width].array().mean() >= FITS]
@@ -104,7 +96,8 @@ def best_below(width, validation):
 def run(lab):
     """Train six widths on 500 examples till they have memorized what they can: 25 seconds."""
     data = lab.data(examples=500).map(principal_components)
-    datasets = {CLEAN: data, NOISY: data.map(with_wrong_labels)}
+    noisy = data.map(lambda dataset, random: dataset.with_wrong_labels(0.2, random))
+    datasets = {CLEAN: data, NOISY: noisy}
     results = lab.train(build_model, VARIANTS, datasets, epochs=400, evaluate_every=100)
     train, test = results.final("train_accuracy"), results.final("test_accuracy")
     validation = results.final("val_accuracy")

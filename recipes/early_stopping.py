@@ -21,12 +21,7 @@ import numpy as np
 
 
 def build_model(
-    input_shape=(64,),
-    num_classes=10,
-    *,
-    batch_norm=True,
-    dropout=0.1,
-    learning_rate=0.001,
+    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.1, learning_rate=0.001
 ):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 
@@ -72,15 +67,6 @@ FAST, SLOW = 2, 16  # those that are judged
 LOSS, LAST, ACCURACY = "lowest loss", "lowest loss, not restored", "highest accuracy"
 
 
-def with_wrong_labels(dataset, random):
-    """Return the data with 20 % of the training labels replaced by another class."""
-    y = dataset.train.y.copy()
-    wrong = random.permutation(len(y))[: len(y) // 5]
-    shifts = random.integers(1, dataset.num_classes, len(wrong))
-    y[wrong] = (y[wrong] + shifts) % dataset.num_classes
-    return dataset.with_train(y=y)
-
-
 def early_stopping(curve, patience):
     """Return the best epoch and the last one, by the rule of keras.callbacks.EarlyStopping.
 
@@ -100,7 +86,8 @@ def early_stopping(curve, patience):
 def run(lab):
     """Train for 100 epochs, and ask where each rule would have stopped."""
     few = lab.data(examples=300)
-    data = {RIGHT: few, WRONG: few.map(with_wrong_labels)}
+    wrong = few.map(lambda dataset, random: dataset.with_wrong_labels(0.2, random))
+    data = {RIGHT: few, WRONG: wrong}
     every_epoch = range(lab.epochs(EPOCHS) + 1)
     results = lab.train(
         build_model, VARIANTS, data, epochs=EPOCHS, batch_size=20, record=every_epoch

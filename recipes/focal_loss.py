@@ -79,7 +79,10 @@ VARIANTS = {CROSS_ENTROPY: PLAIN} | {
 
 
 def one_in_a_hundred(dataset, random):
-    """Make the last class rare: one example of it for each hundred others, but in the test part."""
+    """Make the last class rare: one example of it for each hundred others, but in the test part.
+
+    Only whole hundreds stay: as many for each seed, which then share a graph.
+    """
     import dataclasses  # above, it would be part of the template
 
     last = dataset.num_classes - 1
@@ -87,7 +90,8 @@ def one_in_a_hundred(dataset, random):
     parts = {}
     for name, part in (("train", dataset.train), ("validation", dataset.validation)):
         others, rare = (np.flatnonzero(part.y == label) for label in (0, 1))
-        parts[name] = part.rows(np.append(others, rare[: max(1, len(others) // 100)]))
+        hundreds = max(1, len(others) // 100)
+        parts[name] = part.rows(np.append(others[: 100 * hundreds], rare[:hundreds]))
     return dataclasses.replace(dataset, **parts)
 
 

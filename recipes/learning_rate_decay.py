@@ -83,15 +83,6 @@ VARIANTS = TO_TUNE | AT_HIGH_RATE
 RATES, DECADES = (0.03, 0.1, 0.3, 1.0), (0.0, 0.5, 1.0, 2.0)  # candidates
 
 
-def with_wrong_labels(dataset, random):
-    """Return the data with 20 % of the training labels replaced by another class."""
-    y = dataset.train.y.copy()
-    wrong = random.permutation(len(y))[: len(y) // 5]
-    shifts = random.integers(1, dataset.num_classes, len(wrong))
-    y[wrong] = (y[wrong] + shifts) % dataset.num_classes
-    return dataset.with_train(y=y)
-
-
 def unrest(curves):
     """Return the mean change from epoch to epoch, over the last quarter, of curves by seed."""
     changes = np.abs(np.diff(curves, axis=1))
@@ -101,7 +92,8 @@ def unrest(curves):
 def run(lab):
     """Tune the initial rate, then the strength of the decay, and train; also from a rate of 1."""
     data = lab.data(examples=1000)
-    examples = {RIGHT: data, WRONG: data.map(with_wrong_labels), HIGH: data}
+    wrong = data.map(lambda dataset, random: dataset.with_wrong_labels(0.2, random))
+    examples = {RIGHT: data, WRONG: wrong, HIGH: data}
     plan = {"data": examples, "epochs": EPOCHS, "batch_size": BATCH_SIZE}
     steps = lab.epochs(EPOCHS) * (data.train.x.shape[1] // BATCH_SIZE)
     variants = {key: arguments | {"steps": steps} for key, arguments in VARIANTS.items()}

@@ -89,7 +89,7 @@ def learn(model, x, y, epochs):
     return np.stack(predicted)
 
 
-def error(predicted, y, part):
+def relative_error(predicted, y, part):
     """Return the root mean square error by epoch, in % of that of always predicting the mean."""
     squares = np.mean((predicted[:, part] - y[part]) ** 2, axis=1)
     return 100 * np.sqrt(squares / np.mean((y[TRAIN].mean() - y[part]) ** 2))
@@ -112,7 +112,7 @@ def run(lab):
                 model.get_layer("output").bias.assign([y[TRAIN].mean()])
             targets = (y - y[TRAIN].mean()) / y[TRAIN].std() if arm == STANDARDIZED else y
             predicted = learn(model, x, targets, epochs)
-            both = [error(predicted, targets, part) for part in (VALIDATION, TEST)]
+            both = [relative_error(predicted, targets, part) for part in (VALIDATION, TEST)]
             errors[arm, rate].append(both)
     on_validation, average, by_epoch = {}, {}, {}
     for key in VARIANTS:
@@ -140,17 +140,10 @@ def run(lab):
         that=average[best[STANDARDIZED]].within(2, of=average[best[MEAN]]),
         any_data=True,
     )
-    lab.figure(
-        lab.lines(
-            lab.measure(by_epoch),
-            each=RATES,
-            lines=ARMS,
-            along=range(epochs + 1),
-            x_label="epoch (0 = before training)",
-            y_label="test error (% of that of the mean)",
-            limits=(60, 240),
-        )
-    )
+    axes = {"x_label": "epoch", "y_label": "test error (% of that of the mean)"}
+    along = range(epochs + 1)  # from before training
+    error = lab.measure(by_epoch)
+    lab.figure(lab.lines(error, each=RATES, lines=ARMS, along=along, limits=(60, 240), **axes))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,9 @@ Look for: in the figure, the curves of 8 blocks: plain ones stay behind that of 
 TensorBoard, under gradients, how those of the first block shrink where blocks are plain.
 Why: each plain block must hand on what the next ones need, and its gradient is multiplied by all
 blocks behind it. A residual block adds to its input: with small weights it changes little, and the
-gradient reaches every block through the sums. Tracing networks of 17 layers takes most of a run,
-also of a quick one.
+gradient reaches every block through the sums.
 Use: one block where that is as accurate, and pre-activation where a network must be deeper.
-Symptoms: the loss does not move; a deep network does not learn; a deeper network is worse;
-gradients vanish
+Symptoms: a deep network does not learn; a deeper network is worse; gradients vanish
 Topic: Initial values and activations
 """
 
@@ -38,6 +36,10 @@ class Block(keras.layers.Layer):
         """Make the weights."""
         for layer in (*self.dense, *self.norms):
             layer.build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the output, which Keras would have to trace `call` for."""
+        return input_shape
 
     def call(self, x, training=False):
         """Return the output, (examples, units)."""

@@ -21,7 +21,6 @@ def build_model(
     num_classes=10,
     *,
     hidden_layers=1,
-    batch_norm=True,
     dropout=0.1,
     learning_rate=0.1,
 ):
@@ -31,15 +30,13 @@ def build_model(
         input_shape: shape of one example, (features,).
         num_classes: number of classes; labels are integers from 0.
         hidden_layers: number of hidden layers; 0 is softmax regression.
-        batch_norm: whether to normalize before each activation.
         dropout: rate of Dropout before the softmax.
         learning_rate: learning rate of SGD.
     """
     model = keras.Sequential([keras.Input(input_shape)])
     for n in range(1, hidden_layers + 1):
         model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
-        if batch_norm:
-            model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
+        model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
     model.add(keras.layers.Dropout(dropout, name="dropout"))
     model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))

@@ -19,23 +19,19 @@ import keras
 import numpy as np
 
 
-def build_model(
-    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.1, learning_rate=0.003
-):
+def build_model(input_shape=(64,), num_classes=10, *, dropout=0.1, learning_rate=0.003):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 
     Args:
         input_shape: shape of one example, (features,).
         num_classes: number of classes; labels are integers from 0.
-        batch_norm: whether to normalize before each activation.
         dropout: rate of Dropout after each hidden layer.
         learning_rate: learning rate of Adam.
     """
     model = keras.Sequential([keras.Input(input_shape)])
     for n in (1, 2):
         model.add(keras.layers.Dense(100, kernel_initializer="he_normal", name=f"h{n}"))
-        if batch_norm:
-            model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
+        model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
         model.add(keras.layers.Dropout(dropout, name=f"h{n}_dropout"))
     model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))

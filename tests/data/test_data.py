@@ -853,6 +853,22 @@ def test_a_target_that_is_no_column(tmp_path):
     assert_has(message_of(wide, target="zzz"), ["'c0'", "'c9' and 30 more"])
 
 
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_share_of_the_training_labels_becomes_wrong(classes):
+    y = np.arange(3000) % classes
+    part = Split(np.zeros((3000, 1), np.float32), y.astype(np.int32))
+    right = Dataset("made up", tuple("abcde"[:classes]), part, part, part)
+    changed = right.with_wrong_labels(0.2, np.random.default_rng(0))
+    shifts = (changed.train.y - y)[changed.train.y != y] % classes
+    assert len(shifts) == 600
+    counts = np.bincount(shifts, minlength=classes)
+    assert counts[0] == 0
+    np.testing.assert_allclose(counts[1:], 600 / (classes - 1), rtol=0.2)  # each as probable
+    assert changed.train.x is part.x
+    assert changed.validation is changed.test is part
+    np.testing.assert_array_equal(part.y, y)  # a copy was changed
+
+
 def test_examples_are_dealt_anew_within_their_classes():
     x = np.arange(30, dtype=np.float32)[:, np.newaxis]
     y = np.arange(30, dtype=np.int32) % 3

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from recipes import averaged_weights as recipe
-from recipes._lab.data import Dataset, Split
 from recipes._lab.lab import Lab, Options
 
 RIGHT, WRONG = recipe.RIGHT, recipe.WRONG
@@ -26,14 +25,6 @@ def test_training_ends_with_the_average_of_the_weights():
     expected = 0.9 * (0.9 * first + 0.1 * second) + 0.1 * third
     np.testing.assert_allclose(kernel_after(0.9, 3), expected, atol=1e-6)
     assert np.abs(third - expected).max() > 1e-3
-
-
-def test_a_fifth_of_the_training_labels_is_wrong():
-    split = Split(np.zeros((100, 2), np.float32), np.arange(100) % 10)
-    right = Dataset("made up", tuple("abcdefghij"), split, split, split)
-    wrong = recipe.with_wrong_labels(right, np.random.default_rng(0))
-    assert (wrong.train.y != right.train.y).sum() == 20
-    np.testing.assert_array_equal(wrong.validation.y, right.validation.y)
 
 
 @pytest.fixture

@@ -18,15 +18,6 @@ def dataset(examples=400, classes=4):
     return Dataset("made up", tuple("abcd"[:classes]), split, split, split)
 
 
-@pytest.mark.parametrize("classes", [2, 4])
-def test_one_label_in_twenty_becomes_another_class(classes):
-    right = dataset(classes=classes)
-    wrong = recipe.with_wrong_labels(right, RANDOM)
-    assert (wrong.train.y != right.train.y).sum() == 20
-    assert set(wrong.train.y) == set(range(classes))
-    np.testing.assert_array_equal(wrong.test.y, right.test.y)
-
-
 def test_each_example_is_left_out_once():
     data = dataset(examples=40)
     data = data.with_train(np.arange(80).reshape(40, 2))

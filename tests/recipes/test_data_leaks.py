@@ -1,4 +1,4 @@
-"""The recipe data_leaks: each leak by value, how it is found, its claims on planted effects."""
+"""The recipe data_leaks: each leak by value, its claims on planted effects."""
 
 import numpy as np
 import pytest
@@ -65,20 +65,11 @@ def test_scaled_by_training_or_by_the_reported_part_too(data, random):
     np.testing.assert_allclose([x.mean(axis=0), x.std(axis=0)], [[0] * 5, [1] * 5], atol=1e-5)
 
 
-def test_the_best_column_alone(data):
-    x = np.zeros((60, 3), np.float32)
-    x[:, 1] = data.train.y
-    changed = data.with_train(x)
-    reported = Split(np.pad(data.validation.y[:, None], [(0, 0), (1, 1)]), data.validation.y)
-    changed = Dataset("made up", data.class_names, changed.train, reported, reported)
-    assert recipe.best_alone(changed) > 70
-
-
 @pytest.fixture
-def judged(made_up, monkeypatch):
-    """`judged(ends, alone)` runs the recipe on made-up (reported, new) accuracies in %."""
+def judged(made_up):
+    """`judged(ends)` runs the recipe on made-up (reported, new) accuracies in %."""
 
-    def run(ends, alone):
+    def run(ends):
         class MadeUpLab(Lab):
             def train(self, build_model, variants, data, *, epochs, batch_size):
                 assert set(variants) == set(data) == set(ends)
@@ -93,8 +84,6 @@ def judged(made_up, monkeypatch):
                 self.results = made_up(runs, chance=0.1)
                 return self.results
 
-        tells = iter(np.repeat(alone, 6) + np.random.default_rng(1).random(18))
-        monkeypatch.setattr(recipe, "best_alone", lambda dataset: next(tells))
         ends = {key: (a / 100, b / 100) for key, (a, b) in ends.items()}
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
@@ -107,17 +96,15 @@ def judged(made_up, monkeypatch):
 LEAKS = {HONEST: (90, 90), COPIES: (94, 90), ROW: (99, 60), TARGET: (95, 70), SCALING: (90.1, 90)}
 
 
-def test_where_leaks_flatter_and_are_found_every_claim_holds(judged):
-    """In `alone`: no leak, the row number, the target."""
-    assert judged(LEAKS, alone=[25, 90, 60]) == ["holds"] * 4
+def test_where_leaks_flatter_every_claim_holds(judged):
+    assert judged(LEAKS) == ["holds"] * 3
 
 
 def test_where_they_do_not_none_does(judged):
     ends = dict.fromkeys((COPIES, ROW, TARGET), (85, 90)) | {HONEST: (90, 90), SCALING: (95, 90)}
-    assert judged(ends, alone=[25, 30, 40]) == ["does not hold"] * 4
+    assert judged(ends) == ["does not hold"] * 3
 
 
 def test_a_claim_of_two_leaks_needs_both(judged):
     for leak in (ROW, TARGET):
-        found = judged(LEAKS | {leak: (80, 90)}, alone=[25, 90, 60])
-        assert found == ["holds", "does not hold", "holds", "holds"]
+        assert judged(LEAKS | {leak: (80, 90)}) == ["holds", "does not hold", "holds"]

@@ -12,15 +12,6 @@ from recipes._lab.lab import Lab, Options
 CLEAN, NOISY = recipe.CLEAN, recipe.NOISY
 
 
-def test_one_training_label_in_five_becomes_another_class():
-    split = Split(np.zeros((100, 2), np.float32), np.arange(100) % 4)
-    right = Dataset("made up", tuple("abcd"), split, split, split)
-    wrong = recipe.with_wrong_labels(right, np.random.default_rng(0))
-    assert (wrong.train.y != right.train.y).sum() == 20
-    assert wrong.validation is right.validation
-    assert wrong.test is right.test
-
-
 def test_inputs_become_what_varies_most_in_training():
     random = np.random.default_rng(0)
     scales = np.append(np.ones(39), 10)  # the last input varies most

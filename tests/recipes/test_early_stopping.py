@@ -12,17 +12,6 @@ from recipes._lab.lab import Lab, Options
 RIGHT, WRONG = recipe.RIGHT, recipe.WRONG
 
 
-def test_a_fifth_of_the_labels_is_wrong():
-    y = np.arange(100) % 10
-    dataset = types.SimpleNamespace(
-        train=types.SimpleNamespace(y=y), num_classes=10, with_train=lambda y: y
-    )
-    changed = recipe.with_wrong_labels(dataset, np.random.default_rng(0))
-    assert np.sum(changed != y) == 20
-    assert set(changed) <= set(range(10))
-    assert y.tolist() == [*range(10)] * 10  # a copy was changed
-
-
 @pytest.mark.parametrize(
     ("curve", "patience", "best_and_last"),
     [

@@ -45,7 +45,7 @@ def test_keras_computes_right_gradients_and_the_policy_is_as_it_was():
     model = recipe.model_of(FLOAT64, data)
     assert {weight.dtype for weight in model.trainable_weights} == {"float64"}
     assert keras.config.dtype_policy().name == "float32"
-    coarse, fine = (recipe.check(model, [model.get_weights()], data, h) for h in (0.1, 1e-5))
+    coarse, fine = recipe.check(model, [model.get_weights()], data, (0.1, 1e-5))
     assert fine.shape == (1, 4, recipe.PLACES)
     assert np.median(fine) < 1e-7 < np.median(coarse)
 
@@ -63,8 +63,8 @@ def judged(made_up, monkeypatch):
 
         of_layers = {FLOAT64: [right] * 4, FLOAT32: [single] * 4, "wrong": mistaken}
 
-        def check(model, weights, data, step):
-            noise = np.random.default_rng(0).lognormal(0, 0.1, (6, 4, 5))
+        def check(model, weights, data, steps):
+            noise = np.random.default_rng(0).lognormal(0, 0.1, (len(steps), 6, 4, 5))
             return np.array(of_layers[model])[:, np.newaxis] * noise
 
         def model_of(dtype, data, activation="tanh"):
@@ -81,9 +81,14 @@ def judged(made_up, monkeypatch):
 
 
 def test_where_the_check_works_every_claim_holds(judged):
-    assert judged(1e-9, single=0.01, mistaken=[0.5, 0.3, 1e-8, 1e-9]) == ["holds"] * 4
+    assert judged(1e-9, single=0.01, mistaken=[0.5, 0.3, 1e-8, 1e-9]) == ["holds"] * 3
 
 
 def test_where_it_does_not_none_does(judged):
     mistaken = [1e-8, 1e-8, 0.1, 0.1]
-    assert judged(1e-6, single=1e-5, mistaken=mistaken) == ["does not hold"] * 4
+    assert judged(1e-6, single=1e-5, mistaken=mistaken) == ["does not hold"] * 3
+
+
+def test_a_layer_behind_that_disagrees_is_no_evidence_of_the_place(judged):
+    found = judged(1e-9, single=0.01, mistaken=[0.5, 0.3, 0.3, 1e-9])
+    assert found == ["holds", "holds", "does not hold"]

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from recipes import learning_rate_decay as recipe
-from recipes._lab.data import Dataset, Split
 from recipes._lab.lab import Lab, Options
 
 RIGHT, WRONG, HIGH = recipe.RIGHT, recipe.WRONG, recipe.HIGH
@@ -17,16 +16,6 @@ def test_the_rate_falls_by_as_many_factors_of_ten():
 
     assert rates(2) == pytest.approx([0.5, 0.5 / (1 + 99 / 2), 0.005])
     assert rates(0) == [0.5] * 3
-
-
-def test_a_fifth_of_the_training_labels_are_wrong():
-    y = np.arange(100) % 4
-    part = Split(np.zeros((100, 3), np.float32), y)
-    dataset = Dataset("made up", ("a", "b", "c", "d"), part, part, part)
-    changed = recipe.with_wrong_labels(dataset, np.random.default_rng(0))
-    assert (changed.train.y != y).sum() == 20
-    assert set(changed.train.y) == {0, 1, 2, 3}
-    assert changed.test.y is y
 
 
 def test_unrest_is_the_mean_change_over_the_last_quarter():

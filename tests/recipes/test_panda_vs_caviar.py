@@ -97,18 +97,11 @@ def test_training_goes_on_from_where_the_rule_says():
     assert model.weight == 0  # as it began
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, 10), (2, 20), (3, 80 / 3), (4, 30)])
-def test_the_best_of_all_groups_with_the_first_trial(count, expected):
-    validation, test = np.array([5, 6, 4, 9]), np.array([10, 20, 70, 30])
-    # Of two: 20, 10, 30; of three: 20, 30, 30.
-    assert recipe.best_of_groups(validation, test, count) == pytest.approx(expected)
-
-
 @pytest.fixture
 def verdicts(monkeypatch):
-    """`verdicts(many, babysat, alone)` runs the recipe on made-up accuracies in %."""
+    """`verdicts(many, babysat)` runs the recipe on made-up accuracies in %."""
 
-    def run(many, babysat, alone):
+    def run(many, babysat):
         rng = np.random.default_rng(0)
 
         def search(accuracy):
@@ -118,12 +111,8 @@ def verdicts(monkeypatch):
 
         class MadeUpLab(Lab):
             def search(self, build_tunable, variants, data, *, trials, epochs, repetitions):
-                compute = {key: trials[key] * epochs[key] for key in variants}
-                assert set(compute.values()) == {80}
-                found = {recipe.CAVIAR: many, recipe.ALONE: [alone]}
-                return Searches(
-                    {key: [search(of) for _ in range(repetitions)] for key, of in found.items()}
-                )
+                assert (list(variants), trials, epochs) == ([recipe.CAVIAR], 8, 10)
+                return Searches({recipe.CAVIAR: [search(many) for _ in range(repetitions)]})
 
         def babysit(model, rate, dataset, blocks, epochs):
             assert (rate, blocks, epochs) == (0.01, 8, 10)
@@ -141,12 +130,9 @@ def verdicts(monkeypatch):
 
 def test_where_each_wins_as_the_course_says_every_claim_holds(verdicts):
     many, babysat = [50, 60, 60, 60, 60, 60, 60, 95], [50, 70, 80, 90, 90, 90, 90, 90]
-    # The better of two is 60 in six groups, 95 in one.
-    assert verdicts(many, babysat, 50) == [("holds", 5), ("holds", 5), ("holds", 40)]
+    assert verdicts(many, babysat) == [("holds", 5), ("holds", 10)]
 
 
 def test_where_the_opposite_is_true_none_does(verdicts):
     many, babysat = [80, 85, 60, 60, 60, 60, 60, 60], [50, 70, 80, 90, 90, 90, 90, 90]
-    # The better of two is 85 in one group, 80 in six.
-    expected = [("does not hold", -5), ("does not hold", -11), ("does not hold", -5)]
-    assert verdicts(many, babysat, 95) == expected
+    assert verdicts(many, babysat) == [("does not hold", -5), ("does not hold", -15)]

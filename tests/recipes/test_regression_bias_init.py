@@ -63,7 +63,7 @@ def test_errors_are_shares_of_that_of_the_mean(monkeypatch):
     monkeypatch.setattr(recipe, "TRAIN", slice(0, 2))
     y = np.array([2.0, 6.0, 6.0, 6.0])
     predicted = np.array([[9.0, 9, 0, 0], [9, 9, 6, 6], [9, 9, 5, 7]])
-    np.testing.assert_allclose(recipe.error(predicted, y, slice(2, 4)), [300, 0, 50])
+    np.testing.assert_allclose(recipe.relative_error(predicted, y, slice(2, 4)), [300, 0, 50])
 
 
 @pytest.fixture

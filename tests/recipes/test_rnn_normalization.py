@@ -10,7 +10,6 @@ from recipes import rnn_normalization as recipe
 from recipes._lab.data import Dataset, Split
 from recipes._lab.lab import Lab, Options
 
-NONE, BATCH, LAYER, GRU = "no normalization", "BN", "LayerNorm", "GRU"
 RNG = np.random.default_rng(1)
 
 
@@ -92,7 +91,7 @@ def judged(made_up):
     """`judged(ends, whole)` runs the recipe on made-up accuracies in % of each variant."""
 
     def run(ends, whole):
-        noise = RNG.normal(0, 0.1, (4, 6))
+        noise = RNG.normal(0, 0.1, (3, 6))
 
         def models(variant):
             k = list(recipe.VARIANTS).index(variant)
@@ -123,10 +122,10 @@ def judged(made_up):
 
 
 def test_where_layer_normalization_suits_better_every_claim_holds(judged):
-    found = judged(ends=[60, 65, 70, 80], whole=[40, 35, 50, 50])
-    assert found == [("holds", n) for n in (5, 15, 10, 10)]
+    found = judged(ends=[60, 65, 70], whole=[40, 35, 50])
+    assert found == [("holds", n) for n in (5, 15, 10)]
 
 
 def test_where_it_does_harm_none_does(judged):
-    found = judged(ends=[75, 80, 70, 60], whole=[40, 55, 50, 50])
-    assert found == [("does not hold", n) for n in (-10, -5, -5, -10)]
+    found = judged(ends=[75, 80, 70], whole=[40, 55, 50])
+    assert found == [("does not hold", n) for n in (-10, -5, -5)]

@@ -6,7 +6,7 @@ import pytest
 from recipes import width_transfer as recipe
 from recipes._lab.lab import Lab, Options
 
-SGD, ADAM, USUAL, MUP = recipe.SGD, recipe.ADAM, recipe.USUAL, recipe.MUP
+USUAL, MUP = recipe.USUAL, recipe.MUP
 NARROW, WIDE = recipe.NARROW, recipe.WIDE
 LAYERS = ("h1", "h2", "softmax")
 PLAIN = {"batch_norm": False, "dropout": 0.0}
@@ -20,22 +20,18 @@ def effective(model):
     ]
 
 
-@pytest.mark.parametrize("optimizer", [SGD, ADAM])
 @pytest.mark.parametrize(("tuned_units", "last"), [(400, 1 / 20), (100, 1 / 40)])
-def test_initial_weights_are_the_usual_ones_but_the_last_are_smaller(optimizer, tuned_units, last):
-    arguments = PLAIN | {"optimizer": optimizer, "tuned_units": tuned_units}
-    model = recipe.build_model((200,), 50, units=400, **arguments)
+def test_initial_weights_are_the_usual_ones_but_the_last_are_smaller(tuned_units, last):
+    model = recipe.build_model((200,), 50, units=400, tuned_units=tuned_units, **PLAIN)
     deviations = [kernel.std() for kernel in effective(model)]
     # He's, and 1 / sqrt(inputs), divided by the square root of how many times as wide.
     expected = [np.sqrt(2 / 200), np.sqrt(2 / 400), last]
     assert deviations == pytest.approx(expected, rel=0.05)
 
 
-def stepped(optimizer, wider):
+def stepped(wider):
     """Return by how much a step of Keras's own changes each effective kernel, from equal ones."""
-    model = recipe.build_model(
-        (5,), 3, units=8, tuned_units=8 / wider, optimizer=optimizer, learning_rate=0.01, **PLAIN
-    )
+    model = recipe.build_model((5,), 3, units=8, tuned_units=8 / wider, **PLAIN)
     random = np.random.default_rng(0)
     for name in LAYERS:
         kernel = model.get_layer(name).kernel
@@ -47,20 +43,16 @@ def stepped(optimizer, wider):
     return [new - old for new, old in zip(effective(model), before, strict=True)]
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "factors"), [(SGD, (4.0, 1.0, 0.25)), (ADAM, (1.0, 0.25, 0.25))]
-)
-def test_learning_rates_of_the_layers_are_those_of_the_papers_table(optimizer, factors):
-    usual, mup = stepped(optimizer, 1), stepped(optimizer, 4)
-    for step, reference, factor in zip(mup, usual, factors, strict=True):
+def test_learning_rates_of_the_layers_are_those_of_the_papers_table():
+    for step, reference, factor in zip(stepped(4), stepped(1), (1, 1 / 4, 1 / 4), strict=True):
         moved = reference != 0  # not the weights of dead units
         # The median, as Adam's epsilon counts where gradients are tiny.
         assert np.median(step[moved] / reference[moved]) == pytest.approx(factor, rel=0.01)
 
 
 def test_both_parametrizations_are_the_same_narrow_network():
-    for rate in recipe.RATES[SGD]:
-        usual, mup = (recipe.VARIANTS[SGD, scaling, NARROW, rate] for scaling in (USUAL, MUP))
+    for rate in recipe.RATES:
+        usual, mup = (recipe.VARIANTS[scaling, NARROW, rate] for scaling in (USUAL, MUP))
         assert usual == mup
 
 
@@ -70,7 +62,7 @@ def judged(made_up):
 
     Args:
         moved: by how many doublings the best learning rate of the wide network is higher than that
-            of the narrow one, by optimizer and parametrization.
+            of the narrow one, by parametrization.
     """
 
     def run(moved):
@@ -81,10 +73,10 @@ def judged(made_up):
                 assert variants == recipe.VARIANTS
                 runs = {}
                 for k, key in enumerate(variants, 1):
-                    optimizer, scaling, units, rate = key
-                    best = np.log2(recipe.RATES[optimizer][5])
+                    scaling, units, rate = key
+                    best = np.log2(recipe.RATES[5])
                     if units == WIDE:
-                        best += moved[optimizer, scaling]
+                        best += moved[scaling]
                     loss = 0.1 + 0.05 * (np.log2(rate) - best) ** 2
                     runs[key] = [
                         {"accuracy": [0.1, 0.9], "loss": [2.3, loss + n * (k % 7)]} for n in noise
@@ -94,20 +86,18 @@ def judged(made_up):
 
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
-        assert list(lab.figures) == ["figure.png", "figure-sgd.png"]
+        assert list(lab.figures) == ["figure.png"]
         return [(claim.verdict, round(claim.judgement.estimate, 1)) for claim in lab.claims]
 
     return run
 
 
 def test_where_only_the_usual_rate_moves_every_claim_holds(judged):
-    moved = {(SGD, USUAL): -3, (SGD, MUP): 0, (ADAM, USUAL): -2, (ADAM, MUP): 0}
-    found = judged(moved)
+    found = judged({USUAL: -2, MUP: 0})
     # Two doublings off its best, the usual wide network's loss is 0.05 * 2² higher.
-    assert found == [("holds", e) for e in (3, 0, 2, 0, 0.2)]
+    assert found == [("holds", e) for e in (2, 0, 0.2)]
 
 
 def test_where_only_that_of_mup_moves_none_does(judged):
-    moved = {(SGD, USUAL): 1, (SGD, MUP): -2, (ADAM, USUAL): 1, (ADAM, MUP): 2}
-    found = judged(moved)
-    assert found == [("does not hold", e) for e in (-1, -2, -1, 2, -0.2)]
+    found = judged({USUAL: 1, MUP: 3})
+    assert found == [("does not hold", e) for e in (-1, 3, -0.4)]

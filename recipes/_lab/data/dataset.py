@@ -126,6 +126,19 @@ class Dataset:
             raise ValueError(f"weights of shape {weights.shape} for labels of shape {y.shape}")
         return replace(self, train=Split(x, y, weights))
 
+    def with_wrong_labels(self, share: float, random: np.random.Generator) -> "Dataset":
+        """Return the data with a share of the training labels replaced by another class.
+
+        Args:
+            share: of the training labels, 0 to 1.
+            random: draws which labels, and which of the other classes each becomes.
+        """
+        y = self.train.y.copy()
+        wrong = random.permutation(len(y))[: round(share * len(y))]
+        shifts = random.integers(1, self.num_classes, len(wrong))
+        y[wrong] = (y[wrong] + shifts) % self.num_classes
+        return self.with_train(y=y)
+
     def fold(self, number: int, count: int) -> "Dataset":
         """Return the data with another part of all but the test part for validation.
 
