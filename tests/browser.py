@@ -74,7 +74,7 @@ class Browser:
         """Wait until the page shows all these texts; return all of its text."""
         end = time.monotonic() + deadline
         while True:
-            found = self._call("Runtime.evaluate", expression=ALL_TEXT)["result"].get("value", "")
+            found = self._text()
             missing = [text for text in texts if text not in found]
             if not missing:
                 return found
@@ -83,6 +83,16 @@ class Browser:
                     f"the page shows no {missing}, but {' '.join(found.split())[-2000:]}"
                 )
             time.sleep(0.3)
+
+    def _text(self):
+        """Return all text of the page, or none while it goes to another."""
+        try:
+            answer = self._call("Runtime.evaluate", expression=ALL_TEXT)
+        except RuntimeError as error:
+            if "navigated" not in str(error):
+                raise
+            return ""
+        return answer["result"].get("value", "")
 
     def evaluate(self, expression):
         """Return the value of a JavaScript expression, or of what it promises."""

@@ -99,9 +99,9 @@ def test_training_goes_on_from_where_the_rule_says():
 
 @pytest.fixture
 def verdicts(monkeypatch):
-    """`verdicts(many, babysat)` runs the recipe on made-up accuracies in %."""
+    """`verdicts(many, babysat, alone)` runs the recipe on made-up accuracies in %."""
 
-    def run(many, babysat):
+    def run(many, babysat, alone):
         rng = np.random.default_rng(0)
 
         def search(accuracy):
@@ -111,8 +111,12 @@ def verdicts(monkeypatch):
 
         class MadeUpLab(Lab):
             def search(self, build_tunable, variants, data, *, trials, epochs, repetitions):
-                assert (list(variants), trials, epochs) == ([recipe.CAVIAR], 8, 10)
-                return Searches({recipe.CAVIAR: [search(many) for _ in range(repetitions)]})
+                compute = {key: trials[key] * epochs[key] for key in variants}
+                assert set(compute.values()) == {80}
+                found = {recipe.CAVIAR: many, recipe.ALONE: [alone]}
+                return Searches(
+                    {key: [search(of) for _ in range(repetitions)] for key, of in found.items()}
+                )
 
         def babysit(model, rate, dataset, blocks, epochs):
             assert (rate, blocks, epochs) == (0.01, 8, 10)
@@ -130,9 +134,10 @@ def verdicts(monkeypatch):
 
 def test_where_each_wins_as_the_course_says_every_claim_holds(verdicts):
     many, babysat = [50, 60, 60, 60, 60, 60, 60, 95], [50, 70, 80, 90, 90, 90, 90, 90]
-    assert verdicts(many, babysat) == [("holds", 5), ("holds", 10)]
+    assert verdicts(many, babysat, 50) == [("holds", 5), ("holds", 10), ("holds", 40)]
 
 
 def test_where_the_opposite_is_true_none_does(verdicts):
     many, babysat = [80, 85, 60, 60, 60, 60, 60, 60], [50, 70, 80, 90, 90, 90, 90, 90]
-    assert verdicts(many, babysat) == [("does not hold", -5), ("does not hold", -15)]
+    expected = [("does not hold", -5), ("does not hold", -15), ("does not hold", -5)]
+    assert verdicts(many, babysat, 95) == expected
