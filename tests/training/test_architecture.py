@@ -423,10 +423,6 @@ REFUSED = {
         lambda: build(optimizer=keras.optimizers.ScheduleFreeAdamW()),
         "the optimizer is ScheduleFreeAdamW",
     ),
-    "muon by name": (
-        lambda: build(optimizer=keras.optimizers.Muon(exclude_layers=["last"])),
-        "the optimizer uses exclude_layers",
-    ),
     "muon embedding": (
         lambda: build(L.Dense(5, name="embedding"), optimizer="muon"),
         "leaves out what is called an embedding",

@@ -220,11 +220,15 @@ def test_each_member_moves_as_with_its_own_keras_optimizer(name):
         if key not in optimizers.OPTIONAL or any(own[key] for own in hyperparameters)
     }
     weights = list(map(tf.constant, starts))
-    states = [optimizers.initial_state(kinds[0], weight, stacked) for weight in weights]
+    rules = optimizers.rules(kinds[0], map(str, SHAPES))
+    states = [
+        optimizers.initial_state(rule, weight, stacked)
+        for rule, weight in zip(rules, weights, strict=True)
+    ]
     for step in range(STEPS):
         slopes = list(map(tf.constant, gradients[step]))
         weights, states = optimizers.update(
-            kinds[0], weights, slopes, states, rates[step], stacked, step
+            rules, weights, slopes, states, rates[step], stacked, step
         )
     for weight, start, own in zip(weights, starts, zip(*expected, strict=True), strict=True):
         np.testing.assert_allclose(weight, own, rtol=2e-6, atol=TOLERANCES.get(name, 3e-7))
@@ -237,11 +241,12 @@ def test_each_member_moves_as_with_its_own_keras_optimizer(name):
 def test_no_member_sees_who_else_is_there(name):
     kind, *settings = RULES[name]
     optimizer, hyperparameters = read(kind(**settings[0]))
+    rules = optimizers.rules(optimizer, map(str, SHAPES))
     present = {k: v for k, v in hyperparameters.items() if v or k not in optimizers.OPTIONAL}
 
     @tf.function
     def update(weights, gradients, states, rates, stacked, step):
-        return optimizers.update(optimizer, weights, gradients, states, rates, stacked, step)
+        return optimizers.update(rules, weights, gradients, states, rates, stacked, step)
 
     def first(count, seed):
         random = np.random.default_rng(seed)
@@ -249,7 +254,10 @@ def test_no_member_sees_who_else_is_there(name):
         gradients = drawn_gradients(random, 24)
         rates = tf.constant(random.uniform(0.01, 0.1, 24)[:count], tf.float32)
         stacked = {key: tf.constant([value] * count, tf.float64) for key, value in present.items()}
-        states = [optimizers.initial_state(optimizer, weight, stacked) for weight in weights]
+        states = [
+            optimizers.initial_state(rule, weight, stacked)
+            for rule, weight in zip(rules, weights, strict=True)
+        ]
         for step, of_step in enumerate(gradients):
             slopes = [tf.constant(g[:count]) for g in of_step]
             weights, states = update(weights, slopes, states, rates, stacked, tf.constant(step))

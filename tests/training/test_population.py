@@ -175,6 +175,18 @@ def test_optimizers_move_weights_as_train_on_batch_does(name):
     assert_like_keras([member(b, seed) for seed, b in enumerate(builds)], tolerance)
 
 
+def test_what_muon_excludes_moves_by_its_adam():
+    def build(excluded):
+        decays = {"weight_decay": 0.1, "adam_weight_decay": 0.9}
+        optimizer = Muon(0.1, exclude_layers=excluded, **decays)
+        first = L.Dense(5, "tanh", name="first")
+        return classifier(keras.Input((FEATURES,)), first, optimizer=optimizer)
+
+    members = [member(functools.partial(build, excluded)) for excluded in ([], ["first"])]
+    everything, excluded = assert_like_keras(members, 5e-6)
+    assert np.abs(everything.weights[0] - excluded.weights[0]).max() > 0.01
+
+
 EMA = functools.partial(SGD, 0.3, use_ema=True)
 AVERAGED = {
     "averages": [lambda m=m: EMA(ema_momentum=m) for m in (0.9, 0.5)],

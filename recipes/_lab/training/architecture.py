@@ -64,7 +64,7 @@ OPTIMIZERS = {
     ),
 }
 # What selects the rule of an optimizer.
-RULES = ("nesterov", "centered", "amsgrad", "use_ema", "ns_steps")
+RULES = ("nesterov", "centered", "amsgrad", "use_ema", "ns_steps", "exclude_layers")
 # Numbers of a layer's configuration that enter the arithmetic as (members,) tensors.
 LAYER_HYPERPARAMETERS = {
     keras.layers.Dropout: ("rate",),

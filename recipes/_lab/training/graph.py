@@ -42,6 +42,7 @@ class Graph:
         self.batch_size = min(first.batch_size, len(first.data.train))
         self.stack = Stack(model_to_train(first), first.spec.looped)
         self.optimizer = json.loads(first.spec.signature)[-2]
+        self.rules = optimizers.rules(self.optimizer, self.stack.trained(self.stack.shapes))
         self.hyperparameters = self.hyperparameters_of(members)
         self.weighted = self.weights_examples(members)
         self.run_epoch = tf.function(self._run_epoch, autograph=False)
@@ -107,7 +108,7 @@ class Graph:
                 objective += self.stack.penalty(weights, hyperparameters)
             gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
             trained, states = optimizers.update(
-                self.optimizer,
+                self.rules,
                 self.stack.trained(updated),
                 gradients,
                 states,
@@ -167,7 +168,7 @@ class Graph:
         trainable = [by_name[name] for name in gradients]
         states = list(map(of_chosen, states))
         updated, _ = optimizers.update(
-            self.optimizer,
+            self.rules,
             trainable,
             list(gradients.values()),
             states,
@@ -320,8 +321,8 @@ class Graph:
         opened = self.stack.opened
         weights = _stacked([initial_weights(m.spec, m.seed, layers, opened) for m in chunk])
         states = [
-            optimizers.initial_state(self.optimizer, weight, hyperparameters)
-            for weight in self.stack.trained(weights)
+            optimizers.initial_state(rule, weight, hyperparameters)
+            for rule, weight in zip(self.rules, self.stack.trained(weights), strict=True)
         ]
         return weights, states
 

@@ -4,6 +4,8 @@ Here is what all optimizers share; how each of them updates a weight stands in `
 tests compare each with Keras's own optimizer.
 """
 
+import re
+
 import tensorflow as tf
 
 from recipes._lab.training import update_rules
@@ -24,12 +26,26 @@ OPTIONAL = (
 )
 
 
-def initial_state(optimizer, weight, hyperparameters):
+def rules(optimizer, names):
+    """Return what selects the update rule of each weight: the optimizer, and whether by its Adam.
+
+    Muon moves by Adam what is no matrix, and the layers that it is told to exclude.
+
+    Args:
+        optimizer: its class name and what else selects its rule, `{"class", "nesterov", "use_ema",
+            ...}`.
+        names: of the trainable weights, "layer/weight".
+    """
+    patterns = optimizer["exclude_layers"] or ()
+    excluded = [any(re.search(pattern, name) for pattern in patterns) for name in names]
+    return [optimizer | {"by_adam": by_adam} for by_adam in excluded]
+
+
+def initial_state(rule, weight, hyperparameters):
     """Return the state that the optimizer keeps for one stacked weight, before the first step.
 
     Args:
-        optimizer: the optimizer's class name and what else selects its rule, `{"class",
-            "nesterov", "use_ema", ...}`.
+        rule: that of the weight, of `rules`.
         weight: (members, ...).
         hyperparameters: float64 (members,) each; those that are zero for all are absent.
 
@@ -38,17 +54,17 @@ def initial_state(optimizer, weight, hyperparameters):
     """
     zero = tf.zeros_like(weight)
     if "ema_momentum" in hyperparameters:
-        return [zero, *initial_state(optimizer, weight, _without(EMA, hyperparameters))]
+        return [zero, *initial_state(rule, weight, _without(EMA, hyperparameters))]
     if "gradient_accumulation_steps" in hyperparameters:
-        return [zero, *initial_state(optimizer, weight, _without(ACCUMULATION, hyperparameters))]
-    return update_rules.initial_state(optimizer, weight, hyperparameters)
+        return [zero, *initial_state(rule, weight, _without(ACCUMULATION, hyperparameters))]
+    return update_rules.initial_state(rule, weight, hyperparameters)
 
 
-def update(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
+def update(rules, weights, gradients, states, learning_rate, hyperparameters, step):
     """Apply one step of the optimizer to all trainable weights.
 
     Args:
-        optimizer: as in `initial_state`.
+        rules: of each weight, see `rules`.
         weights: stacked weights, (members, ...) each.
         gradients: like weights.
         states: what the optimizer keeps for each weight.
@@ -61,13 +77,13 @@ def update(optimizer, weights, gradients, states, learning_rate, hyperparameters
     """
     rest = learning_rate, hyperparameters, step
     if "ema_momentum" in hyperparameters:
-        return _average(optimizer, weights, gradients, states, *rest)
+        return _average(rules, weights, gradients, states, *rest)
     if "gradient_accumulation_steps" in hyperparameters:
-        return _accumulate(optimizer, weights, gradients, states, *rest)
+        return _accumulate(rules, weights, gradients, states, *rest)
     gradients = _clip(gradients, hyperparameters)
     updated = [
-        _update_one(optimizer, *of_weight, *rest)
-        for of_weight in zip(weights, gradients, states, strict=True)
+        _update_one(*of_weight, *rest)
+        for of_weight in zip(rules, weights, gradients, states, strict=True)
     ]
     return [weight for weight, _ in updated], [state for _, state in updated]
 
@@ -86,14 +102,14 @@ def updating_at_each_step(hyperparameters):
     }
 
 
-def _average(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
+def _average(rules, weights, gradients, states, learning_rate, hyperparameters, step):
     """Keep averages of the weights, and every few updates go on from them.
 
     Polyak and Juditsky 1992. As in Keras, each step moves the averages, also where gradients are
     only added up, and until the first update they are the weights themselves.
     """
     inner, rest = [state[1:] for state in states], _without(EMA, hyperparameters)
-    weights, inner = update(optimizer, weights, gradients, inner, learning_rate, rest, step)
+    weights, inner = update(rules, weights, gradients, inner, learning_rate, rest, step)
     updates = tf.cast(step, tf.float64)
     if "gradient_accumulation_steps" in hyperparameters:
         updates //= _steps_of_update(hyperparameters)
@@ -109,14 +125,14 @@ def _average(optimizer, weights, gradients, states, learning_rate, hyperparamete
     return weights, [[average, *state] for average, state in zip(averages, inner, strict=True)]
 
 
-def _accumulate(optimizer, weights, gradients, states, learning_rate, hyperparameters, step):
+def _accumulate(rules, weights, gradients, states, learning_rate, hyperparameters, step):
     """Add gradients up, and apply the optimizer to their mean every few steps."""
     every = _steps_of_update(hyperparameters)
     step = tf.cast(step, tf.float64)
     totals = [total + gradient for (total, *_), gradient in zip(states, gradients, strict=True)]
     means = [total / column(every, total) for total in totals]
     inner, rest = [state[1:] for state in states], _without(ACCUMULATION, hyperparameters)
-    updated, after = update(optimizer, weights, means, inner, learning_rate, rest, step // every)
+    updated, after = update(rules, weights, means, inner, learning_rate, rest, step // every)
     due = (step + 1.0) % every == 0.0
     weights = [_where(due, *pair) for pair in zip(updated, weights, strict=True)]
     states = [
@@ -171,7 +187,7 @@ def _scaled(gradients, factors, limit):
     return [_where(limit > 0.0, *pair) for pair in zip(scaled, gradients, strict=True)]
 
 
-def _update_one(optimizer, weight, gradient, state, learning_rate, hyperparameters, step):
+def _update_one(rule, weight, gradient, state, learning_rate, hyperparameters, step):
     """Decay one stacked weight and apply the update rule to it."""
 
     def hyperparameter(name, complement=False):
@@ -180,7 +196,7 @@ def _update_one(optimizer, weight, gradient, state, learning_rate, hyperparamete
         return column(1.0 - value if complement else value, weight)
 
     rate = column(learning_rate, weight)
-    by_adam = optimizer["class"] == "Muon" and len(weight.shape) != 3
+    by_adam = rule["class"] == "Muon" and update_rules.is_by_adam(rule, weight)
     decay = "adam_weight_decay" if by_adam else "weight_decay"
     if decay in hyperparameters:
         # Decoupled from the gradient, scaled by the rate (Loshchilov and Hutter 2019).
@@ -188,5 +204,5 @@ def _update_one(optimizer, weight, gradient, state, learning_rate, hyperparamete
     step = tf.convert_to_tensor(step)
     if step.shape.rank:
         step = column(step, weight)
-    apply = update_rules.UPDATES[optimizer["class"]]
-    return apply(optimizer, weight, gradient, state, rate, hyperparameter, step)
+    apply = update_rules.UPDATES[rule["class"]]
+    return apply(rule, weight, gradient, state, rate, hyperparameter, step)

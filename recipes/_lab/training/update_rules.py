@@ -35,7 +35,7 @@ def initial_state(optimizer, weight, hyperparameters):
             return [zero + column(hyperparameters["initial_accumulator_value"], zero), zero]
         case "Lion":
             return [zero]
-        case "Muon" if len(weight.shape) == 3:
+        case "Muon" if not is_by_adam(optimizer, weight):
             return [zero]
         case "Nadam":
             return [column(tf.ones(weight.shape[0]), weight), zero, zero]
@@ -44,6 +44,11 @@ def initial_state(optimizer, weight, hyperparameters):
         case "Adafactor":
             return [zero]
     return [zero, zero, zero] if optimizer["amsgrad"] else [zero, zero]
+
+
+def is_by_adam(optimizer, weight):
+    """Tell whether Muon moves a stacked weight by Adam: one that is no matrix, or is excluded."""
+    return optimizer["by_adam"] or len(weight.shape) != 3
 
 
 def _sgd(optimizer, weight, gradient, state, rate, hyperparameter, step):
@@ -184,8 +189,8 @@ def _adafactor(optimizer, weight, gradient, state, rate, hyperparameter, step):
 
 
 def _muon(optimizer, weight, gradient, state, rate, hyperparameter, step):
-    """Jordan et al. 2024, scaled as by Liu et al. 2025; what is no matrix moves as by Adam."""
-    if len(state) == 2:
+    """Jordan et al. 2024, scaled as by Liu et al. 2025."""
+    if is_by_adam(optimizer, weight):
         adams = {"beta_1": "adam_beta_1", "beta_2": "adam_beta_2"}
 
         def of_adam(name, complement=False):
