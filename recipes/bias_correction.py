@@ -1,17 +1,17 @@
 """What does bias correction change?
 
-Claim: the average v = β v + (1 - β) g starts at 0, and is too low until it is divided by 1 - β^t;
-with β = .9 it has warmed up after ten steps, so that momentum does without, while Adam is corrected
+Claim: the average v = β v + (1 - β) g starts at 0, and is too low until it is divided by 1 - β^t
 (Deep Learning Specialization, course 2 week 2). Adam without the correction is unstable where β2 is
 close to 1 (Kingma and Ba, 2015, 6.4).
 Look for: in the figure, how long the average takes to come up from 0; in figure-training, how both
-lines of a panel have the same shape, but at other learning rates; in TensorBoard, under loss,
-the first epochs at a rate of .01.
-Why: after t steps the weights of an average sum to 1 - β^t. Adam divides an average of gradients by
-the root of one of squares. Both start too low, but the one with β1 = .9 is up after tens of steps,
-that with β2 = .999 after thousands. Until then steps are up to 7 times too long without correction,
-20 times with .9999: to leave it out is to warm up backwards.
-Use: Adam as Keras has it: corrected, it takes the same learning rates with either β2.
+lines have the same shape, but at other learning rates; in TensorBoard, under loss, the first epochs
+at a rate of .01.
+Why: after t steps the weights of an average sum to 1 - β^t; with β = .9 a third is missing after
+ten. Adam divides an average of gradients by the root of one of squares. Both start too low, but the
+one with β1 = .9 is up after tens of steps, that with β2 = .9999 after tens of thousands. Until then
+steps are up to 20 times too long without correction: leaving it out is warming up backwards.
+Use: Adam as Keras has it. Corrected, it learns faster at a given learning rate; at each one's best
+rate correction is no advantage.
 Symptoms: the loss rises in the first steps
 Topic: Optimization
 """
@@ -38,7 +38,7 @@ def build_model(
         num_classes: number of classes; labels are integers from 0.
         beta_2: share that Adam keeps of its average of squares in each step.
         bias_correction: whether its averages are corrected for their start at 0.
-        steps: how many the training has, where they are not.
+        steps: of the training, needed only without correction.
         batch_norm: whether to normalize before each activation.
         dropout: rate of Dropout after the last hidden layer.
         learning_rate: learning rate of Adam.
@@ -73,16 +73,11 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
     return build_model(input_shape, num_classes, dropout=dropout, learning_rate=learning_rate)
 
 
-COURSE = "Deep Learning Specialization, course 2 week 2"
-PAPER = "Kingma and Ba 2015, 6.4"
 WITH, WITHOUT = "corrected", "not corrected"
-BETAS = {"β2 .999": 0.999, "β2 .9999": 0.9999}
 RATES = np.logspace(-4, -1, 7)
-PLAIN = {"batch_norm": False, "dropout": 0.0}
+PLAIN = {"batch_norm": False, "dropout": 0.0, "beta_2": 0.9999}
 VARIANTS = {
-    (name, arm, rate): PLAIN
-    | {"beta_2": beta, "bias_correction": arm == WITH, "learning_rate": rate}
-    for name, beta in BETAS.items()
+    (arm, rate): PLAIN | {"bias_correction": arm == WITH, "learning_rate": rate}
     for arm in (WITH, WITHOUT)
     for rate in RATES
 }
@@ -110,31 +105,24 @@ def run(lab):
     data = lab.data(examples=1000)
     results = lab.train(build_model, VARIANTS, data, epochs=20, watch=[0.01])  # ten steps each
     speed = results.mean_over_epochs("train_accuracy")
-    at_best = {arm: speed[results.best("β2 .9999", arm)] for arm in (WITH, WITHOUT)}
 
     lab.claim(
         "the average of Keras's Adam is that of its SGD with momentum, divided by 1 - β^t, up to "
         "0.0001",
-        source=COURSE,
+        source="Deep Learning Specialization, course 2 week 2",
         that=lab.exact(corrected - by_hand, 1e-4),
         any_data=True,
     )
     lab.claim(
-        "with β .9 the average of SGD is as high as the corrected one after ten steps, up to 10 %",
-        source=COURSE,
-        that=lab.exact(100 * averages[9] / corrected[9] - 100, 10, unit="%"),
-        any_data=True,
-    )
-    lab.claim(
         "Adam with β2 .9999 and a learning rate of .01 learns faster corrected than not",
-        source=PAPER,
-        that=speed["β2 .9999", WITH, 0.01] > speed["β2 .9999", WITHOUT, 0.01],
+        source="Kingma and Ba 2015, 6.4",
+        that=speed[WITH, 0.01] > speed[WITHOUT, 0.01],
     )
     lab.claim(
         "Adam with β2 .9999 learns faster corrected than not, each at its best learning rate",
-        that=at_best[WITH] > at_best[WITHOUT],
+        that=speed[results.best(WITH)] > speed[results.best(WITHOUT)],
     )
-    lab.table([results.best(name, arm) for name in BETAS for arm in (WITH, WITHOUT)])
+    lab.table([results.best(WITH), results.best(WITHOUT)])
     drawn = {
         "as it is": lab.measure(dict(zip(steps, averages, strict=True))),
         "bias corrected": lab.measure(dict(zip(steps, corrected, strict=True))),
@@ -142,8 +130,7 @@ def run(lab):
     axes = {"x_label": "values so far, around 1", "y_label": "their average, β .9"}
     lab.figure(lab.lines(drawn, along=steps, **axes))
     axes = {"x_label": "learning rate of Adam", "x_scale": "log", "limits": (0, 103)}
-    by_rate = lab.lines(speed, each=BETAS, lines=(WITH, WITHOUT), along=RATES, **axes)
-    lab.figure(by_rate, name="training")
+    lab.figure(lab.lines(speed, lines=(WITH, WITHOUT), along=RATES, **axes), name="training")
 
 
 if __name__ == "__main__":

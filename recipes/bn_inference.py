@@ -26,8 +26,7 @@ def build_model(
     Args:
         input_shape: shape of one example, (features,).
         num_classes: number of classes; labels are integers from 0.
-        bn_momentum: momentum of the moving averages that inference uses, their share that a step
-            keeps.
+        bn_momentum: share of the moving averages, which inference uses, that a step keeps.
         dropout: rate of Dropout after the last hidden layer.
         learning_rate: learning rate of SGD.
     """

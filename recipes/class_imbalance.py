@@ -6,11 +6,11 @@ adjusted by the class frequencies after training lower the balanced error (Menon
 Look for: in the figure, which methods raise balanced accuracy at first, and which still do at the
 end.
 Why: a network learns probabilities, and where one example in a hundred is rare it answers that
-class only if the inputs speak for it a hundred times as much. To divide by the frequencies of the
+class only if the inputs speak for it a hundred times as much. Dividing by the frequencies of the
 classes takes that back. Weights and oversampling do so in training, as long as examples are not
 fitted yet; later every gradient is small, and a hundred times little is little.
 Use: model.layers[-1].bias.assign_sub(np.log(frequencies)) after training on the data as they are,
-if a class that is missed counts the same, however rare; and balanced accuracy to compare models.
+where every class matters equally, however rare; and balanced accuracy to compare models.
 Symptoms: rare classes are never predicted; accuracy is high, but the model is useless
 Topic: Data and sanity
 """
@@ -104,7 +104,7 @@ def oversampled(dataset, random):
 
 
 def run(lab):
-    """Train with each method, for 2 to 32 epochs, where one example in a hundred is rare."""
+    """Train with each method, for 1 to 32 epochs, where one example in a hundred is rare."""
     imbalanced = lab.data().map(one_in_a_hundred)
     data = {
         NOTHING: imbalanced,
@@ -124,17 +124,15 @@ def run(lab):
     divided = results.score("test_balanced_accuracy", quotients)[NOTHING]
 
     lab.claim(
-        "oversampling raises balanced accuracy on test",
+        f"oversampling raises balanced accuracy on test after {LATE} epochs",
         source="Buda et al. 2018, abstract",
         that=balanced[OVER, LATE] > balanced[NOTHING, LATE],
     )
     lab.claim(
-        f"after {EARLY} epochs accuracy is above 98 % on data like those of training, and balanced "
-        "accuracy on test below 60 %",
+        f"after {LATE} epochs accuracy on data like those of training is over 10 percentage points "
+        "above balanced accuracy on test",
         source="He and Garcia 2009",
-        that=lab.every(
-            [accuracy[NOTHING, EARLY] > 98, balanced[NOTHING, EARLY] < 60], unit="measures"
-        ),
+        that=accuracy[NOTHING, LATE] > balanced[NOTHING, LATE] + 10,
     )
     lab.claim(
         f"class weights gain more balanced accuracy after {EARLY} epochs than after {LATE}",
@@ -142,7 +140,7 @@ def run(lab):
         that=gained[EARLY] > gained[LATE],
     )
     lab.claim(
-        "to divide the probabilities by the class frequencies raises balanced accuracy on test",
+        f"dividing probabilities by class frequencies raises balanced accuracy after {LATE} epochs",
         source="Menon et al. 2021",
         that=divided[LATE] > balanced[NOTHING, LATE],
     )

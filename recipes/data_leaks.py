@@ -63,7 +63,10 @@ def with_column(dataset, random):
 
 
 def near_copies(dataset, random):
-    """Train on a quarter of the reported examples, with noise of a tenth of the inputs' spread."""
+    """Replace training examples by copies of reported ones, with noise of a tenth of their spread.
+
+    A third of the training examples at the most, and a quarter of those reported.
+    """
     count = min(len(dataset.validation) // 4, len(dataset.train) // 3)
     x, y = dataset.train.x.copy(), dataset.train.y.copy()
     noise = 0.1 * x.std() * random.standard_normal(x[:count].shape)
@@ -81,7 +84,7 @@ def row_number(dataset, random):
 
 
 def target_in_disguise(dataset, random):
-    """Tell the class in 7 of 10 rows, else any; new rows have no outcome yet, and 0."""
+    """Give the class in 7 of 10 rows, else a random one; new rows have no outcome yet, and 0."""
     leaky = dataset.map_inputs(np.copy)
     for part in (leaky.train, leaky.validation):
         other = random.integers(dataset.num_classes, size=len(part))
@@ -118,12 +121,14 @@ def run(lab):
         that=flattery[COPIES] > flattery[HONEST],
     )
     lab.claim(
-        "so do columns that tell the class: a row number, and a target in disguise",
+        "columns that tell the class flatter a model: a row number, and a target in disguise",
         source=KAUFMAN,
-        that=lab.every([flattery[ROW] > flattery[HONEST], flattery[TARGET] > flattery[HONEST]]),
+        that=lab.every(
+            [flattery[ROW] > flattery[HONEST], flattery[TARGET] > flattery[HONEST]], unit="columns"
+        ),
     )
     lab.claim(
-        "to scale by all data flatters it by less than 1 percentage point",
+        "scaling by reported data, too, flatters a model by less than 1 percentage point",
         that=flattery[SCALING].within(1, of=flattery[HONEST]),
     )
     lab.figure(lab.dots({"reported": reported, "on new data": new}, x_label="accuracy (%)"))

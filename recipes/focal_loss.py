@@ -33,7 +33,7 @@ def build_model(
     Args:
         input_shape: shape of one example, (features,).
         num_classes: number of classes; labels are integers from 0, one-hot where alpha is given.
-        gamma: of the focal loss: how much less easy examples count; 0 for cross-entropy.
+        gamma: of the focal loss: how much less easy examples count, where alpha is given.
         alpha: of the focal loss: the weight of each class, such as [.75, .25] of two; None for
             plain cross-entropy.
         batch_norm: whether to normalize before each activation.
@@ -95,13 +95,6 @@ def one_in_a_hundred(dataset, random):
     return dataclasses.replace(dataset, **parts)
 
 
-def times_lower(p):
-    """Return how many times lower Keras's focal loss is than cross-entropy, for a label's p."""
-    label, prediction = np.ones((1, 1)), np.full((1, 1), p)
-    focal = keras.losses.BinaryFocalCrossentropy(gamma=2.0)(label, prediction)
-    return float(keras.losses.BinaryCrossentropy()(label, prediction) / focal)
-
-
 def run(lab):
     """Train with five γ where one example in a hundred is rare."""
     data = lab.data().map(one_in_a_hundred)
@@ -109,7 +102,6 @@ def run(lab):
     precision = results.final("test_average_precision")
     balanced = results.final("test_balanced_accuracy")
     best = precision[FOCAL[2.0]]
-    lower = np.array([times_lower(0.9), times_lower(0.968)])
 
     lab.claim(
         "average precision on test is higher with γ 2 and α .25 than with cross-entropy, α .75",
@@ -117,22 +109,14 @@ def run(lab):
         that=best > precision[FOCAL[0.0]],
     )
     lab.claim(
-        "γ 2 is a good default: none of .5, 1 and 5 gives 1 percentage point more average "
-        "precision",
+        "none of γ .5, 1 and 5 gives 1 percentage point more average precision than γ 2",
         source=f"{LIN}, table 1",
         that=lab.every(
             [precision[FOCAL[gamma]] < best + 1 for gamma in (0.5, 1.0, 5.0)], unit="values of γ"
         ),
     )
     lab.claim(
-        "with γ 2 the loss of an example is 100 times lower at p = .9, and about 1000 times at "
-        ".968, up to 3 %",
-        source=f"{LIN}, 3.2",
-        that=lab.exact(lower / [100, 1000] - 1, 0.03),
-        any_data=True,
-    )
-    lab.claim(
-        "balanced accuracy on test is higher with γ 2 than with plain cross-entropy",
+        "balanced accuracy on test is higher with γ 2, α .25 than with plain cross-entropy",
         that=balanced[FOCAL[2.0]] > balanced[CROSS_ENTROPY],
     )
     lab.figure(lab.dots(precision))

@@ -76,7 +76,7 @@ def diabetes(seed):
 def learn(model, x, y, epochs):
     """Train, and return what a model predicts before and after each epoch, (epochs + 1, patients).
 
-    `fit` takes longer to begin and end an epoch than its few batches take.
+    By `train_on_batch`, as `fit` takes longer to begin an epoch than these few batches.
     """
     random = np.random.default_rng(0)  # the patients are in random order as they are
     predicted = [model.predict_on_batch(x)[:, 0]]
@@ -131,12 +131,14 @@ def run(lab):
         any_data=True,
     )
     lab.claim(
-        "at each start's best learning rate, that bias lowers the average by 2 percentage points",
+        "at each start's best learning rate, a last bias at the mean lowers test error averaged "
+        "over 20 epochs by over 2 percentage points",
         that=average[best[MEAN]] < average[best[ZERO]] - 2,
         any_data=True,
     )
     lab.claim(
-        "at the best rates, standardized targets are within 2 percentage points of that bias",
+        "at each start's best learning rate, that error is with standardized targets within 2 "
+        "percentage points of that with the last bias at the mean",
         that=average[best[STANDARDIZED]].within(2, of=average[best[MEAN]]),
         any_data=True,
     )

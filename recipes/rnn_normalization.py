@@ -15,7 +15,7 @@ normalization.
 Symptoms: training is slow; worse on new data than in validation
 Topic: Batch normalization
 
-It takes about forty seconds: a recurrent layer of one's own is applied to one model after another.
+It takes about forty seconds: a custom recurrent layer is applied to one model after another.
 """
 
 import keras
@@ -41,9 +41,9 @@ class NormalizedRNN(keras.layers.Layer):
         """Make the layers of which it consists."""
         self.from_input = keras.layers.Dense(self.units)
         self.from_state = keras.layers.Dense(self.units, kernel_initializer="orthogonal")
+        # A gamma of 1 would saturate tanh (Cooijmans et al. 2017, section 4).
+        gamma = keras.initializers.Constant(0.1)
         if self.normalization == "batch":
-            # A gamma of 1 would saturate tanh (Cooijmans et al. 2017, section 4).
-            gamma = keras.initializers.Constant(0.1)
             self.norms = []
             for _ in range(input_shape[1]):
                 norm = keras.layers.BatchNormalization(
@@ -51,7 +51,7 @@ class NormalizedRNN(keras.layers.Layer):
                 )
                 self.norms.append(norm)
         elif self.normalization == "layer":
-            self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
+            self.norm = keras.layers.LayerNormalization(epsilon=1e-5, gamma_initializer=gamma)
 
     def call(self, x, training=False, mask=None):
         """Return the state after the last step, (examples, units)."""
@@ -159,7 +159,7 @@ def run(lab):
         that=whole[LAYER] > whole[BATCH],
     )
     lab.claim(
-        "with LayerNorm the simple recurrent layer learns faster than without, lr 0.01",
+        "with LayerNorm mean training accuracy over the epochs is higher than without, lr 0.01",
         source=f"{PAPER}, 1",
         that=speed[LAYER] > speed[NONE],
     )

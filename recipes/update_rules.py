@@ -6,10 +6,10 @@ Look for: in the figure, where the two lines of a panel part.
 Why: epsilon, 1e-7, keeps the divisor above 0. The book's AdaGrad adds it to the root of the sum of
 squares; Keras's adds it to the sum, which is as much as 3e-4 in the root. Adam's averages start at
 0, for which the book and Keras correct the learning rate, and Algorithm 1 of the paper (Kingma and
-Ba, 2015) the averages. All steps are the same but for epsilon, which in the first step of the
-former weighs 32 times as much.
-Use: Adagrad(initial_accumulator_value=0.0) for the book's AdaGrad, with a smaller epsilon where
-gradients are small.
+Ba, 2015) the averages. These differ only in epsilon, which in the first step weighs 32 times as
+much in the book and in Keras.
+Use: Adagrad(initial_accumulator_value=0.0) for the book's AdaGrad, where gradients are not tiny.
+Symptoms: is my code right?
 Topic: Optimization
 """
 

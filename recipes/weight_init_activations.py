@@ -1,15 +1,15 @@
 """How does the scale of the initial weights shape activations and gradients?
 
-Claim: from a standard deviation of 1 sigmoid and tanh saturate, and gradients vanish; Xavier's
-scale keeps the spread of tanh's outputs, He's that of ReLU's (Deep Learning from Scratch, 6.2.2 and
-6.2.3). Glorot's keeps that of the gradients as well (Glorot and Bengio 2010, 4.2.1).
+Claim: with weights of standard deviation 1 sigmoid and tanh saturate, and gradients vanish;
+Xavier's scale keeps the spread of tanh's outputs, He's that of ReLU's (Deep Learning from Scratch,
+6.2.2 and 6.2.3). Glorot's keeps that of the gradients as well (Glorot and Bengio 2010, 4.2.1).
 Look for: in the figure, which lines stay level, and in figure-gradients, which reach the first
 layer; in TensorBoard, the histograms of each layer's outputs at step 0.
 Why: a sum over n inputs spreads sqrt(n) times as far as one of them, so weights of 1/sqrt(n) keep
 the spread; a ReLU, which cuts off half, asks for sqrt(2/n). On the way back the sum is over
 outputs, so Glorot averages the two counts. A gradient is multiplied by slopes and by weights: in a
 saturated layer most slopes are small, but weights are large.
-Use: an initializer whose scale follows the layer's width, such as he_normal.
+Use: he_normal for ReLU, glorot_normal for tanh: their scale follows the layer's width.
 Symptoms: the loss does not move; many units are always zero
 Topic: Initial values and activations
 """
@@ -105,7 +105,7 @@ def spread(values):
 def run(lab):
     """Measure the outputs and gradients of models as they are before training."""
     data = lab.data(examples=1000)
-    results = lab.train(build_model, VARIANTS, data, epochs=5, record=[0])
+    results = lab.train(build_model, VARIANTS, data, epochs=1, record=[0])
     forward, backward = {}, {}
     for function, name in VARIANTS:
         untrained = results.models((function, name), epoch=0)
@@ -125,7 +125,8 @@ def run(lab):
     share = lab.measure(shares, unit="%")
 
     lab.claim(
-        "std 1: more than half of the fifth layer's outputs are saturated, sigmoid and tanh",
+        "std 1: more than half of the fifth layer's outputs have a slope below a tenth of the "
+        "steepest, sigmoid and tanh",
         source=f"{BOOK}.2",
         that=lab.every([share[SIGMOID] > 50, share[TANH] > 50], unit="activations"),
     )

@@ -38,7 +38,7 @@ def test_adam_as_it_is():
 def judged(made_up):
     """`judged(at_01, at_best)` runs the recipe on made-up accuracies, corrected and not, in %.
 
-    They are those at a rate of .01 and, of both β2, those at .001, which are best on validation.
+    They are those at a rate of .01 and those at .001, which are best on validation.
     """
 
     def run(at_01, at_best):
@@ -48,11 +48,11 @@ def judged(made_up):
                 assert epochs * data.train.x.shape[1] / 100 == 200  # the template's steps
                 noise = np.random.default_rng(0).normal(0, 0.001, (2, 6))
                 runs = {}
-                for name, arm, rate in variants:
+                for arm, rate in variants:
                     n = (recipe.WITH, recipe.WITHOUT).index(arm)
                     end = {0.01: at_01, 0.001: at_best}.get(rate, (20, 20))[n]
                     validation = 0.9 if rate == 0.001 else 0.5
-                    runs[name, arm, rate] = [
+                    runs[arm, rate] = [
                         {"accuracy": [0.1, end / 100 + e], "val_accuracy": [0.1, validation]}
                         for e in noise[n]
                     ]
@@ -62,28 +62,20 @@ def judged(made_up):
         lab = MadeUpLab(Options(), None, None, None)
         recipe.run(lab)
         assert list(lab.figures) == ["figure.png", "figure-training.png"]
-        assert [claim.any_data for claim in lab.claims] == [True, True, False, False]
+        assert [claim.any_data for claim in lab.claims] == [True, False, False]
         return [(claim.verdict, round(claim.judgement.estimate)) for claim in lab.claims]
 
     return run
 
 
-LEFT = 100 - 100 * 0.9**10  # % of an average of alike values after ten steps
-
-
 def test_where_the_correction_helps_the_claims_on_training_hold(judged):
     found = judged(at_01=(90, 50), at_best=(95, 91))
-    assert found == [
-        ("holds", 0),
-        ("does not hold", round(LEFT - 100)),
-        ("holds", 40),
-        ("holds", 4),
-    ]
+    assert found == [("holds", 0), ("holds", 40), ("holds", 4)]
 
 
 def test_where_it_does_harm_they_do_not(judged):
     found = judged(at_01=(50, 90), at_best=(91, 95))
-    assert found[2:] == [("does not hold", -40), ("does not hold", -4)]
+    assert found[1:] == [("does not hold", -40), ("does not hold", -4)]
 
 
 def test_where_adam_is_not_corrected_the_first_claim_fails(judged, monkeypatch):
@@ -97,4 +89,4 @@ def test_where_adam_is_not_corrected_the_first_claim_fails(judged, monkeypatch):
 
     monkeypatch.setattr(recipe, "moves", moves)
     found = judged(at_01=(90, 50), at_best=(95, 91))
-    assert [verdict for verdict, _ in found][:2] == ["does not hold", "holds"]
+    assert [verdict for verdict, _ in found] == ["does not hold", "holds", "holds"]

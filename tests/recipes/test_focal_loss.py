@@ -82,17 +82,12 @@ def test_where_the_paper_is_right_every_claim_holds(judged):
         precision={WEIGHTED: 80, HALF: 83, ONE: 85, TWO: 85, FIVE: 82},
         balanced={recipe.CROSS_ENTROPY: 70, TWO: 80},
     )
-    assert found == ["holds"] * 4
+    assert found == ["holds"] * 3
 
 
-def test_where_it_is_wrong_only_its_arithmetic_holds(judged):
+def test_where_it_is_wrong_none_does(judged):
     found = judged(
         precision={WEIGHTED: 85, HALF: 84, ONE: 83, TWO: 80, FIVE: 75},
         balanced={recipe.CROSS_ENTROPY: 80, TWO: 70},
     )
-    assert found == ["does not hold", "does not hold", "holds", "does not hold"]
-
-
-def test_a_loss_of_another_gamma_is_not_so_much_lower(judged, monkeypatch):
-    monkeypatch.setattr(recipe, "times_lower", lambda p: 1 / (1 - p))
-    assert judged(precision={}, balanced={})[2] == "does not hold"
+    assert found == ["does not hold"] * 3

@@ -26,8 +26,14 @@ GO_ON, GO_BACK, START_ANEW = recipe.GO_ON, recipe.GO_BACK, recipe.START_ANEW
     ],
 )
 def test_the_rule(rate, before, after, accuracy, expected):
-    rate, start = recipe.decide(rate, before, after, accuracy)
+    rate, start = recipe.decide(rate, before, after, accuracy, 0.1)
     assert (pytest.approx(rate), start) == expected
+
+
+def test_what_is_dead_is_hardly_better_than_chance():
+    """Of two classes, one of which has 63 % of the examples."""
+    assert recipe.decide(1e-4, 0.68, 0.67, 0.63, 0.63) == (1e-3, START_ANEW)
+    assert recipe.decide(0.3, 0.38, 0.37, 0.85, 0.63) == (pytest.approx(0.1), GO_ON)
 
 
 class Counting:
@@ -88,7 +94,7 @@ def test_training_goes_on_from_where_the_rule_says():
     losses = [(2.0, 0.3), (3.0, 0.3), (1.0, 0.6), (0.99, 0.2), (0.5, 0.95), (0.4, 0.95)]
     model = MadeUpModel(losses)
     parts = [Split(np.zeros((n, 1)), np.zeros(n, int)) for n in (1, 4, 8)]
-    dataset = types.SimpleNamespace(parts=parts)
+    dataset = types.SimpleNamespace(parts=parts, chance=0.1)
     validation, test = recipe.babysit(model, 0.03, dataset, 6, 1)
     assert model.rates == pytest.approx([0.03, 0.09, 0.03, 0.09, 0.9, 0.9])
     assert model.starts == [0, 1, 1, 2, 0, 1]  # back after the second block, anew after the fourth
