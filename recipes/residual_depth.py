@@ -56,7 +56,6 @@ def build_model(
     *,
     kind="pre-activation",
     blocks=2,
-    units=32,
     dropout=0.1,
     learning_rate=0.1,
 ):
@@ -67,14 +66,13 @@ def build_model(
         num_classes: number of classes; labels are integers from 0.
         kind: of the blocks: "plain", "post-activation" or "pre-activation".
         blocks: number of blocks, two dense layers each.
-        units: units of each dense layer.
         dropout: rate of Dropout before the softmax.
         learning_rate: learning rate of SGD.
     """
     model = keras.Sequential([keras.Input(input_shape)])
-    model.add(keras.layers.Dense(units, kernel_initializer="he_normal", name="h1"))
+    model.add(keras.layers.Dense(32, kernel_initializer="he_normal", name="h1"))
     for n in range(1, blocks + 1):
-        model.add(Block(units, kind, name=f"block{n}"))
+        model.add(Block(32, kind, name=f"block{n}"))
     model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="last_bn"))
     model.add(keras.layers.Activation("relu", name="last_act"))
     model.add(keras.layers.Dropout(dropout, name="dropout"))

@@ -19,13 +19,7 @@ import numpy as np
 
 
 def build_model(
-    input_shape=(64,),
-    num_classes=10,
-    *,
-    batch_norm=True,
-    dropout=0.1,
-    last_std=0.01,
-    learning_rate=0.1,
+    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.1, learning_rate=0.1
 ):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 
@@ -34,7 +28,6 @@ def build_model(
         num_classes: number of classes; labels are integers from 0.
         batch_norm: whether to normalize before each activation.
         dropout: rate of Dropout after the last hidden layer.
-        last_std: standard deviation of the last layer's initial weights.
         learning_rate: learning rate of SGD.
     """
     model = keras.Sequential([keras.Input(input_shape)])
@@ -44,7 +37,7 @@ def build_model(
             model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"h{n}_bn"))
         model.add(keras.layers.Activation("relu", name=f"h{n}_act"))
     model.add(keras.layers.Dropout(dropout, name="dropout"))
-    init = keras.initializers.RandomNormal(stddev=last_std)
+    init = keras.initializers.RandomNormal(stddev=0.01)
     model.add(keras.layers.Dense(num_classes, "softmax", kernel_initializer=init, name="softmax"))
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate),
