@@ -18,12 +18,7 @@ import numpy as np
 
 
 def build_model(
-    input_shape=(64,),
-    num_classes=10,
-    *,
-    batch_norm=True,
-    dropout=0.1,
-    learning_rate=0.1,
+    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.1, learning_rate=0.1
 ):
     """Return a compiled classifier of vectors: five hidden layers and a softmax.
 

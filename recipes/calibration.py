@@ -18,12 +18,7 @@ import numpy as np
 
 
 def build_model(
-    input_shape=(64,),
-    num_classes=10,
-    *,
-    batch_norm=True,
-    dropout=0.1,
-    learning_rate=0.001,
+    input_shape=(64,), num_classes=10, *, batch_norm=True, dropout=0.1, learning_rate=0.001
 ):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 

@@ -20,12 +20,7 @@ import numpy as np
 
 
 def build_model(
-    input_shape=(64,),
-    num_classes=10,
-    *,
-    class_frequencies=None,
-    dropout=0.1,
-    learning_rate=0.1,
+    input_shape=(64,), num_classes=10, *, class_frequencies=None, dropout=0.1, learning_rate=0.1
 ):
     """Return a compiled classifier of vectors: two hidden layers and a softmax.
 

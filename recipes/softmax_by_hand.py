@@ -17,12 +17,7 @@ import numpy as np
 
 
 def build_model(
-    input_shape=(64,),
-    num_classes=10,
-    *,
-    hidden_layers=1,
-    dropout=0.1,
-    learning_rate=0.1,
+    input_shape=(64,), num_classes=10, *, hidden_layers=1, dropout=0.1, learning_rate=0.1
 ):
     """Return a compiled classifier of vectors: hidden layers, or none, and a softmax.
 
