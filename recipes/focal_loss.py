@@ -1,6 +1,6 @@
 """Does the focal loss help a class that is rare?
 
-Claim: where most examples are easy and of one class they rule the cross-entropy; the focal loss
+Claim: where most examples are easy and of one class they dominate the cross-entropy; the focal loss
 with γ 2 and α .25 finds the rare class with a higher average precision (Lin et al. 2017, Focal Loss
 for Dense Object Detection).
 Look for: in the figure, whether average precision rises with γ; in TensorBoard, under loss, how
@@ -9,7 +9,7 @@ Why: the loss of an example whose label has the probability p is multiplied by (
 of γ, so that those already learned hardly count. The paper's detectors see a thousand easy examples
 for each rare one, and never the same twice; a network that can memorize its training data soon
 finds all of them easy.
-Use: cross-entropy, unless the focal loss is better on validation data of yours; then with γ 2.
+Use: cross-entropy, unless the focal loss is better on your validation data.
 Symptoms: rare classes are never predicted
 Topic: Data and sanity
 """
@@ -79,7 +79,7 @@ VARIANTS = {CROSS_ENTROPY: PLAIN} | {
 
 
 def one_in_a_hundred(dataset, random):
-    """Make the last class rare: one example of it for each hundred others, but in the test part.
+    """Make the last class rare: one example of it for each hundred others, except in the test part.
 
     Only whole hundreds stay: as many for each seed, which then share a graph.
     """
