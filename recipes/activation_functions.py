@@ -10,7 +10,8 @@ examples grow alike; those of tanh lie on both sides of zero and keep them apart
 large step has pushed below zero for all examples has no gradient left. Here nothing is normalized,
 and each activation has the learning rate and then the initial scale that are best on validation
 data, which is why a run takes more than half a minute.
-Use: tanh at such a depth, or ReLU, each with an initial scale and a learning rate of its own.
+Use: at such a depth without normalization tanh, or ReLU, each with an initial scale and a learning
+rate of its own.
 Symptoms: the loss does not move; many units are always zero; a deep network does not learn
 Topic: Initial values and activations
 """

@@ -3,7 +3,7 @@
 Claim: small batches make more progress in each pass through the data, larger ones use the hardware
 better; best is a size in between, or with fewer than 2000 examples all of them at once (Deep
 Learning Specialization, course 2 week 2).
-Look for: in the figure, how the order of the sizes turns round from equal epochs to equal time; in
+Look for: in the figure, how the gaps between the sizes change from equal epochs to equal time; in
 figure-seconds, how little longer a step takes with more examples; in TensorBoard, under loss,
 the smallest batch beside all examples.
 Why: the error of a gradient falls only with the root of the batch size, so 16 steps on 8 examples

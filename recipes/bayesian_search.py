@@ -9,8 +9,8 @@ under HPARAMS, the trials of one search of each kind.
 Why: in wide ranges a proposal avoids what has failed, so that later trials tend to be better. The
 best of them need not be: random draws hit the good region a few times, too, and in it trials
 differ by little more than the luck of a validation set. keras-tuner's Gaussian process has one
-length scale for all hyperparameters and no term for noise, so it often looks where it knows least,
-at the ends of the ranges. Other implementations may do better.
+length scale for all hyperparameters and expects hardly any noise, so it often looks where it knows
+least, at the ends of the ranges. Other implementations may do better.
 Use: random search in carefully chosen ranges: there Bayesian optimization finds hardly better
 settings, and has to wait for each trial before it proposes the next.
 Symptoms: each trial is expensive

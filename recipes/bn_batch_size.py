@@ -2,8 +2,8 @@
 
 Claim: batch normalization works badly with batches of 2 (Wu and He 2018, 4.1); layer normalization
 is robust to their size (Ba et al. 2016, 6.6).
-Look for: in the figure, how far BN stays below LayerNorm at each batch size, whatever the learning
-rate; in TensorBoard, under activations, h2_bn beside h2_ln for batches of 2.
+Look for: in the figure, how far BN stays below LayerNorm in batches of 2, and that both lines meet
+in larger ones; in TensorBoard, under activations, h2_bn beside h2_ln for batches of 2.
 Why: of two values one is as far above their mean as the other is below it, so training sees each
 unit at 1 or -1, whatever the values; inference normalizes by moving averages, and meets values that
 training never saw. Layer normalization looks at one example at a time.

@@ -7,8 +7,9 @@ behind BN, distributions move more than without BN, and training is about as fas
 Look for: in the figure, how far the curves are apart, and where the one with noise lies; in
 TensorBoard, under activations, how the outputs of h3 change from epoch to epoch.
 Why: each layer learns from the outputs of the layers before it, which learn as well. BN gives what
-comes out of them a fixed mean and spread. The noise shifts it again, differently in each
-step; if a network needed distributions that stay where they are, it should learn more slowly.
+comes out of them a fixed mean and spread. The noise shifts it again, differently in each step; if a
+network needed distributions that stay where they are, it should learn more slowly. Here it does,
+but the noise also disturbs each step.
 Use: BatchNormalization, for the speed that it brings.
 Symptoms: training is slow
 Topic: Batch normalization

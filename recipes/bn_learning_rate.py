@@ -9,7 +9,7 @@ Why: normalization divides by the scale of a layer's outputs, so a kernel twice 
 same outputs, and gradients half as large. A step that is too large makes the kernel grow, which
 makes the steps after it smaller, where without normalization the outputs would explode.
 Use: BatchNormalization in deep networks, with the learning rate tuned anew and larger ones among
-the candidates.
+the candidates. Where few epochs are needed it may save none.
 Symptoms: training is slow; the loss is NaN after a few steps
 Topic: Batch normalization
 """

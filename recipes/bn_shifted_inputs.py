@@ -1,7 +1,7 @@
 """Does batch normalization make a network robust to shifted inputs?
 
-Claim: batch normalization makes a network more robust to a shift of its inputs (Deep Learning
-Specialization, course 2 week 3).
+Claim: batch normalization makes a network more robust to a shift of its inputs; a common reading of
+the covariate shift with which its use is explained (Deep Learning Specialization, course 2 week 3).
 Look for: in the figure, how much accuracy each network loses by each shift, and what renewed
 averages give back; in TensorBoard, under weights, the moving averages of h1_bn.
 Why: after training, batch normalization subtracts and divides by fixed averages over the training

@@ -109,7 +109,8 @@ def run(lab):
         that=results.above_chance("train_accuracy")[WITHOUT, SCALES[-1]].within(2),
     )
     lab.claim(
-        "with Keras's default momentum and epsilon fewer scales reach 90 % in inference",
+        "with Keras's default momentum and epsilon fewer scales reach 90 % in inference than with "
+        ".9 and 1e-5",
         that=reached[DEFAULTS].sum() < reached[WITH].sum(),
     )
     lab.table({f"{arm}, best scale": results.best(arm, by="val_accuracy") for arm in ARMS})

@@ -54,7 +54,8 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 GUO = "Guo et al. 2017"
 NOTHING, EARLY, TEMPERATURE = "nothing", "early stopping", "temperature"
-PLAIN = {"batch_norm": False, "dropout": 0.0}  # both would be remedies of their own
+# Dropout would be a remedy of its own, and BN changes calibration, too (Guo et al. 2017, 3).
+PLAIN = {"batch_norm": False, "dropout": 0.0}
 VARIANTS = {NOTHING: PLAIN, EARLY: PLAIN}
 PATIENCE = {NOTHING: None, EARLY: 10}  # epochs
 TEMPERATURES = np.geomspace(0.25, 16, 401)  # 1 % from one to the next
@@ -121,12 +122,14 @@ def run(lab):
         that=confidence[NOTHING].mean() > accuracy[NOTHING].mean(),
     )
     lab.claim(
-        "the expected calibration error is higher then than at the lowest validation loss",
+        "after 900 steps the expected calibration error on test is higher than at the lowest "
+        "validation loss",
         source=f"{GUO}, 3",
         that=error[NOTHING] > error[EARLY],
     )
     lab.claim(
-        "a temperature fitted on validation lowers the expected calibration error",
+        "after 900 steps a temperature fitted on validation lowers the expected calibration error "
+        "on test",
         source=GUO,
         that=error_adjusted < error[NOTHING],
     )

@@ -51,9 +51,9 @@ def build_tunable(hp, input_shape=(64,), num_classes=10):
 
 PAPER = "Bouthillier et al. 2021"
 RUNS = 20  # of each network
-FEWER, MORE = "500 examples", "600 examples"  # so that it is known which network should win
-TRAIN = {FEWER: 500, MORE: 600}
-TEST = 300  # examples
+FEWER, MORE = "250 examples", "300 examples"  # so that it is known which network should win
+TRAIN = {FEWER: 250, MORE: 300}
+TEST = 100  # examples
 PAIRED, UNPAIRED = "pairs on the same split and seed", "each on its own"
 COUNTS = (1, 2, 3, 5, 10)  # runs of each that are compared
 VARIANTS = {(network, run): {} for network in TRAIN for run in range(RUNS)}

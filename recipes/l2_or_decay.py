@@ -1,7 +1,7 @@
 """Weight decay as L2 in the loss, or as decay in the update?
 
-Claim: L2 in the loss and decay in the update are the same with SGD, but not with Adam, where decay
-generalizes better (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization").
+Claim: L2 in the loss and decay in the update are the same with plain SGD, but not with Adam, where
+decay generalizes better (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization").
 Look for: in the figure, how far validation stays below training with Adam, each way at its best; in
 TensorBoard, under histograms, how narrow the kernels become.
 Why: a step of SGD with decay λ leads to w - learning_rate * (gradient + λ * w). Keras's L2(l) adds
@@ -38,7 +38,7 @@ def build_model(
         batch_norm: whether to normalize before each activation.
         dropout: rate of Dropout after the last hidden layer.
         optimizer: "SGD" or "Adam".
-        decay: weight decay λ, of kernels and biases.
+        decay: weight decay λ of kernels and biases; in the update, of gamma and beta, too.
         in_loss: whether it is a penalty in the loss, not a decay in the update.
         learning_rate: learning rate of the optimizer.
     """

@@ -10,7 +10,7 @@ a sum of probabilities is something else. The gradient of -log p by the right cl
 1, that of -p is p times as large: nearly nothing where the probability p of the right class is
 nearly 0. The worst mistakes change the weights least, and an example, or a class, that was once
 given up is hardly ever learned.
-Use: the cross-entropy, which has the logarithm.
+Use: the cross-entropy, which has the logarithm, above all without batch normalization.
 Symptoms: the loss does not move; training is slow
 Topic: Softmax
 """

@@ -31,7 +31,7 @@ def build_model(
         num_classes: number of classes; labels are integers from 0.
         batch_norm: whether to normalize before each activation.
         dropout: rate of Dropout after the last hidden layer.
-        warmup_steps: steps in which the learning rate grows from a tenth to the whole; 0 for none.
+        warmup_steps: steps in which the learning rate grows from a sixteenth; 0 for none.
         learning_rate: learning rate of SGD, for batches of 128.
     """
     model = keras.Sequential([keras.Input(input_shape)])
@@ -44,7 +44,7 @@ def build_model(
     model.add(keras.layers.Dense(num_classes, "softmax", name="softmax"))
     if warmup_steps:
         learning_rate = keras.optimizers.schedules.PolynomialDecay(
-            learning_rate / 10, warmup_steps, end_learning_rate=learning_rate
+            learning_rate / 16, warmup_steps, end_learning_rate=learning_rate
         )
     model.compile(
         optimizer=keras.optimizers.SGD(learning_rate),

@@ -56,7 +56,7 @@ def build_model(
 
 def build_tunable(hp, input_shape=(64,), num_classes=10):
     """Return the same model with keras-tuner's hyperparameters, the learning rate log-uniform."""
-    # sampling="reverse_log" would give no more values near 1 than a linear scale.
+    # sampling="reverse_log" would give hardly more values near 1 than a linear scale.
     momentum = 1 - hp.Float("one_minus_momentum", 0.001, 0.1, sampling="log")
     rate = hp.Float("learning_rate", 1e-4, 1.0, sampling="log")
     return build_model(input_shape, num_classes, momentum=momentum, learning_rate=rate)

@@ -110,7 +110,8 @@ def run(lab):
         that=lab.every([best[name] > best["SGD"] for name in OTHERS], unit="optimizers"),
     )
     lab.claim(
-        "the best learning rates leave less than half of their mean lead over SGD",
+        "at best learning rates the mean lead of the three over SGD is less than half of that at "
+        "the book's",
         that=lead(best) < lead(in_book) / 2,
     )
     limits = (0, 1.1 * np.log(data.num_classes))  # a little above the loss of guessing

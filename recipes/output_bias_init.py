@@ -90,12 +90,14 @@ def run(lab):
         that=first_loss[LOG, 0.1] < first_loss[ZERO, 0.1],
     )
     lab.claim(
-        "with that bias the mean training loss of 20 epochs is lower at each of 3 learning rates",
+        "with a last bias of the log frequencies the mean training loss of 20 epochs is lower at "
+        "each of 3 learning rates",
         source=KARPATHY,
         that=lab.every(loss[LOG] < loss[ZERO], unit="learning rates"),
     )
     lab.claim(
-        "best rates: test accuracy with that bias is within 1 percentage point of that with bias 0",
+        "best rates: test accuracy with a last bias of the log frequencies is within 1 percentage "
+        "point of that with bias 0",
         that=test[results.best(LOG)].within(1, of=test[results.best(ZERO)]),
     )
     lab.figure(lab.panels(results, "train_loss", each=RATES, lines=(ZERO, LOG)))

@@ -6,7 +6,7 @@ are enough to see which (6.5.2).
 Look for: in the figure, which of the two hyperparameters puts the dots in order, and that accuracy
 still rises at the right edge; in TensorBoard, under HPARAMS, the trials of one search.
 Why: within the 200 steps of a trial the largest learning rate with the largest weight decay shrinks
-the weights by .02 %, so the decay can decide nothing; the book calls half of its range good, and
+the weights by .02 %, so these decays can decide nothing; the book calls half of its range good, and
 about half of the best trials lie there. The learning rate decides, and its range ends too early.
 Use: a search of the learning rate alone, in a range that goes on until accuracy falls again, with a
 few epochs for each trial.
@@ -94,7 +94,7 @@ def highest_quarter(search):
 
 
 def run(lab):
-    """Search three times like the book: 100 trials of 200 steps on 400 examples."""
+    """Search three times like the book, but in batches of 20: 100 trials of 200 steps."""
     data = lab.data(examples=400)
     searches = lab.search(
         build_tunable, VARIANTS, data, trials=100, epochs=10, batch_size=20, repetitions=3

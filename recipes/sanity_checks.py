@@ -6,8 +6,8 @@ Look for: in the figure, where each loss starts, and which fault shows in traini
 validation; in TensorBoard, under loss, the same curves.
 Why: the checks stand in order of their price. The initial loss takes no step, and sees inputs,
 initial weights and the loss function. 20 examples take seconds: without Dropout and penalties
-their loss must fall to zero. Labels that belong to other examples pass both checks, as they can be
-memorized, too: only validation sees them.
+their loss must fall to zero. Labels that belong to other examples would pass both checks, as they
+can be memorized, given time: only validation sees them.
 Use: the checks in this order for each new loop: the initial loss, 20 examples, then a short
 training with its validation loss beside it.
 Symptoms: the loss does not move; the first loss is far from that of guessing; is my code right?

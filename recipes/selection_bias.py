@@ -24,7 +24,7 @@ def build_model(input_shape=(64,), num_classes=10, *, dropout=0.1, learning_rate
         input_shape: shape of one example, (features,).
         num_classes: number of classes; labels are integers from 0.
         dropout: rate of Dropout after the last hidden layer.
-        learning_rate: learning rate of SGD.
+        learning_rate: learning rate of SGD with a momentum of 0.9.
     """
     model = keras.Sequential([keras.Input(input_shape)])
     for n in (1, 2):

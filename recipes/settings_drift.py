@@ -127,12 +127,13 @@ def run(lab):
         that=lost[DRIFTING] > 0,
     )
     lab.claim(
-        "the best setting from before a drift loses more test accuracy than the best setting from "
-        "another sample without drift",
+        "the best setting from before loses more test accuracy, against a new search, on drifting "
+        "data than on another sample without drift",
         that=lost[DRIFTING] > lost[SAMPLE],
     )
     lab.claim(
-        "even with the best setting of a new search drifting data cost test accuracy",
+        "even with the best setting of a new search test accuracy is lower on drifting data than "
+        "on the same examples without drift",
         that=accuracy[NEW, DRIFTING] < accuracy[NEW, SAMPLE],
     )
     lab.table({f"best on {kind}": results.best(kind, by="val_loss") for kind in kinds})

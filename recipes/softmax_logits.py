@@ -6,8 +6,8 @@ Look for: in the figure, up to which logit each way corrects a wrong answer; whe
 gradient is NaN.
 Why: from logits z the loss is ln(sum exp z) - z of the right class, which can be computed without
 overflow. In two steps the softmax of a low logit rounds to 0, whose logarithm is infinite. Keras
-clips probabilities at 1e-7 before that, so that the worst mistakes have a gradient of 0. But a
-compiled Keras model hands the logits of its softmax layer on to the loss.
+clips probabilities at 1e-7 before that, so that the worst mistakes have a gradient of 0. But on
+TensorFlow a compiled Keras model hands the logits of its softmax layer on to the loss.
 Use: a softmax layer and "sparse_categorical_crossentropy" in a compiled model; from_logits=True
 where the softmax and the loss are two operations of your own.
 Symptoms: the loss is NaN after a few steps; the loss does not move

@@ -105,7 +105,8 @@ def run(lab):
         any_data=True,
     )
     lab.claim(
-        "with a hidden layer they leave the straight line by more than 1 nat, a factor of e",
+        "with a hidden layer the log odds of two classes leave the straight line by more than 1 "
+        "nat, a factor of e",
         source=COURSE,
         that=bends > 1,
     )

@@ -7,9 +7,10 @@ too long (Pascanu et al. 2013, 3.2).
 Look for: in the figure, at which learning rates each line is high, and in figure-spikes, at which
 with 5 examples that were never scaled; in TensorBoard, under accuracy, how late those learn that do
 not at once.
-Why: at first the loss curves most, so steps are too large that would be right later. A warm-up
-waits until that is over. Clipping shortens only the steps that would be too long, at any time: also
-that of a batch with an example that was never scaled, which a warm-up does not see coming.
+Why: at first the loss curves most, so steps are too large that would be right later. The small
+steps of a warm-up lead to where it curves less. Clipping shortens only the steps that would be too
+long, at any time: also that of a batch with an example that was never scaled, which a warm-up does
+not see coming.
 Use: global_clipnorm=1.0 in the optimizer where single examples may be far out of scale; for larger
 learning rates batch normalization rather than a warm-up.
 Symptoms: the loss is NaN after a few steps; the loss does not move
@@ -96,7 +97,7 @@ VARIANTS = {
 
 
 def with_unscaled_examples(dataset, random):
-    """Return the data where every 200th training example has values up to 255 instead of 1."""
+    """Return the data where every 200th training example is 255 times as large."""
     x = dataset.train.x.copy()
     x[::200] *= 255
     return dataset.with_train(x)
@@ -113,17 +114,18 @@ def run(lab):
     learns = final.map(lambda accuracy: np.where(accuracy >= 90, 1.0, 0.0), unit="rates")
 
     lab.claim(
-        "a warm-up: at more of the 7 rates training accuracy ends at 90 % or more",
+        "with a warm-up training accuracy ends at 90 % or more at more of the 7 rates than without",
         source=GILMER,
         that=learns[SCALED, WARMUP].sum() > learns[SCALED, NEITHER].sum(),
     )
     lab.claim(
-        "a warm-up without batch normalization: at as many rates as with it, up to one",
+        "a warm-up reaches 90 % at as many of the 7 rates as batch normalization, up to one",
         source=GILMER,
         that=learns[SCALED, WARMUP].sum().within(1, of=learns[SCALED, NORMALIZED].sum()),
     )
     lab.claim(
-        "clipping: mean training accuracy over the epochs is higher, each at its best rate",
+        "with clipping mean training accuracy over the epochs is higher than without, each at its "
+        "best rate",
         source=ZHANG,
         that=speed[results.best(SCALED, CLIPPING)] > speed[results.best(SCALED, NEITHER)],
     )

@@ -7,7 +7,7 @@ histograms, how the kernels shrink.
 Why: a step of SGD with decay λ leads to w - learning_rate * (gradient + λ * w): weights that the
 examples don't hold against it fade. Beyond some λ, those that the network needs fade as well; then
 training accuracy falls towards test accuracy, which is a smaller gap, and no better network.
-Use: weight_decay=λ in the optimizer, with λ chosen by accuracy or loss on validation data, on a
+Use: weight_decay=λ in the optimizer, with λ chosen on validation data, 0 among the candidates, on a
 logarithmic scale, and never by the gap.
 Symptoms: validation is far below training; validation loss rises
 Topic: Regularization

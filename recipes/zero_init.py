@@ -98,7 +98,7 @@ def run(lab):
         any_data=True,
     )
     lab.claim(
-        "training accuracy is higher from random weights than from weights of .01",
+        "training accuracy is higher from random weights than from equal weights of .01",
         source=NOTES,
         that=train[RANDOM] > train[EQUAL],
     )

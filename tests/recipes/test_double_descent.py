@@ -41,16 +41,16 @@ def by_width(*means):
 
 
 def test_the_narrowest_network_that_fits():
-    assert recipe.threshold(by_width(50, 70, 89.9, 90.1, 99, 100)) == 32
-    assert recipe.threshold(by_width(95, 99, 99, 99, 99, 99)) == 4
-    assert recipe.threshold(by_width(50, 50, 50, 50, 50, 50)) == 256  # none does
+    assert recipe.threshold(by_width(40, 50, 70, 89.9, 90.1, 99, 100)) == 32
+    assert recipe.threshold(by_width(95, 99, 99, 99, 99, 99, 99)) == 2
+    assert recipe.threshold(by_width(50, 50, 50, 50, 50, 50, 50)) == 256  # none does
 
 
 def test_the_best_of_the_narrower_ones():
-    accuracy = by_width(60, 80, 70, 75, 90, 95)
+    accuracy = by_width(50, 60, 80, 70, 75, 90, 95)
     assert recipe.best_below(32, accuracy) == 8
     assert recipe.best_below(256, accuracy) == 64
-    assert recipe.best_below(4, accuracy) == 4  # there is none
+    assert recipe.best_below(2, accuracy) == 2  # there is none
 
 
 @pytest.fixture
@@ -94,12 +94,12 @@ def judged(made_up):
 
 
 def test_a_double_descent_with_wrong_labels_only(judged):
-    found = judged(clean=(70, 80, 90, 91, 92, 93), noisy=(60, 80, 78, 75, 70, 85))
+    found = judged(clean=(60, 70, 80, 90, 91, 92, 93), noisy=(50, 60, 80, 78, 75, 70, 85))
     assert found == [("holds", 10), ("holds", 15), ("holds", 12), ("holds", 5)]
 
 
 def test_a_single_descent_and_overfitting_the_wider_the_worse(judged):
-    found = judged(clean=(70, 80, 85, 95, 92, 93), noisy=(60, 62, 64, 66, 70, 50))
+    found = judged(clean=(60, 70, 80, 85, 95, 92, 93), noisy=(58, 60, 62, 64, 66, 70, 50))
     assert found == [
         ("does not hold", -4),
         ("does not hold", -20),

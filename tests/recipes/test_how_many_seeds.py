@@ -15,9 +15,9 @@ def test_both_networks_of_a_pair_share_their_split():
         recipe.dealt(data, network, run).split(0)
         for network, run in ((FEWER, 3), (MORE, 3), (MORE, 4))
     )
-    assert (len(fewer.train), len(fewer.test)) == (500, 300)
-    assert (len(more.train), len(more.test)) == (600, 300)
-    np.testing.assert_array_equal(fewer.train.x, more.train.x[:500])
+    assert (len(fewer.train), len(fewer.test)) == (250, 100)
+    assert (len(more.train), len(more.test)) == (300, 100)
+    np.testing.assert_array_equal(fewer.train.x, more.train.x[:250])
     np.testing.assert_array_equal(fewer.test.x, more.test.x)
     assert not np.array_equal(other.test.x, more.test.x)
 

@@ -74,6 +74,7 @@ def verdicts(monkeypatch):
 
 
 ZIGZAG = path_of((0, 3), (0, -3), (0, 3), (0, 1))
+ZIGZAG[-1] += 1  # its last step is a sixth of its first
 SLOWER = np.stack([np.append(np.arange(30.0), 29.05), np.zeros(31)], axis=1) / 30  # last step .05
 
 

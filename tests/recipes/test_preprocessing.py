@@ -89,12 +89,12 @@ UNITS, WHITE = recipe.UNITS, recipe.WHITE
 
 
 def test_where_the_notes_are_right_every_claim_holds(judged):
-    ends = {RAW: (70, 80), SCALED: (90, 95), STANDARD: (90, 95), UNITS: (80, 85), WHITE: (90, 91)}
-    assert judged(ends) == [("holds", 20), ("holds", 10), ("holds", 0), ("holds", 4)]
+    ends = {RAW: (70, 80), SCALED: (90, 95), STANDARD: (92, 95), UNITS: (80, 85), WHITE: (90, 91)}
+    assert judged(ends) == [("holds", 22), ("holds", 10), ("holds", 0), ("holds", 4)]
 
 
 def test_where_they_are_wrong_none_does(judged):
-    ends = {RAW: (90, 95), SCALED: (80, 95), STANDARD: (90, 90), UNITS: (80, 93), WHITE: (90, 98)}
+    ends = {RAW: (90, 95), SCALED: (80, 93), STANDARD: (85, 96), UNITS: (80, 98), WHITE: (90, 98)}
     found = judged(ends)
     assert [verdict for verdict, _ in found] == ["does not hold"] * 4
-    assert [estimate for _, estimate in found] == [-10, -3, -5, -3]
+    assert [estimate for _, estimate in found] == [-5, -2, -3, -5]

@@ -34,7 +34,7 @@ def verdicts(made_up):
                 assert list(data) == [THIS, SAMPLE, OTHER]
                 this, sample, other = (kind.split(0) for kind in data.values())
                 both = [{row.tobytes() for row in kind.train.x} for kind in (this, sample)]
-                assert [len(kind.train) for kind in (this, sample)] == [400, 400]
+                assert [len(kind.train) for kind in (this, sample)] == [200, 200]
                 assert len(both[0] & both[1]) < 5  # but for equal images
                 assert other.num_classes == 2
                 ranks = {name: rank for rank, name in enumerate(recipe.SETTINGS)}
