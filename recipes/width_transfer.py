@@ -9,8 +9,8 @@ the number of inputs where these grow with the width. A rate for each layer can 
 optimizer: multiply the inputs of a layer by m and divide its initial weights by m. That changes no
 output, but Adam moves the layer m times as far.
 Use: the usual parametrization, with a learning rate tuned at the width that will be trained, where
-one can pay for that: at the rate tuned on 32 units, training loss with 256 is not detectably lower
-under muP. The paper's widths are up to 8192.
+one can pay for that: at the rate tuned on 32 units, muP lowers the training loss of 256 little, if
+at all. The paper's widths are up to 8192.
 Symptoms: each trial is expensive; a larger network is worse
 Topic: Hyperparameters
 """
