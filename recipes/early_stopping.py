@@ -117,8 +117,8 @@ def run(lab):
         that=gain[WRONG, LOSS, SLOW] > 0,
     )
     lab.claim(
-        f"{WRONG}, patience {SLOW}: they are more accurate on test than those at which training "
-        "stops",
+        f"{WRONG}, patience {SLOW}: the weights of the lowest validation loss are more accurate on "
+        "test than those at which training stops",
         source=BOOK,
         that=gain[WRONG, LOSS, SLOW] > gain[WRONG, LAST, SLOW],
     )
