@@ -92,12 +92,14 @@ def run(lab):
         matters=0.1,
     )
     lab.claim(
-        "over splits it is within 0.3 percentage points of the binomial one, 300 test examples",
+        "the standard deviation of the accuracy over splits is within 0.3 percentage points of the "
+        "binomial one, 300 test examples",
         source=f"{PAPER}, Figure 2",
         that=deviation[SPLITS].within(0.3, of=deviation[COINS]),
     )
     lab.claim(
-        "over splits it is larger with 75 test examples than with 300",
+        "the standard deviation of the accuracy over splits is larger with 75 test examples than "
+        "with 300",
         source=f"{PAPER}, Figure 2",
         that=deviation[FEW] > deviation[SPLITS],
         matters=0.1,
