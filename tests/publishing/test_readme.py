@@ -55,6 +55,7 @@ def test_a_pasted_template_trains(example, names):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # keras-tuner's
 def test_a_pasted_search_runs(names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    names["classes"] = np.unique(names["y"])
     code = code_with("RandomSearch").replace("max_trials=20", "max_trials=2")
     exec(code.replace("epochs=20", "epochs=1"), names)
     assert names["model"].output_shape == (None, 3)
@@ -162,7 +163,7 @@ def test_the_caption_of_the_figure_says_what_became_of_the_first_claim():
         r"better at (\d+) of 16 scales, worse at (\d+) ", first["finding"]
     ).groups()
     assert first["verdict"] == evidence.NOT_DETECTED
-    caption = f"at 14 of the 16, is not confirmed: it is faster at {better}, and slower at {worse}."
+    caption = f"at 14 of the 16, is not detected: it is faster at {better}, and slower at {worse}."
     assert caption in " ".join(PAGES[readme.README].split())
 
 
@@ -199,6 +200,22 @@ def shown(*entries):
     """The claims of the rows of the table."""
     rows = readme.surprises(list(entries)).splitlines()[2:]
     return [row.removeprefix("| ").partition(" (")[0] for row in rows if row.startswith("|")]
+
+
+def test_published_claims_are_counted_by_their_verdict_over_all_data():
+    refuted = {"verdict": "does not hold"}
+    said = readme.counts(
+        [
+            entry("A", "right", {"digits": 3.0, "mnist": 3.0}, verdict="holds"),
+            entry("A", "wrong", {"digits": -3.0, "mnist": -3.0}, **refuted),
+            entry("B", "wrong, too", {"digits": -3.0}, **refuted),
+            entry("B", "our own", {"digits": -3.0}, source=OURS, **refuted),
+        ]
+    )
+    assert said == (
+        "Of 3 published claims, 1 hold, 2 do not hold, 0 make no difference, 0 are not detected, "
+        "and 0 depend on the data set.\n"
+    )
 
 
 def test_a_surprise_is_a_textbooks_claim_that_no_data_set_supports():

@@ -1,6 +1,7 @@
 """Recipes, claims and what can be stacked -> the generated parts of README.md and docs/."""
 
 import re
+from collections import Counter
 
 from recipes._lab import catalogue
 from recipes._lab.files import write
@@ -14,6 +15,14 @@ README = ROOT / "README.md"
 SYMPTOMS = ROOT / "docs" / "symptoms.md"
 RUNNING = ROOT / "docs" / "running.md"
 SURPRISES = 5
+# What claims do, by their verdict over all data sets.
+DO = {
+    "holds": "hold",
+    "does not hold": "do not hold",
+    "makes no difference": "make no difference",
+    "not detected": "are not detected",
+    "depends on the data": "depend on the data set",
+}
 # What README's reader may not know of the words in claims and the names of data.
 ABBREVIATIONS = {
     "BN": "batch normalization",
@@ -45,7 +54,8 @@ def renewed(path, text):
         return _replaced(text, "symptoms", symptoms(recipes))
     if path == RUNNING:
         return _replaced(text, "trained", trained(trained_how()))
-    return _replaced(text, "surprises", surprises(claims.entries(recipes)))
+    entries = claims.entries(recipes)
+    return _replaced(_replaced(text, "counts", counts(entries)), "surprises", surprises(entries))
 
 
 def _replaced(text, name, content):
@@ -83,6 +93,13 @@ def trained(table):
             else:
                 rows.append((kind, way, ", ".join(f"`{name}`" for name in names)))
     return markdown.table(("", "trained how", "which"), rows)
+
+
+def counts(entries):
+    """Return how many published claims have each verdict over all data sets, as a sentence."""
+    verdicts = Counter(entry.overall.verdict for entry in entries if not entry.claim.ours)
+    *parts, last = [f"{verdicts[verdict]} {do}" for verdict, do in DO.items()]
+    return f"Of {verdicts.total()} published claims, {', '.join(parts)}, and {last}.\n"
 
 
 def surprises(entries):
