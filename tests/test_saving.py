@@ -1,10 +1,12 @@
 """A saved model takes what people have: columns of a table, strings included, or pixels."""
 
+import functools
 import json
 import re
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import keras
@@ -12,12 +14,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recipes import residual_depth
 from recipes._lab import predicting, saving
 from recipes._lab.data import Dataset, Split, read
+from recipes._lab.data.encoders import Unchanged
 from recipes._lab.data.new_rows import read_table
 from recipes._lab.errors import UserError
 from recipes._lab.scores import score
 from recipes._lab.training import architecture, population
+from recipes._lab.training.loading import load_model
 from recipes._lab.training.members import Member
 
 # Keras copies variables in a way that NumPy 2 has deprecated.
@@ -254,6 +259,80 @@ def test_a_model_of_arrays_takes_them_as_the_file_has_them(shape, scale, tmp_pat
         loaded.predict(x, verbose=0), network.predict(inputs, verbose=0), atol=1e-5
     )
     loaded.evaluate(x, y, verbose=0)  # it is compiled
+
+
+def saved_as_trained(path, tmp_path, build=build_network):
+    """Train on a table, save and load; return what network and saved model say of its rows."""
+    source = read(str(path))
+    data = source.split(0)
+    model = functools.partial(build, data.input_shape, data.num_classes)
+    member = Member("v", model, architecture.read(model), 0, data, epochs=2, batch_size=10)
+    (result,) = population.train([member])
+    about = saving.save_member(member, result, source, 0, {}, tmp_path / "saved.keras")
+    loaded, about = saving.load(tmp_path / "saved.keras")
+    rows = read_table(path, about["data"])
+    answers = loaded.predict(predicting._inputs(rows.inputs), verbose=0)
+    network = load_model(member, result.weights)
+    _, encode = source.split_to_keep(0, False)
+    return answers, network.predict(encode(source.raw), verbose=0), about
+
+
+def test_columns_may_be_called_as_layers_are(tmp_path):
+    random = np.random.default_rng(0)
+    head = "network,where,normalization,concatenate,label"
+    rows = [
+        f"{random.normal()},{random.normal()},{random.normal()},{'b' if n % 2 else '[UNK]'},{n % 3}"
+        for n in range(60)
+    ]
+    path = tmp_path / "names.csv"
+    path.write_text("\n".join([head, *rows]), encoding="utf-8")
+    keras.utils.clear_session()  # as in a new process: Keras counts names from the start
+    answers, expected, _ = saved_as_trained(path, tmp_path)
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_network_of_logits_answers_in_probabilities(outputs, tmp_path):
+    def logits(shape, classes):
+        network = keras.Sequential([keras.Input(shape), keras.layers.Dense(outputs)])
+        losses = keras.losses.BinaryCrossentropy, keras.losses.SparseCategoricalCrossentropy
+        loss = losses[outputs - 1](from_logits=True)
+        network.compile(keras.optimizers.SGD(1.0), loss, metrics=["accuracy"])
+        return network
+
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=200), np.arange(200) % 2
+    rows = [f"{a + 3 * b},{b}" for a, b in zip(x, y, strict=True)]
+    path = tmp_path / "logits.csv"
+    path.write_text("\n".join(["x,label", *rows]), encoding="utf-8")
+    answers, found, about = saved_as_trained(path, tmp_path, logits)
+    sigmoid = 1 / (1 + np.exp(-found))
+    expected = sigmoid if outputs == 1 else np.exp(found) / np.exp(found).sum(1, keepdims=True)
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+    assert found.min() < 0  # no probability
+    assert about["test"]["accuracy"] > 0.85
+    predictions, _ = predicting.predict(tmp_path / "saved.keras", path, tmp_path / "out.csv")
+    assert predictions.scores.accuracy > 0.85
+
+
+def test_a_recipes_own_layer_is_known_again(tmp_path, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(5, 64)).astype(np.float32)
+    network = residual_depth.build_model(blocks=1)
+    network.optimizer.build(network.trainable_variables)
+    source = types.SimpleNamespace(
+        example_shape=(64,), raw=np.zeros((1, 64)), has_channels_first=False
+    )
+    model = saving.taking_raw(network, Unchanged(), source)
+    about = {"recipe": "residual_depth", "data": {}}
+    saving.save(model, about, tmp_path / "deep.keras")
+    monkeypatch.delitem(sys.modules, "recipes.residual_depth")  # as in a new process
+    loaded, _ = saving.load(tmp_path / "deep.keras")
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), network.predict(x, verbose=0))
+
+
+def test_files_of_one_name_but_for_a_date_have_predictions_of_their_own():
+    names = {"new.2024-05.csv": "new.2024-05", "a.csv.gz": "a", "b.CSV": "b", "images": "images"}
+    assert {name: predicting._without_ending(name) for name in names} == names
 
 
 def test_a_description_holds_arguments_of_any_kind(tmp_path):

@@ -53,7 +53,7 @@ def predict(model_path, data_path, out):
             f"{str(path)!r} is a model, and no examples; give the model as MODEL=, and the "
             "examples as DATA="
         )
-    out = Path(out or Path("runs/predictions") / f"{path.name.partition('.')[0]}.csv")
+    out = Path(out or Path("runs/predictions") / f"{_without_ending(path.name)}.csv")
     if out.exists() and path.exists() and out.samefile(path):
         raise UserError(f"the predictions can't take the place of their data, {str(path)!r} (OUT=)")
     model, about = saving.load(model_path)
@@ -67,6 +67,12 @@ def predict(model_path, data_path, out):
     predictions = _predictions(rows, probabilities, class_names)
     write(out, csv_text(predictions.table))
     return predictions, out
+
+
+def _without_ending(name):
+    """Return the name of a file without what says its kind: new.2024-05.csv.gz is new.2024-05."""
+    endings = [ending for ending in (*sources.TABLES, ".npz") if name.lower().endswith(ending)]
+    return name[: -max(map(len, endings))] if endings else name
 
 
 def _read(path, about):

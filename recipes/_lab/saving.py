@@ -5,6 +5,7 @@ the same archive, as recipe.json.
 """
 
 import dataclasses
+import importlib
 import itertools
 import json
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from recipes._lab import catalogue
 from recipes._lab.data.encoders import Columns, Divisor, Standardizer
 from recipes._lab.data.new_rows import describe, input_names
 from recipes._lab.errors import UserError
@@ -43,7 +45,7 @@ def save_member(member, result, source, seed, about, path, *, refit=False):
         data = data.flat()
     if refit:
         (result,) = population.train([_once_more(member, data, result.epoch)])
-    network = load_model(member, result.weights)
+    network = _answering(load_model(member, result.weights))
     scores = score(network.predict(data.test.x, verbose=0), data.test.y, source.class_names)
     about = about | {
         "class_names": source.class_names,
@@ -54,6 +56,27 @@ def save_member(member, result, source, seed, about, path, *, refit=False):
     }
     save(taking_raw(network, encode, source), about, path)
     return about
+
+
+def _answering(network):
+    """Return a network that answers in probabilities, also where its loss takes logits."""
+    loss = keras.losses.get(network.loss)
+    if not getattr(loss, "from_logits", False):
+        return network
+    activation = "sigmoid" if network.output_shape[-1] == 1 else "softmax"
+    answering = keras.Sequential(
+        [keras.Input(network.input_shape[1:]), network, keras.layers.Activation(activation)]
+    )
+    loss = type(loss).from_config(loss.get_config() | {"from_logits": False})
+    return _compiled(answering, network, loss)
+
+
+def _compiled(model, network, loss):
+    """Return a model compiled as a network, but for its loss."""
+    optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
+    model.compile(optimizer, loss=loss, metrics=["accuracy"])
+    optimizer.build(model.trainable_variables)  # Keras warns of a saved one that has no state
+    return model
 
 
 def _once_more(member, data, epochs):
@@ -94,7 +117,7 @@ def load(path):
     """Return a model and its description.
 
     Raises:
-        UserError: the file is none that `save` has written.
+        UserError: the file is none that `save` has written, or can't be read.
     """
     path = Path(path).expanduser()
     remedy = "give one that make recipe or make search has written (SAVE=best.keras)"
@@ -103,12 +126,26 @@ def load(path):
     try:
         with zipfile.ZipFile(path) as archive:
             about = json.loads(archive.read(DESCRIPTION))
-        model = keras.models.load_model(path)
+        model = keras.models.load_model(path, custom_objects=_layers_of(about.get("recipe")))
+    except PermissionError as error:
+        raise UserError(f"{str(path)!r} can't be read ({error.strerror}); see who may") from error
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as error:
         raise UserError(f"{str(path)!r} is no model of these recipes; {remedy}") from error
     if "data" not in about:
         raise UserError(f"{str(path)!r} does not say what data it takes; {remedy}")
     return model, about
+
+
+def _layers_of(recipe):
+    """Return the layers that a recipe of the catalogue defines, by their names."""
+    if recipe not in catalogue.names():
+        return {}
+    found = vars(importlib.import_module(f"recipes.{recipe}"))
+    return {
+        name: c
+        for name, c in found.items()
+        if isinstance(c, type) and issubclass(c, keras.layers.Layer)
+    }
 
 
 def taking_raw(network, encode, source):
@@ -127,20 +164,22 @@ def taking_raw(network, encode, source):
         inputs, x = _columns(encode)
     else:
         inputs, x = _array(encode, source)
+    taken = keras.tree.flatten(inputs)
     network.name = "network"
+    while network.name in [tensor.name for tensor in taken]:
+        network.name += "_"
     shape = network.input_shape[1:]
     if tuple(x.shape[1:]) != shape:
         x = keras.layers.Reshape(shape)(x)
-    model = keras.Model(inputs, network(x))
-    optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
-    model.compile(optimizer, loss=network.loss, metrics=["accuracy"])
-    optimizer.build(model.trainable_variables)  # Keras warns of a saved one that has no state
-    return model
+    return _compiled(keras.Model(inputs, network(x)), network, network.loss)
 
 
 def _columns(encode):
     """Return inputs by name, and the tensor that they are encoded to."""
     inputs, encoded = {}, []
+    for column in encode.encoders:
+        # Keras counts the names that it gives to layers: none of them becomes that of a column.
+        keras.backend.get_uid(column)
     by_kind = itertools.groupby(encode.encoders.items(), key=lambda item: type(item[1]))
     for kind, group in by_kind:  # neighbours of a kind share their layers
         if kind is Standardizer:
@@ -177,7 +216,11 @@ def _categories(name, one_hot, inputs):
     """Add the input of a column of text; return one column of 0 and 1 for each category."""
     (name,) = input_names(name)
     inputs[name] = text = keras.Input((1,), name=name, dtype="string")
-    code = keras.layers.StringLookup(vocabulary=list(one_hot.positions))(text)
+    unknown = "[UNK]"
+    while unknown in one_hot.positions:
+        unknown += "?"
+    lookup = keras.layers.StringLookup(vocabulary=list(one_hot.positions), oov_token=unknown)
+    code = lookup(text)
     # Several texts may be spellings of one category: a table says which column is whose. Code 0,
     # of what is not known, comes first there, and last in ours.
     table = keras.layers.Embedding(

@@ -347,6 +347,23 @@ def test_numbers_that_are_only_far_or_only_look_like_a_marker(marker, high, tmp_
     assert not any("missing number" in w for w in warnings_of(tmp_path, rows))
 
 
+@pytest.mark.parametrize(("start", "is_coarse"), [(1_700_000_000, True), (1_700_000, False)])
+def test_numbers_that_float32_can_hardly_tell_apart(start, is_coarse, tmp_path):
+    rows = [[start + 60 * (n * 7 % 20), *row[1:]] for n, row in enumerate(rows_of_two_classes())]
+    found = [warning for warning in warnings_of(tmp_path, rows) if "float32" in warning]
+    spread = np.std([row[0] for row in rows])
+    assert found == is_coarse * [
+        f"'size' holds numbers up to {start + 1140} with a standard deviation of {spread:.3g}, but "
+        f"a saved model reads them in steps of 128 (float32); subtract {start} from all of them"
+    ]
+
+
+def test_two_columns_can_not_have_one_name_among_the_inputs(tmp_path):
+    rows = [[3 * n % 11, 2 * n % 7, *row] for n, row in enumerate(rows_of_two_classes())]
+    with pytest.raises(UserError, match="'a/b' and 'a_b' are both called 'a_b' among a model's"):
+        warnings_of(tmp_path, rows, names=("a/b", "a_b", "size", "color", "kind"))
+
+
 def test_columns_that_are_equal(tmp_path):
     rows = [[row[0], *row] for row in rows_of_two_classes()]
     (warning,) = warnings_of(tmp_path, rows, names=("a", "b", "color", "kind"))

@@ -26,6 +26,7 @@ CELLS_OF_A_UNIT = 10  # different ones: then it is a unit, and not 1st, 2nd, 3rd
 ROWS = 2000  # that are looked at, at the most
 MARKERS = (-99, -999, -9999, -99999, 999, 9999, 99999)  # which stand for a missing number
 FOLDS = 5
+COARSE = 0.01  # steps of float32, in standard deviations: smaller ones hardly matter
 TAKEN_FOR = {"categories": "categories", "text": "text", "identifier": "an identifier"}
 
 
@@ -48,6 +49,7 @@ def warnings(
         *_nearly_constant(readings),
         *_no_numbers(readings, columns),
         *_markers(readings),
+        *_too_large_for_float32(readings),
         *_equal_columns(readings, columns),
     ]
 
@@ -194,6 +196,23 @@ def _markers(readings):
             yield (
                 f"{reading.column.name!r} is {marker} in {count} rows, but {low:g} to {high:g} "
                 "elsewhere; if that stands for a missing number, empty these cells"
+            )
+
+
+def _too_large_for_float32(readings):
+    """Yield columns of numbers that a saved model, which reads float32, can hardly tell apart."""
+    for reading in readings:
+        if reading.column.kind != "numeric" or reading.fit is None:
+            continue
+        values = reading.raw[:, 0]
+        step = np.spacing(np.float32(np.nanmax(np.abs(values))))
+        deviation = np.nanstd(values)
+        if step > COARSE * deviation > 0:
+            lowest = np.nanmin(values)
+            yield (
+                f"{reading.column.name!r} holds numbers up to {np.nanmax(values):.15g} with a "
+                f"standard deviation of {deviation:.3g}, but a saved model reads them in steps of "
+                f"{step:.3g} (float32); subtract {lowest:.15g} from all of them"
             )
 
 

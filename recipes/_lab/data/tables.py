@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from recipes._lab.data import smells
-from recipes._lab.data.columns import read_column
+from recipes._lab.data.columns import Column, read_column
 from recipes._lab.data.encoders import Columns
+from recipes._lab.data.new_rows import input_names
 from recipes._lab.data.reading import Cells, read_cells
 from recipes._lab.data.splits import Source, coded_labels, draw_parts
 from recipes._lab.data.target import could_be_target, read_labels
@@ -68,6 +69,8 @@ def _from_table(name, path, target, header, group, stamp) -> Source:
             "of numbers, or of text that repeats"
         )
 
+    _check_input_names([reading.column for reading in used.values()], where)
+
     def fit(raw):
         return Columns({name: reading.fit(raw[name]) for name, reading in used.items()})
 
@@ -105,6 +108,19 @@ def _column(name: str, columns: pd.DataFrame, where: str) -> str:
             f"its columns are {listed(columns)}"
         )
     return name
+
+
+def _check_input_names(columns: list[Column], where: str) -> None:
+    """Raise a UserError if two columns have the same name among a model's inputs."""
+    column_of = {}
+    for column in columns:
+        for name in input_names(column.name, is_date=column.kind == "date"):
+            if name in column_of:
+                raise UserError(
+                    f"{where}: the columns {column_of[name]!r} and {column.name!r} are both called "
+                    f"{name!r} among a model's inputs; rename one of them"
+                )
+            column_of[name] = column.name
 
 
 def _groups(columns: pd.DataFrame, group: str, y: np.ndarray, where: str) -> np.ndarray:
