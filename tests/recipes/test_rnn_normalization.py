@@ -38,7 +38,7 @@ def test_the_layer_step_by_step(normalization):
             return 0.1 * (total - active.mean(axis=0)) / np.sqrt(active.var(axis=0) + 1e-5)
         if normalization == "layer":  # over the units
             spread = np.sqrt(total.var(axis=1, keepdims=True) + 1e-5)
-            return 0.1 * (total - total.mean(axis=1, keepdims=True)) / spread
+            return (total - total.mean(axis=1, keepdims=True)) / spread
         return total
 
     np.testing.assert_allclose(result, by_hand(x, mask, dense, normalize), atol=1e-4)
