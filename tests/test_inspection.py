@@ -62,6 +62,14 @@ def test_equal_examples_are_found_those_with_several_labels_first(clusters, tmp_
     assert found.contradicting == 1
 
 
+def test_numbers_that_differ_in_their_last_digits_are_not_equal(tmp_path):
+    rows = [f"{1_700_000_000 + 2 * n},{n % 3},{'xy'[n % 2]}" for n in range(60)]
+    rows += [rows[7], rows[8][:-1] + "y"]
+    found = inspect(write(tmp_path / "a.csv", rows))
+    assert [group.tolist() for group in found.repeated] == [[8, 61], [7, 60]]
+    assert found.contradicting == 1
+
+
 def test_a_group_is_never_asked_about_itself(tmp_path):
     """A number that belongs to a group gives the label away, to whoever has seen the group."""
     random = np.random.default_rng(1)

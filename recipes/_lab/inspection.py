@@ -146,5 +146,6 @@ def _repeated(source):
 
 def _content(raw, number):
     if isinstance(raw, dict):
-        return tuple(str(values[number]) for values in raw.values())
-    return raw[number].tobytes()
+        return tuple(_content(values, number) for values in raw.values())
+    value = raw[number]
+    return value if isinstance(value, str) else value.tobytes()  # printing would round numbers
