@@ -5,6 +5,7 @@ from rich.console import Console
 
 from recipes._lab.data import read
 from recipes._lab.output import terminal, understanding
+from recipes._lab.predicting import Predictions
 from recipes._lab.scores import score
 
 NAMES = ("Appointment declined", "Resignation", "Retirement")
@@ -35,6 +36,24 @@ def test_no_word_is_cut_off_where_the_terminal_is_narrow():
     letters = "".join(line[0] for line in shown((whole, "b", "c"), 50) if line)
     assert whole[:15] in letters
     assert "…" not in letters
+
+
+def test_names_of_classes_are_no_markup():
+    lines = shown(("[low]", "[/b]", "c"), 80)
+    answers = ["as", "[low]", "as", "[/b]", "as", "c"]
+    assert ["class", "examples", *answers, "recall", "precision"] in lines
+    assert ["[/b]", "2", "0", "1", "1", "50%", "100%"] in lines
+
+
+def test_a_column_of_the_data_may_be_called_prediction():
+    head = ("row", "prediction", "prediction", "probability of no", "probability of yes")
+    rows = [head, (1, "p7", "yes", "0.25", "0.75"), (2, "p8", "no", "0.875", "0.125")]
+    console = Console(width=80)
+    with console.capture() as captured:
+        predictions = Predictions(rows, {"no": 1, "yes": 1}, [], None)
+        terminal.show_predictions(console, predictions, "file.csv")
+    lines = [line.split() for line in captured.get().splitlines()]
+    assert lines[1:3] == [["1", "p7", "yes", "0.75"], ["2", "p8", "no", "0.875"]]
 
 
 def test_a_run_says_what_it_understood_of_ones_own_arrays_too(tmp_path):

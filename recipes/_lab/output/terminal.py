@@ -57,7 +57,8 @@ def show_search(console, findings, folder, path, seconds):
     """
     best = findings.ranking[0]
     names = list(dict.fromkeys(n for t in findings.ranking[:10] for n in t.hyperparameters.values))
-    table = Table("trial", "val. accuracy (%)", *names, box=None, pad_edge=False)
+    head = ("trial", "val. accuracy (%)", *map(escape, names))
+    table = Table(*head, box=None, pad_edge=False)
     for trial in findings.ranking[:10]:
         values = [trial.hyperparameters.values.get(name, "") for name in names]
         shown = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
@@ -122,7 +123,7 @@ def show_findings(console, finished):
     """Print the table and the verdicts of a finished `lab.Lab`."""
     if finished.rows:
         columns, rows = summary.table(finished.results, finished.rows)
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        table = Table(*map(escape, columns), box=None, header_style="bold", pad_edge=False)
         for row in rows:
             table.add_row(*map(escape, row))
         console.print()
@@ -222,7 +223,8 @@ def _by_class(scores, *, has_counts):
     """Return recall and precision of each class, and the counts of all answers if `has_counts`."""
     names = list(scores.precision)
     answers = [f"as {name}" for name in names] if has_counts else []
-    table = Table("class", "examples", *answers, "recall", "precision", box=None, pad_edge=False)
+    head = ("class", "examples", *map(escape, answers), "recall", "precision")
+    table = Table(*head, box=None, pad_edge=False)
     table.columns[0].overflow = "fold"
     for name, counts in zip(names, scores.confusion, strict=True):
         shares = (scores.recall.get(name), scores.precision[name])
@@ -240,7 +242,8 @@ def _narrowest(console, table):
 def show_predictions(console, predictions, path):
     """Print the first of a `predicting.Predictions`, and what came of all."""
     head, *rows = predictions.table
-    answer = head.index("prediction")
+    # Before a probability of each class; a column of the data may be called prediction, too.
+    answer = len(head) - len(predictions.counts) - 1
     shown = [*range(min(answer, NAMING_COLUMNS)), answer]
     table = Table(*(escape(head[n]) for n in shown), "probability", box=None, pad_edge=False)
     for row in rows[:3]:
