@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf.json_format import MessageToDict
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
@@ -19,6 +20,7 @@ from tests.server import TensorBoardServer
 with warnings.catch_warnings():  # from the libraries that TensorBoard bundles
     warnings.simplefilter("ignore", DeprecationWarning)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import plugin_data_pb2
 
 VARIANT = "BN, Keras's defaults, init_std 0.54"
 FOLDER = "34_BN_Keras_s_defaults_init_std_0.54"
@@ -136,6 +138,21 @@ def test_texts_and_images_come_back_byte_by_byte(report):
         assert plugin == "images"
         pixels = [b"%d" % (100 * width), b"%d" % (100 * height)]
         assert strings == [*pixels, content]
+
+
+def test_arguments_are_shown_as_numbers_or_as_text(tmp_path, made_up):
+    arguments = {"rate": np.float32(0.5), "units": np.int64(3), "weights": np.array([1.0, 2.5])}
+    results = made_up({"v": [{"accuracy": [0.1, 0.9]}]})
+    tensorboard.write_logs(
+        results, {("v",): arguments}, tmp_path, question="", claims=[], figures={}
+    )
+    (run,) = (folder for folder in tmp_path.iterdir() if folder.name.startswith("01_"))
+    events = EventAccumulator(str(run))
+    events.Reload()
+    content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    started = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
+    shown = {name: MessageToDict(value) for name, value in started.hparams.items()}
+    assert shown == {"variant": "v", "rate": 0.5, "units": 3.0, "weights": "[1.  2.5]"}
 
 
 def write_with_tf_summary(folder, texts, figures):

@@ -155,7 +155,8 @@ def _session(variant, arguments):
 
 def _shown(value):
     """Return a value that HPARAMS can show."""
-    value = getattr(value, "item", lambda: value)()  # of a NumPy scalar
+    if isinstance(value, np.generic):
+        value = value.item()
     return value if isinstance(value, bool | int | float) else str(value)
 
 
