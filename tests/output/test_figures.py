@@ -252,6 +252,22 @@ def test_the_dot_of_one_seed_has_no_interval():
     assert figure.legends[0].get_title().get_text() == "one seed"
 
 
+# Dots of many labels
+
+
+def test_dots_of_fifty_labels_differ_but_for_the_last():
+    clouds = {f"label {n}": ([1.0, 2.0], [50.0, 60.0]) for n in range(50)}
+    (ax,) = visible(figures.trials({("", "x"): clouds}, y_label="y"))
+    looks = [(line.get_color(), line.get_marker()) for line in ax.lines]
+    assert looks[:2] == [("#0072B2", "o"), ("#D55E00", "s")]
+    assert looks[7] == ("#0072B2", "s")
+    assert len(set(looks[:49])) == 49
+    assert looks[49] == looks[0]
+    row = {label: [1.0, 2.0] for label in clouds}
+    (ax,) = visible(figures.dots({"": {"row": row}}, x_label="x"))
+    assert [(large.get_color(), large.get_marker()) for large, *_ in ax.containers] == looks
+
+
 # scatter, parallel, importance: of searches
 
 TRIALS = {

@@ -17,6 +17,12 @@ STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 
+def _dot(number):
+    """Return colour and marker of dots by the number of their label: 49 pairs, then in turn."""
+    colour, turn = number % len(COLOURS), number // len(COLOURS)
+    return COLOURS[colour], MARKERS[(colour + turn) % len(MARKERS)]
+
+
 def interval(values):
     """Return mean and half-width of the 95 % t interval over axis 0 (seeds); NaN at one seed."""
     values = np.asarray(values, float)
@@ -109,7 +115,7 @@ def dots(layout, *, x_label, limits=None, x_scale="linear"):
                 seeds = max(seeds, len(values))
                 y = rows.index(row) + 0.7 * ((number + 0.5) / len(labels) - 0.5)
                 mean, half = interval(values)
-                colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+                colour, marker = _dot(number)
                 ax.plot(values, np.full(len(values), y + 0.11), ".", color=colour, alpha=0.35, ms=4)
                 drawn[label] = ax.errorbar(
                     mean, y, xerr=np.nan_to_num(half), fmt=marker, color=colour, ms=5, capsize=3
@@ -188,9 +194,10 @@ def trials(layout, *, y_label, logarithmic=True, limits=(0, 103)):
         if first.setdefault(x_label, ax) is not ax:
             ax.sharex(first[x_label])
         for label, (x, y) in panel.items():
-            number = labels.index(label)
-            style = {"marker": MARKERS[number % len(MARKERS)], "color": COLOURS[number]}
-            (drawn[label],) = ax.plot(x, y, linestyle="", alpha=0.45, ms=4, mew=0, **style)
+            colour, marker = _dot(labels.index(label))
+            (drawn[label],) = ax.plot(
+                x, y, linestyle="", marker=marker, color=colour, alpha=0.45, ms=4, mew=0
+            )
         ax.set_title(title, fontsize=9)
         ax.set(xlabel=x_label, ylim=limits, xscale="log" if logarithmic else "linear")
         ax.grid(alpha=0.25)
