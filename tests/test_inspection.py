@@ -94,6 +94,14 @@ def test_a_date_is_shown_as_its_month_and_weekday(tmp_path):
     assert "<td>2024-05, Sat</td>" in page
 
 
+def test_a_number_is_shown_with_all_its_digits(tmp_path):
+    rows = [f"{1_250_000 + n},{n / 10},{'xy'[n % 2]}" for n in range(40)]
+    rows[3] = rows[2] = "1250013.25,0.1,x"
+    source = write(tmp_path / "a.csv", rows)
+    page = inspecting.page(source, inspect(source))
+    assert "<td>1250013.25</td><td>0.1</td>" in "".join(page.split())
+
+
 def test_a_forest_that_has_learned_nothing_doubts_no_label(tmp_path):
     y = np.arange(60) % 3 == 0
     np.savez(tmp_path / "a.npz", x=np.ones((60, 2)), y=y.astype(int))

@@ -94,7 +94,7 @@ def _cell(value):
     if np.isnan(value).any():
         return ""
     if value.size == 1:
-        return f"{value.item():g}"
+        return f"{value.item():.15g}"
     year, month, weekday = value.astype(int).tolist()
     return f"{year}-{month:02}, {calendar.day_abbr[weekday]}"
 
