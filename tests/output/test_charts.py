@@ -117,6 +117,31 @@ def test_a_row_of_dots_for_every_variant():
     assert [ax.get_title() for ax in visible(split)] == ["a", "b"]
 
 
+def test_numbers_have_six_digits_or_as_many_as_tell_them_apart():
+    sizes = (1000, 1001, 1024)
+    assert labels_of_lines(sizes) == ["1000", "1001", "1024"]
+    assert labels_of_lines((1 / 3, 0.1 + 0.2)) == ["0.333333", "0.3"]
+    assert labels_of_lines((1_000_000, 1_000_001)) == ["1000000", "1000001"]
+    assert labels_of_lines((0.3, 0.1 + 0.2)) == ["0.29999999999999999", "0.30000000000000004"]
+    measure = Measure({("a", size): [size, size] for size in sizes})
+    (ax,) = visible(charts.dots(measure, each=("a",)))
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1000", "1001", "1024"]
+    assert [ax.get_title() for ax in visible(charts.dots(measure, each=sizes))] == [
+        "1000",
+        "1001",
+        "1024",
+    ]
+
+
+def labels_of_lines(numbers):
+    """The labels of lines that lie at such numbers."""
+    measure = Measure({(number, x): [number, number] for number in numbers for x in (1, 2)})
+    figure = charts.lines(measure, along=(1, 2), lines=numbers, x_label="x")
+    (ax,) = visible(figure)
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[n, n] for n in numbers]
+    return labels(figure)
+
+
 def test_trials_of_all_repetitions_over_their_hyperparameters():
     def search(shift):
         values = {"learning_rate": np.array([0.1, 0.2]) + shift, "units": np.array([3, 4])}

@@ -30,7 +30,8 @@ def panels(results, metric="train_accuracy", *, each=None, lines=None, limits=No
         keys = results.matching(panel)
         chosen = {results.label(key, leave_out=panel): key for key in keys}
         if lines is not None:
-            chosen = {_text(line): results.key(line, *_parts(panel)) for line in lines}
+            named = _labels(lines).items()
+            chosen = {label: results.key(line, *_parts(panel)) for line, label in named}
         layout[_title(results, keys, panel)] = {
             _joined(label if len(chosen) > 1 else "", name): _curve(results, metric, key)
             for label, key in chosen.items()
@@ -70,10 +71,10 @@ def lines(
     measures = measures if isinstance(measures, Mapping) else {"": measures}
     first = next(iter(measures.values()))
     layout = {}
-    for panel in [None] if each is None else each:
-        layout[_text(panel)] = {
-            _joined(_text(line), name): (list(along), _along(measure, along, panel, line))
-            for line in ([None] if lines is None else lines)
+    for panel, title in _labels(each).items():
+        layout[title] = {
+            _joined(label, name): (list(along), _along(measure, along, panel, line))
+            for line, label in _labels(lines).items()
             for name, measure in measures.items()
         }
     return figures.lines(
@@ -96,13 +97,18 @@ def dots(measures, *, each=None, x_label=None, limits=None, x_scale="linear"):
     """
     measures = measures if isinstance(measures, Mapping) else {"": measures}
     first = next(iter(measures.values()))
+    titles = _labels(each)
+    shown = [
+        (panel, name, key, values)
+        for panel in titles
+        for name, measure in measures.items()
+        for key, values in (measure if panel is None else measure[panel]).values.items()
+    ]
+    labels = _labels([key for _, _, key, _ in shown])
     layout = {}
-    for panel in [None] if each is None else each:
-        rows = layout.setdefault(_text(panel), {})
-        for name, measure in measures.items():
-            chosen = measure if panel is None else measure[panel]
-            for key, values in chosen.values.items():
-                rows.setdefault(_text(key), {})[name] = values
+    for panel, name, key, values in shown:
+        rows = layout.setdefault(titles[panel], {})
+        rows.setdefault(labels[key], {})[name] = values
     label = x_label or _axis(first)
     return figures.dots(layout, x_label=label, limits=limits, x_scale=x_scale)
 
@@ -123,12 +129,15 @@ def trials(searches, along, *, each=None, repetitions=None, logarithmic=True):
         A matplotlib figure.
     """
     axes = along if isinstance(along, Mapping) else {along: along.replace("_", " ")}
+    titles = _labels(each)
+    keys_of = {p: searches.keys if p is None else matching(searches.keys, p) for p in titles}
+    rests = {(p, key): without(key, _parts(p)) for p, keys in keys_of.items() for key in keys}
+    labels = _labels(rests.values())
     layout = {}
-    for part in [None] if each is None else each:
-        keys = searches.keys if part is None else matching(searches.keys, part)
+    for part, keys in keys_of.items():
         for name, label in axes.items():
-            layout[_text(part), label] = {
-                _text(without(key, _parts(part))): (
+            layout[titles[part], label] = {
+                labels[rests[part, key]]: (
                     np.concatenate([s.values[name] for s in searches[key][:repetitions]]),
                     np.concatenate([s.val_accuracy for s in searches[key][:repetitions]]),
                 )
@@ -163,12 +172,25 @@ def _title(results, keys, part):
     return "" if part is None else results.label(keys[0], only=part)
 
 
-def _text(part):
+def _labels(parts):
+    """Return `{part: label}` of parts of keys, or `{None: ""}` without any.
+
+    Numbers have six digits at the most, or as many as tell them apart.
+    """
+    parts = [None] if parts is None else list(dict.fromkeys(parts))
+    for digits in (6, 15, 17):
+        labels = {part: _text(part, digits) for part in parts}
+        if len(set(labels.values())) == len(parts):
+            break
+    return labels
+
+
+def _text(part, digits):
     if part is None:
         return ""
     if isinstance(part, tuple):
-        return ", ".join(map(_text, part))
-    return part if isinstance(part, str) else f"{part:.3g}"
+        return ", ".join(_text(element, digits) for element in part)
+    return part if isinstance(part, str) else f"{part:.{digits}g}"
 
 
 def _joined(*labels):
