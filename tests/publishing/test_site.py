@@ -1,11 +1,13 @@
 """The static site: its pages, links and escapes, and what a browser makes of them."""
 
+import errno
 import json
 import signal
 import socket
 import time
 import urllib.request
 from html.parser import HTMLParser
+from pathlib import Path
 from socket import gethostname
 from urllib.parse import unquote, urlsplit
 
@@ -298,6 +300,22 @@ def test_an_old_site_is_replaced(built):
     site.build(built)
     assert not (built / "old.html").exists()
     assert (built / "index.html").exists()
+    assert [path.name for path in built.parent.iterdir()] == [built.name]
+
+
+def test_an_old_site_stays_where_the_new_one_cannot_be_put(built, monkeypatch):
+    before = {path: path.read_bytes() for path in built.rglob("*") if path.is_file()}
+    rename = Path.rename
+
+    def fail_for_new(path, target):
+        if path.name == "new":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_new)
+    with pytest.raises(UserError, match=f"can't write {str(built)!r}: Permission denied"):
+        site.build(built)
+    assert {path: path.read_bytes() for path in built.rglob("*") if path.is_file()} == before
     assert [path.name for path in built.parent.iterdir()] == [built.name]
 
 

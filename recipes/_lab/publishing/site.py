@@ -43,9 +43,19 @@ def build(folder, address=""):
                 shutil.copy(picture, new)
             if thumbnail := _thumbnail(recipe):
                 shutil.copy(thumbnail, new / "thumbnails" / f"{recipe.name}.png")
-        if folder.exists():
-            folder.rename(Path(work) / "old")
+        _replace(folder, new, Path(work) / "old")
+
+
+def _replace(folder, new, old):
+    """Rename a new folder into the place of another, which becomes `old`, or stays on an error."""
+    if folder.exists():
+        folder.rename(old)
+    try:
         new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
 
 
 def _beside(folder):
