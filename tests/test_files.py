@@ -162,6 +162,24 @@ def test_a_full_disk_is_explained_and_leaves_the_old_file(tmp_path):
     assert contents(tmp_path) == {"file": b"old"}
 
 
+@pytest.mark.parametrize(
+    ("number", "remedy", "advice"),
+    [
+        (errno.ENOSPC, "give another (SAVE=)", "free some space or give another (SAVE=)"),
+        (errno.ENOSPC, None, "free some space"),
+        (errno.EACCES, "give another (SAVE=)", "give another (SAVE=)"),
+        (errno.EACCES, None, "see to it that it can be written"),
+    ],
+)
+def test_what_is_advised_can_be_done(number, remedy, advice, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", fail)
+    message = message_of(lambda: write(tmp_path / "file", "new", remedy=remedy))
+    assert message == f"can't write {str(tmp_path / 'file')!r}: {os.strerror(number)}; {advice}"
+
+
 def test_errors_of_tensorflow_are_explained_and_others_pass():
     def fail(error):
         with explained("folder"):

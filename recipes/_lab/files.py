@@ -18,14 +18,17 @@ import numpy as np
 
 from recipes._lab.errors import UserError
 
+ANOTHER_FOLDER = "give another folder (OUT=... or --out ...)"
 
-def write(path, content, *, durable=True):
+
+def write(path, content, *, durable=True, remedy=ANOTHER_FOLDER):
     """Write text or bytes to a file, whole or not at all: to a temporary file, then renamed.
 
     Args:
         path: of the file.
         content: text or bytes.
         durable: whether to wait for the disk, so that even a power failure tears nothing.
+        remedy: how the user can have it written elsewhere, see `explained`.
 
     Raises:
         UserError: the disk is full, the folder isn't writable, ...
@@ -33,7 +36,7 @@ def write(path, content, *, durable=True):
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     data = content.encode() if isinstance(content, str) else content
-    with explained(path):
+    with explained(path, remedy):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as file:
@@ -47,8 +50,13 @@ def write(path, content, *, durable=True):
 
 
 @contextlib.contextmanager
-def explained(path, remedy="give another folder (OUT=... or --out ...)"):
-    """Turn an error in writing to path, Python's or TensorFlow's, into one line with a remedy."""
+def explained(path, remedy=ANOTHER_FOLDER):
+    """Turn an error in writing to path, Python's or TensorFlow's, into one line with a remedy.
+
+    Args:
+        path: of the file or folder.
+        remedy: how the user can have it written elsewhere; None if nothing but that place will do.
+    """
     try:
         yield
     except Exception as error:
@@ -56,9 +64,11 @@ def explained(path, remedy="give another folder (OUT=... or --out ...)"):
         if not (isinstance(error, OSError) or hasattr(error, "error_code")):
             raise
         reason = getattr(error, "strerror", None) or getattr(error, "message", error)
+        remedies = [remedy] if remedy else []
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            remedy = f"free some space or {remedy}"
-        raise UserError(f"can't write {str(path)!r}: {reason}; {remedy}") from error
+            remedies.insert(0, "free some space")
+        advice = " or ".join(remedies) or "see to it that it can be written"
+        raise UserError(f"can't write {str(path)!r}: {reason}; {advice}") from error
 
 
 def check_writable(path, remedy):

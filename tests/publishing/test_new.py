@@ -80,6 +80,13 @@ def test_a_name_that_no_module_can_have_is_refused(name):
         new.create(name)
 
 
+def test_a_recipe_that_cannot_be_written_has_no_other_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path / "file")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match=r"Not a directory; see to it that it can be written$"):
+        new.create("my_question")
+
+
 def test_a_recipe_is_never_overwritten(tmp_path):
     with pytest.raises(UserError, match="the name 'weight_init' is taken; give another"):
         new.create("weight_init")

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import signal
 import socket
 import time
@@ -313,10 +314,24 @@ def test_an_old_site_stays_where_the_new_one_cannot_be_put(built, monkeypatch):
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fail_for_new)
-    with pytest.raises(UserError, match=f"can't write {str(built)!r}: Permission denied"):
+    message = f"can't write {str(built)!r}: Permission denied; see to it that it can be written"
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         site.build(built)
     assert {path: path.read_bytes() for path in built.rglob("*") if path.is_file()} == before
     assert [path.name for path in built.parent.iterdir()] == [built.name]
+
+
+def test_a_full_disk_is_explained(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    folder = tmp_path / "gallery"
+    with pytest.raises(UserError) as caught:
+        site.build(folder)
+    message = f"can't write {str(folder)!r}: No space left on device; free some space"
+    assert str(caught.value) == message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(built):

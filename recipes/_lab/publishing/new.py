@@ -48,7 +48,7 @@ def create(name, source=None):
         text = SKELETON.read_text(encoding="utf-8").replace("My question", question, 1)
     else:
         text = _with_docstring(source, DOCSTRING.format(question=question, source=source))
-    write(path, text)
+    write(path, text, remedy=None)
     return path
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from recipes._lab import catalogue
 from recipes._lab.errors import UserError
-from recipes._lab.files import explained, write
+from recipes._lab.files import explained
 from recipes._lab.output.pages import render
 from recipes._lab.publishing import claims, forest, replication
 from recipes._lab.publishing.meta_analysis import MARKS_OVER_DATA
@@ -33,11 +33,11 @@ def build(folder, address=""):
     """
     recipes = catalogue.everything()
     entries = claims.entries(recipes)
-    with explained(folder, "free some space"), _beside(folder) as work:
+    with explained(folder, remedy=None), _beside(folder) as work:
         new = Path(work) / "new"
+        (new / "thumbnails").mkdir(parents=True)
         for file, content in pages(recipes, entries, address).items():
-            write(new / file, content, durable=False)
-        (new / "thumbnails").mkdir()
+            (new / file).write_text(content, encoding="utf-8")
         for recipe in recipes:
             for picture in recipe.pictures:
                 shutil.copy(picture, new)
