@@ -350,17 +350,29 @@ def test_the_gallerys_mistakes_are_said_before_anything_is_run(refused):
         assert "'gone.npz' does not exist" in refused("gallery", "--check", option, "gone.npz")
 
 
-def test_ctrl_c_is_one_line(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "bn_vs_nobn"], "stopped; the same command resumes\n"),
+        (["search", "bn_vs_nobn"], "stopped; the same command resumes\n"),
+        (["gallery"], "stopped; the same command resumes\n"),
+        (["predict", "a.keras", "a.csv"], "stopped\n"),
+        (["inspect"], "stopped\n"),
+        (["new", "my_question"], "stopped\n"),
+        (["list"], "stopped\n"),
+    ],
+)
+def test_ctrl_c_is_one_line_that_promises_no_more_than_is_so(arguments, line, capsys, monkeypatch):
     def stop(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.COMMANDS, "list", stop)
-    monkeypatch.setattr(sys, "argv", ["__main__.py", "list"])
+    monkeypatch.setitem(cli.COMMANDS, arguments[0], stop)
+    monkeypatch.setattr(sys, "argv", ["__main__.py", *arguments])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert caught.value.code == 130
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "stopped; the same command resumes\n")
+    assert (out, err) == ("", line)
 
 
 # In processes of their own, as a user starts them.

@@ -14,6 +14,7 @@ from recipes._lab.arguments import parser
 from recipes._lab.errors import UserError, nearest
 
 SITE = Path("runs/gallery")
+RESUMED = ("run", "search", "gallery")  # commands that go on where they were interrupted
 
 
 def main(recipe=None):
@@ -30,7 +31,8 @@ def main(recipe=None):
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; the same command resumes", file=sys.stderr)
+        resumes = bool(arguments) and arguments[0] in RESUMED
+        print("stopped; the same command resumes" if resumes else "stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # who reads, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
