@@ -98,6 +98,21 @@ def test_a_process_killed_in_mid_write_leaves_the_old_file(step, tmp_path):
     assert (tmp_path / "file").read_text() == "newer"
 
 
+def test_what_the_user_may_have_changed_is_kept(tmp_path):
+    path, second, third = (tmp_path / name for name in ("a.ipynb", "a-2.ipynb", "a-3.ipynb"))
+    assert files.write_beside(path, "±") == path
+    assert files.write_beside(path, "±") == path
+    path.write_text("changed")
+    assert files.write_beside(path, "±") == second
+    assert files.write_beside(path, "±") == second
+    assert files.write_beside(path, "other options") == third
+    assert contents(tmp_path) == {
+        "a.ipynb": b"changed",
+        "a-2.ipynb": "±".encode(),
+        "a-3.ipynb": b"other options",
+    }
+
+
 def test_unfinished_work_that_nobody_resumes_is_deleted(tmp_path):
     names = ("0" * 24, "1" * 24, "search-my_x-" + "2" * 16, "search-my_x-" + "3" * 16, "mine")
     old, new, search, current, mine = folders = [tmp_path / ".cache" / name for name in names]

@@ -162,10 +162,12 @@ def write_notebook(arguments):
         data.load(arguments.data, *table)  # a mistake is better said now
     if arguments.check:
         return
-    notebook.write(catalogue.read(arguments.name), path, options)
+    written = notebook.write(catalogue.read(arguments.name), path, options)
     program = os.path.relpath(Path(sys.executable).parent / "jupyter")
-    print(f"notebook    {path}")
-    print(f"Jupyter     {shlex.join([program, 'lab', str(path)])}")
+    if written != path:
+        print(f"kept        {path}, which differs")
+    print(f"notebook    {written}")
+    print(f"Jupyter     {shlex.join([program, 'lab', str(written)])}")
 
 
 def build_gallery(arguments):

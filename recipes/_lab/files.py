@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import io
+import itertools
 import os
 import re
 import shutil
@@ -47,6 +48,32 @@ def write(path, content, *, durable=True, remedy=ANOTHER_FOLDER):
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_beside(path, content):
+    """Write text to a file that may be there already, changed by the user: then beside it.
+
+    Args:
+        path: of the file; if its content is another, the next free of `<name>-2.<suffix>`, ...
+        content: text.
+
+    Returns:
+        The path of the file that has the content.
+
+    Raises:
+        UserError: see `write`.
+    """
+    path = Path(path)
+    data = content.encode()
+    others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    with explained(path):
+        chosen = next(
+            candidate
+            for candidate in itertools.chain([path], others)
+            if not candidate.exists() or (candidate.is_file() and candidate.read_bytes() == data)
+        )
+    write(chosen, data)
+    return chosen
 
 
 @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 import json
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
-from recipes._lab import catalogue
+from recipes._lab import catalogue, cli
 from recipes._lab.errors import UserError
 from recipes._lab.publishing import notebook
 
@@ -60,6 +62,28 @@ def test_a_notebook_far_from_the_recipes_finds_them(written, tmp_path):
 def test_the_same_recipe_is_the_same_file(written):
     once = written("bn_vs_nobn").read_bytes()
     assert written("bn_vs_nobn").read_bytes() == once
+
+
+def test_a_notebook_that_was_changed_is_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    first, second, third = (
+        Path("runs/notebooks") / f"{name}.ipynb"
+        for name in ("bn_vs_nobn", "bn_vs_nobn-2", "bn_vs_nobn-3")
+    )
+    kept = f"kept        {first}, which differs"
+
+    def lines_of(*options):
+        monkeypatch.setattr(sys, "argv", ["", "notebook", "bn_vs_nobn", *options])
+        cli.main()
+        return capsys.readouterr().out.splitlines()[:-1]
+
+    assert lines_of() == [f"notebook    {first}"]
+    first.write_text("changed")
+    assert lines_of() == [kept, f"notebook    {second}"]
+    assert lines_of("--seeds", "3") == [kept, f"notebook    {third}"]
+    assert first.read_text() == "changed"
+    assert "seeds=3" not in second.read_text(encoding="utf-8")
+    assert "seeds=3" in third.read_text(encoding="utf-8")
 
 
 IN_SHORT = ("optimizer_paths",)  # all of them in make test-all

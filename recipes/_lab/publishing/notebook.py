@@ -32,8 +32,11 @@ def write(recipe, path, options):
 
     Args:
         recipe: a `catalogue.Recipe`.
-        path: of the file.
+        path: of the file; one that is there with other content is kept.
         options: keyword arguments of `lab`, for the last cell.
+
+    Returns:
+        The path of the notebook, see `files.write_beside`.
     """
     try:
         import nbformat
@@ -54,7 +57,7 @@ def write(recipe, path, options):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.validate(made)
-    files.write(path, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    return files.write_beside(path, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
 
 
 def _text(recipe):
