@@ -110,7 +110,7 @@ def save(model, about, path):
             # An argument of a template may be anything, such as a schedule: then its text.
             text = json.dumps(about, indent=1, ensure_ascii=False, default=str)
             archive.writestr(DESCRIPTION, text)
-        write(path, file.read_bytes())
+        write(path, file.read_bytes(), remedy="give a file in another folder (SAVE=)")
 
 
 def load(path):

@@ -252,6 +252,5 @@ def _run(folder):
 
 
 def _save(name, result):
-    write(
-        catalogue.RESULTS / f"{name}.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-    )
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    write(catalogue.RESULTS / f"{name}.json", text, remedy=None)

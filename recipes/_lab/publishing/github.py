@@ -19,7 +19,7 @@ WRITTEN = "<!-- Written by make gallery; nothing here is typed by hand. -->\n"
 def update():
     """Write both pages."""
     for path, text in pages(catalogue.everything()).items():
-        write(path, text)
+        write(path, text, remedy=None)
 
 
 def pages(recipes):

@@ -28,7 +28,7 @@ def draw(recipe, figures):
         if path.name not in contents:
             path.unlink()
     for file, png in contents.items():
-        write(catalogue.RESULTS / file, small(png))
+        write(catalogue.RESULTS / file, small(png), remedy=None)
 
 
 def update_thumbnails(recipes):
@@ -41,7 +41,7 @@ def update_thumbnails(recipes):
         if of_recipe:
             content = thumbnail(of_recipe[0].read_bytes())
             if not path.exists() or path.read_bytes() != content:
-                write(path, content)
+                write(path, content, remedy=None)
 
 
 def small(png):

@@ -34,7 +34,7 @@ ABBREVIATIONS = {
 def update():
     """Write the pages with their generated parts made anew."""
     for path in (README, SYMPTOMS, RUNNING):
-        write(path, renewed(path, path.read_text(encoding="utf-8")))
+        write(path, renewed(path, path.read_text(encoding="utf-8")), remedy=None)
 
 
 def renewed(path, text):
