@@ -432,7 +432,8 @@ def to_array(values):
         values = tf.sparse.to_dense(values)
     try:
         array = np.asarray(values)
-        if array.dtype == object and not all(isinstance(text, str) for text in array.flat):
+        # TensorFlow's strings are bytes in NumPy.
+        if array.dtype == object and not all(isinstance(v, str | bytes) for v in array.flat):
             raise TypeError("its values are neither numbers nor strings")
     except Exception as error:
         raise ValueError(
@@ -440,8 +441,8 @@ def to_array(values):
             "set or generator pass a batch, x, y = next(iter(dataset)), and of ragged rows padded "
             "ones."
         ) from error
-    types = {"f": keras.config.floatx(), "O": str}
-    return array.astype(types.get(array.dtype.kind, array.dtype), copy=False)
+    is_float = array.dtype.kind == "f"
+    return array.astype(keras.config.floatx() if is_float else array.dtype, copy=False)
 
 
 def map_arrays(function, batch):

@@ -7,7 +7,7 @@ import scipy.sparse
 import tensorflow as tf
 
 from callbacks.distribution_logger import DistributionLogger, summarize
-from callbacks.probe import SAMPLE, Probe, sublayers
+from callbacks.probe import SAMPLE, Probe, probe_batch, sublayers
 from callbacks.training_monitor import TrainingMonitor
 
 layers = keras.layers
@@ -338,6 +338,24 @@ def test_one_batch_is_taken(probe, tmp_path):
     logger = DistributionLogger(tmp_path, *probe())
     np.testing.assert_array_equal(logger.x, X[:10])
     np.testing.assert_array_equal(logger.y, Y[:10])
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        tf.constant(["a b", "ü", "b"]),
+        np.array(["a b", "ü", "b"], object),
+        np.array(["a b", "ü", "b"]),
+    ],
+    ids=["tensor of bytes", "objects", "NumPy's type"],
+)
+def test_a_model_takes_strings_of_any_type(texts):
+    vectorize = layers.TextVectorization(vocabulary=["a", "b", "ü"], output_mode="count")
+    model = compiled(vectorize, layers.Dense(3, "softmax", name="out"), shape=(), dtype="string")
+    x, y = probe_batch(texts, Y[:3])
+    counts = np.array([[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]])  # of unknown words, a, b, ü
+    expected = model.compute_loss(y=y, y_pred=model.get_layer("out")(counts))
+    assert Probe(model, x, y)()[0] == pytest.approx(float(expected), rel=1e-5)
 
 
 class TensorWithGradients:
