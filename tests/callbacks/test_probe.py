@@ -7,7 +7,7 @@ import scipy.sparse
 import tensorflow as tf
 
 from callbacks.distribution_logger import DistributionLogger, summarize
-from callbacks.probe import SAMPLE, Probe, probe_batch, sublayers
+from callbacks.probe import SAMPLE, Probe, named_layers, probe_batch, sublayers
 from callbacks.training_monitor import TrainingMonitor
 
 layers = keras.layers
@@ -191,7 +191,8 @@ def test_no_weight_and_no_output_is_lost(name, tmp_path, read_logs):
     model.fit(
         x, y, verbose=0, callbacks=[DistributionLogger(tmp_path, x, y), TrainingMonitor(x, y)]
     )
-    assert not any("call" in vars(layer) for layer in model.layers)  # nothing is left behind
+    # Nothing is left behind.
+    assert not any("call" in vars(layer) for layer in named_layers(model).values())
     logs = read_logs(tmp_path)
     for step in (0, 1):
         logged = {tag for tag, logged_step in logs if logged_step == step}
