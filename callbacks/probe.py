@@ -129,7 +129,7 @@ class Probe:
         model: A compiled model. One without Input gets its weights here, from the shape of `x`.
         x: Inputs, an array or a nest of arrays.
         y: Targets, the same, or None.
-        kinds: What to find out, some of KINDS.
+        kinds: What to find out, some of KINDS; updates with "weights".
         layers: Names of the layers to look at, each with what is in it; None for all.
         training: Whether layers behave as in training.
 
@@ -173,6 +173,8 @@ class Probe:
 
     def before_batch(self, steps_left):
         """Keep the kernels if a training execution or accumulated update ends in `steps_left`."""
+        if "weights" not in self._kinds:
+            return
         every = optimizer_setting(self._model.optimizer, "gradient_accumulation_steps") or 1
         window = max(self._model.steps_per_execution, every)
         if 0 < steps_left <= window and not self._kernels_before:

@@ -162,6 +162,7 @@ class TrainingMonitor(ProbeCallback):
     def _problems(self):
         """Return (problem, whether seeing it once is enough, fact) of all that is wrong."""
         loss, outputs, gradients = self._probe()
+        ratios = self._probe.update_ratios()  # at each look, lest the next has those of an epoch
         problems = []
         if self._before_training:
             self._first_loss = loss
@@ -173,7 +174,7 @@ class TrainingMonitor(ProbeCallback):
         high = self._is_high(loss)
         causes = list(self._unit_problems(outputs))
         causes += self._gradient_problems(gradients, high and not causes)
-        updates = list(self._update_problems(high and not causes))
+        updates = list(self._update_problems(ratios, high and not causes))
         problems += causes + updates
         is_slow = any(problem == "small updates" for problem, *_ in updates)
         is_bad = is_slow or (high and loss > WORSE * self._guessing)
@@ -240,9 +241,9 @@ class TrainingMonitor(ProbeCallback):
         elif norms and high and self._largest_norm < SMALL_GRADIENT * min(1, self._scale):
             yield "vanishing gradients", False, f"{fact}, at a high loss"
 
-    def _update_problems(self, high):
+    def _update_problems(self, ratios, high):
         is_steady = self._rates[-1] >= 0.5 * max(self._rates) and not self._is_warming_up()
-        if ratios := self._probe.update_ratios():
+        if ratios:
             ratio = float(np.median(list(ratios.values())))
             fact = f"an update changes a kernel by {ratio:.1g} of its norm, about 0.001 is healthy"
             if ratio > LARGE_UPDATE:

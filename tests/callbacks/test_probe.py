@@ -495,6 +495,17 @@ def test_of_a_network_with_large_outputs_fewer_examples_are_looked_at(
     assert outputs["h"].dead_units == np.sum(np.all(whole == 0, axis=0))
 
 
+@pytest.mark.parametrize(
+    ("kinds", "kernels"), [(["weights"], {"dense/kernel"}), (["gradients"], set())]
+)
+def test_kernels_are_kept_only_to_show_updates(kinds, kernels):
+    model = compiled(layers.Dense(3, "softmax", name="dense"))
+    probe = Probe(model, X, Y, kinds=kinds)
+    probe.before_batch(1)
+    model.train_on_batch(X, Y)
+    assert set(probe.update_ratios()) == kernels
+
+
 def test_layers_that_give_the_predictions_are_known():
     x = keras.Input((6,))
     hidden = layers.Dense(4, "tanh", name="hidden")(x)

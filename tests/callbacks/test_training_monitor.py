@@ -1,9 +1,12 @@
 """TrainingMonitor: when and where it speaks; test_healthy_and_sick has what it says of what."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 
+from callbacks.probe import Probe
 from callbacks.training_monitor import TrainingMonitor
 
 layers = keras.layers
@@ -79,6 +82,27 @@ def test_a_second_fit_starts_afresh(digits):
     monitor.model.optimizer.learning_rate = 0.05
     monitor.model.fit(x, y, epochs=3, verbose=0, callbacks=[monitor])
     assert monitor.findings == {}
+
+
+def test_after_a_look_at_nan_the_update_ratio_is_that_of_one_update(digits, monkeypatch):
+    x, y = (part[:200] for part in digits)
+    kernels, ratios = [], []
+    update_ratios = Probe.update_ratios
+    monkeypatch.setattr(
+        Probe, "update_ratios", lambda probe: ratios.append(update_ratios(probe)) or ratios[-1]
+    )
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(10, "softmax", name="out")])
+    model.compile(optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    spy = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: kernels.append(model.layers[0].kernel.numpy()),
+        on_epoch_end=lambda epoch, logs: logs.update(loss=math.nan) if epoch == 0 else None,
+    )
+    monitor = TrainingMonitor(x[:100], y[:100])
+    model.fit(x, y, epochs=2, batch_size=20, verbose=0, callbacks=[spy, monitor])
+    assert "the training loss" in monitor.findings["non-finite values"]
+    update = model.layers[0].kernel.numpy() - kernels[-1]
+    expected = np.linalg.norm(update) / np.linalg.norm(kernels[-1])
+    assert ratios[-1] == {"out/kernel": pytest.approx(expected, rel=1e-4)}
 
 
 @pytest.mark.parametrize(("steps", "is_said"), [(299, False), (301, True)])
