@@ -48,7 +48,8 @@ class DistributionLogger(ProbeCallback):
     - `update_ratio`: ‖update‖ / ‖kernel‖ of the last update before the snapshot (the mean over
       the last execution if `steps_per_execution` > 1). Healthy is about 1e-3; far above, the
       learning rate is too high, far below too low (CS231n, "Neural Networks Part 3"). Not logged
-      when Keras doesn't know the number of steps of an epoch, nor with the optimizer's `use_ema`.
+      when Keras doesn't know the number of steps of an epoch, nor with the optimizer's `use_ema`,
+      nor when the model was compiled without an optimizer.
     - `non_finite`: how many values are NaN or Inf, by kind and, where there are any, by name.
 
     An output of more than 10,000 values is represented by a random sample of 10,000, always at the

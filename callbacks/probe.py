@@ -173,13 +173,13 @@ class Probe:
 
     def before_batch(self, steps_left):
         """Keep the kernels if a training execution or accumulated update ends in `steps_left`."""
-        if "weights" not in self._kinds:
+        if "weights" not in self._kinds or self._model.optimizer is None:
             return
         every = optimizer_setting(self._model.optimizer, "gradient_accumulation_steps") or 1
         window = max(self._model.steps_per_execution, every)
         if 0 < steps_left <= window and not self._kernels_before:
             self._kernels_before = {name: kernel.numpy() for name, kernel in self.kernels.items()}
-            start = int(self._model.optimizer.iterations.numpy())
+            start = updates_counted(self._model)
             self._updates = (start + steps_left) // every - start // every
 
     def update_ratios(self):
@@ -406,6 +406,11 @@ def activation_name(layer):
 def optimizer_setting(optimizer, name):
     """Return a setting of an optimizer, or of that which it wraps for mixed precision."""
     return getattr(getattr(optimizer, "inner_optimizer", optimizer), name, None)
+
+
+def updates_counted(model):
+    """Return how many batches the optimizer has counted, of all fits; None without optimizer."""
+    return None if model.optimizer is None else int(model.optimizer.iterations.numpy())
 
 
 # --- batches and messages ------------------------------------------------------------------------

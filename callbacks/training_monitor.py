@@ -7,7 +7,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .probe import RECTIFIERS, STEEP, ProbeCallback, add_tensor, l2_norm, saturated_fraction
+from .probe import (
+    RECTIFIERS,
+    STEEP,
+    ProbeCallback,
+    add_tensor,
+    l2_norm,
+    saturated_fraction,
+    updates_counted,
+)
 
 ADVICE = {
     "initial loss": "inputs of mean 0 and standard deviation 1, smaller initial weights; check "
@@ -72,7 +80,8 @@ class TrainingMonitor(ProbeCallback):
 
     Saturated units are sought in a random sample of 10,000 values of larger outputs. For a large
     network only as many probe examples are used as keep all outputs below 0.5 GB. Without call()
-    only weights and updates are checked, without loss no gradients.
+    only weights and updates are checked, without loss no gradients, and without the model's
+    optimizer (a GAN's two are its own) neither updates nor overfitting.
 
     Args:
         x: Probe inputs as `fit` takes them: about 100 examples of the training data, of all
@@ -118,7 +127,7 @@ class TrainingMonitor(ProbeCallback):
         super().on_train_begin(logs)
         self.findings, self._suspected = {}, set()
         self._losses, self._validations, self._rates = [], [], []
-        self._is_new = self.model.optimizer.iterations.numpy() == 0
+        self._is_new = updates_counted(self.model) == 0
         self._largest_norm = 0.0
         loss = self.model.loss
         self._classes = number_of_classes(loss, self._probe.prediction_shapes)
@@ -169,8 +178,9 @@ class TrainingMonitor(ProbeCallback):
             problems += self._initial_problems(loss)
         if broken := list(self._non_finite(loss, outputs, gradients)):
             return problems + broken  # the rest would only follow from it
-        rate = tf.convert_to_tensor(self.model.optimizer.learning_rate)
-        self._rates.append(float(rate))
+        optimizer = self.model.optimizer  # a GAN may have two of its own instead
+        if optimizer is not None:
+            self._rates.append(float(tf.convert_to_tensor(optimizer.learning_rate)))
         high = self._is_high(loss)
         causes = list(self._unit_problems(outputs))
         causes += self._gradient_problems(gradients, high and not causes)
@@ -242,8 +252,8 @@ class TrainingMonitor(ProbeCallback):
             yield "vanishing gradients", False, f"{fact}, at a high loss"
 
     def _update_problems(self, ratios, high):
-        is_steady = self._rates[-1] >= 0.5 * max(self._rates) and not self._is_warming_up()
         if ratios:
+            is_steady = self._rates[-1] >= 0.5 * max(self._rates) and not self._is_warming_up()
             ratio = float(np.median(list(ratios.values())))
             fact = f"an update changes a kernel by {ratio:.1g} of its norm, about 0.001 is healthy"
             if ratio > LARGE_UPDATE:
@@ -252,7 +262,7 @@ class TrainingMonitor(ProbeCallback):
                 yield "small updates", False, fact
 
     def _is_warming_up(self):
-        return self._rates[-1] > 1.01 * self._rates[-2:][0]
+        return bool(self._rates) and self._rates[-1] > 1.01 * self._rates[-2:][0]
 
     def _stuck_loss(self):
         if len(self._losses) > 5 and min(self._losses[-5:]) > 0.99 * self._losses[-6]:
@@ -260,7 +270,7 @@ class TrainingMonitor(ProbeCallback):
             yield "stuck loss", True, fact
 
     def _overfitting(self):
-        settled = self.model.optimizer.iterations.numpy() > self._settling_steps
+        settled = (updates_counted(self.model) or 0) > self._settling_steps
         if settled and len(self._validations) > 5:
             (best, loss_at_best), (latest, loss) = min(self._validations), self._validations[-1]
             reference = min(self._guessing, self._first_loss or 0)

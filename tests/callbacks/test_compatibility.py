@@ -208,6 +208,36 @@ def test_without_call_there_are_weights(tmp_path, read_logs, capsys):
         assert f"{name}: weights only, since the model has no call().\n" in said
 
 
+class Adversarial(Generative):
+    """Has an optimizer of its own, and none of Keras."""
+
+    def compile(self, generator_optimizer):
+        super().compile(optimizer=None)
+        self.generator_optimizer = generator_optimizer
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self.generator(data)))
+        gradients = tape.gradient(loss, self.generator.trainable_weights)
+        self.generator_optimizer.apply(gradients, self.generator.trainable_weights)
+        return {"g_loss": loss}
+
+
+@pytest.mark.parametrize("options", [{}, {"every_batches": 1}])
+def test_without_optimizer_there_are_no_updates(options, tmp_path, read_logs):
+    x, _ = data()
+    model = Adversarial()
+    model.compile(keras.optimizers.SGD(0.1))
+    logger, monitor = DistributionLogger(tmp_path, x, **options), TrainingMonitor(x, **options)
+    history = model.fit(x, batch_size=64, epochs=3, verbose=0, callbacks=[logger, monitor])
+    losses = history.history["g_loss"]
+    assert losses[-1] < losses[0]
+    logs = read_logs(tmp_path)
+    assert {step for _, step in logs} == {0, 1, 2, 3}
+    assert {tag.split("/")[0] for tag, _ in logs} == {"weights", "non_finite"}
+    assert monitor.findings == {}
+
+
 class Reconstructing(Generative):
     def call(self, x):
         return self.generator(x)
