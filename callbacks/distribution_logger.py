@@ -61,7 +61,8 @@ class DistributionLogger(ProbeCallback):
     repeatedly shows its last output, one that returns several tensors its first, one within a loop
     (an RNN's cell) none. Without call() there are only weights, without loss no gradients.
 
-    A second `fit` writes on into the same directory, from the step that `initial_epoch` says. A
+    A second `fit` writes on into the same directory, from the step that `initial_epoch` says; with
+    `every_batches` a new logger begins at the batches that the model's optimizer has counted. A
     deep copy, as keras-tuner makes one for each execution of a trial, writes into a subdirectory
     of its own, `fit-0`, `fit-1`... in order of training.
 
@@ -73,7 +74,7 @@ class DistributionLogger(ProbeCallback):
         y: Probe targets; only gradients need them.
         every: Epochs from one snapshot to the next.
         every_batches: Batches from one snapshot to the next, instead of epochs; the steps are then
-            the batches trained.
+            the batches trained, in all fits.
         kinds: What to log: some of "weights", "activations", "gradients".
         layers: Names of the layers to log, each with the layers in it; None for all.
         training: True shows what training sees (batch statistics, dropout), False inference.

@@ -32,7 +32,8 @@ class ProbeCallback(keras.callbacks.Callback):
     """Looks at a probe batch before training, and then every so many epochs or batches.
 
     A subclass implements `look(step)`: step 0 is before training, e + 1 after epoch e; with
-    `every_batches` it is the number of batches trained. `probe_options` are those of `Probe`.
+    `every_batches` it is the number of batches trained, in all fits: of a new callback, those that
+    the model's optimizer has counted. `probe_options` are those of `Probe`.
     """
 
     def __init__(self, x, y, *, every, every_batches, log_dir, **probe_options):
@@ -68,6 +69,7 @@ class ProbeCallback(keras.callbacks.Callback):
         for note in self._probe.notes:
             print(f"\n{type(self).__name__}: {note}")
         self._before_training = True
+        self._batches = self._batches or updates_counted(self.model) or 0
         if self.log_dir is not None:
             if self._is_copy:
                 self.log_dir, self._is_copy = free_subdirectory(self.log_dir), False

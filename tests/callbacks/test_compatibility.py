@@ -352,6 +352,17 @@ def test_the_batches_of_a_second_fit_go_on(tmp_path, read_logs):
     assert {step for _, step in read_logs(tmp_path)} == {0, 4, 8}
 
 
+def test_the_batches_of_a_new_logger_go_on(tmp_path, read_logs):
+    """4 batches an epoch: one epoch with the first logger, two with the second."""
+    x, y = data()
+    model = small()
+    for first, last in ((0, 1), (1, 3)):
+        logger = DistributionLogger(tmp_path, x, y, every_batches=3)
+        options = {"initial_epoch": first, "epochs": last, "batch_size": 16, "verbose": 0}
+        model.fit(x, y, callbacks=[logger], **options)
+    assert {step for _, step in read_logs(tmp_path)} == {0, 3, 4, 6, 9, 12}
+
+
 def test_the_monitor_says_after_which_batch():
     x, y = data()
     model = small(keras.optimizers.Adam(1e-9))
