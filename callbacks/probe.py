@@ -26,6 +26,7 @@ SAMPLE = 10_000
 VALUES = 2**27
 # What only changes the shape of an output, or its type.
 RESHAPING = ("Cast", "ConcatV2", "ExpandDims", "Identity", "Reshape", "Squeeze", "Transpose")
+FEWER_EXAMPLES = "Pass fewer examples as the probe."
 
 
 class ProbeCallback(keras.callbacks.Callback):
@@ -34,6 +35,9 @@ class ProbeCallback(keras.callbacks.Callback):
     A subclass implements `look(step)`: step 0 is before training, e + 1 after epoch e; with
     `every_batches` it is the number of batches trained, in all fits: of a new callback, those that
     the model's optimizer has counted. `probe_options` are those of `Probe`.
+
+    What goes wrong until the first look has succeeded is raised. Of a later look that fails, as out
+    of memory, one warning says the cause; training goes on, and the rest of the fit has no looks.
     """
 
     def __init__(self, x, y, *, every, every_batches, log_dir, **probe_options):
@@ -87,14 +91,14 @@ class ProbeCallback(keras.callbacks.Callback):
         """Look at the model, if it is time, and keep the kernels before the last update."""
         if self.every_batches:
             self._count(self._batches_before_epoch + batch)
-            self._probe.before_batch(self.every_batches - self._batches % self.every_batches)
+            self._before_batch(self.every_batches - self._batches % self.every_batches)
         elif self._due:
-            self._probe.before_batch((self.params.get("steps") or 0) - batch)
+            self._before_batch((self.params.get("steps") or 0) - batch)
 
     def on_epoch_end(self, epoch, logs=None):
         """Look at the model, if it is time."""
         if self._due:
-            self.look(epoch + 1)
+            self._look_again(epoch + 1)
         elif self.every_batches:
             trained = self._batches + self.model.steps_per_execution
             steps = self.params.get("steps") or math.inf  # the last execution may be shorter
@@ -109,7 +113,25 @@ class ProbeCallback(keras.callbacks.Callback):
     def _count(self, batches):
         before, self._batches = self._batches, batches
         if batches // self.every_batches > before // self.every_batches:
-            self.look(batches)
+            self._look_again(batches)
+
+    def _before_batch(self, steps_left):
+        if self._probe is not None:
+            self._probe.before_batch(steps_left)
+
+    def _look_again(self, step):
+        if self._probe is None:
+            return
+        try:
+            self.look(step)
+        except Exception as error:
+            self._probe = None  # no more looks, and its memory is free
+            reason = error.__cause__ or error
+            advice = f" {FEWER_EXAMPLES}" if is_out_of_memory(reason) else ""
+            warnings.warn(
+                f"Training goes on, but without {type(self).__name__}: {cause(reason)}.{advice}",
+                stacklevel=2,
+            )
 
 
 class Output(NamedTuple):
@@ -219,9 +241,10 @@ class Probe:
         try:
             return function(*args)
         except Exception as error:  # Keras cuts "from error" off
+            batch = "Pass a batch of training data, just as fit takes it."
             raise ValueError(
                 f"The model or its loss doesn't take the probe {described(*self._batch)}: "
-                f"{cause(error)}. Pass a batch of training data, just as fit takes it."
+                f"{cause(error)}. {FEWER_EXAMPLES if is_out_of_memory(error) else batch}"
             ) from error
 
     def _try(self, function, *args):
@@ -484,13 +507,20 @@ def shortened(value):
 
 def cause(error):
     """Return the line that says what is wrong, without what Keras and TensorFlow put around it."""
-    text = getattr(error, "message", None) or str(error.args[0] if error.args else error)
+    # str() of a KeyError adds quotes; NumPy's MemoryError has a shape for its argument.
+    has_text = error.args and isinstance(error.args[0], str)
+    text = getattr(error, "message", None) or (error.args[0] if has_text else str(error))
     text = text.partition("\x1b[1m")[2].partition("\x1b[0m")[0] or text
     around = ("Graph execution error", "Detected at node", "File ", "[[", "in user code")
     lines = (line.strip() for line in text.splitlines())
     line = next((line for line in lines if line and not line.startswith(around)), "")
     name = "" if " " in line else f"{type(error).__name__} "
     return shortened(f"{name}{line}").rstrip(".")
+
+
+def is_out_of_memory(error):
+    """Tell whether memory ran out, of Python or of TensorFlow's device."""
+    return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
 
 
 # --- the log -------------------------------------------------------------------------------------

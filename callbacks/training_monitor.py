@@ -100,7 +100,8 @@ class TrainingMonitor(ProbeCallback):
 
     Raises:
         ValueError: if an argument is wrong, or, before the first training step, if the model or
-            its loss doesn't take the probe batch.
+            its loss doesn't take the probe batch. When a later look at it fails (out of memory),
+            one warning says so and training goes on without further looks.
         OSError: before the first training step, if `log_dir` can't be written to. When writing
             fails later (disk full), one warning says so and training goes on without logs.
         RuntimeError: if Keras's backend isn't TensorFlow.

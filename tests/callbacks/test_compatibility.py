@@ -307,6 +307,49 @@ def test_a_model_that_runs_eagerly(tmp_path, read_logs):
     assert ("activations/h1", 1) in logs
 
 
+@pytest.mark.parametrize("options", [{}, {"every_batches": 1}])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            MemoryError("Unable to allocate 1 TiB"),
+            "Unable to allocate 1 TiB. Pass fewer examples as the probe.",
+        ),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore"),
+            "OOM when allocating. Pass fewer examples as the probe.",
+        ),
+        (RuntimeError("no such device"), "no such device."),
+    ],
+    ids=["memory", "memory of a device", "another"],
+)
+def test_a_later_look_that_fails_ends_the_looks_but_not_the_training(
+    error, said, options, tmp_path, read_logs
+):
+    class Failing(layers.Dense):
+        """Runs eagerly; not after epoch 1 with a whole probe of 64."""
+
+        def call(self, inputs):
+            if len(inputs) == 64 and model.optimizer.iterations == 2:
+                raise error
+            return super().call(inputs)
+
+    x, y = data()
+    model = keras.Sequential([keras.Input((6,)), Failing(3, activation="softmax", name="h1")])
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    callbacks = [DistributionLogger(tmp_path, x, y, **options), TrainingMonitor(x, y, **options)]
+    with pytest.warns(UserWarning, match="Training goes on, but without ") as caught:
+        history = model.fit(x, y, batch_size=32, epochs=4, verbose=0, callbacks=callbacks)
+    assert [str(warning.message) for warning in caught] == [
+        f"Training goes on, but without {name}: {said}" for name in CLASSES.values()
+    ]
+    assert len(history.history["loss"]) == 4
+    assert {step for _, step in read_logs(tmp_path)} == ({0, 1} if options else {0})
+    # Another fit looks again.
+    model.fit(x, y, initial_epoch=4, epochs=5, verbose=0, callbacks=callbacks)
+    assert max(step for _, step in read_logs(tmp_path)) == (10 if options else 5)
+
+
 # --- batches and backends ----------------------------------------------------------------------
 
 

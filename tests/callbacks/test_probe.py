@@ -7,7 +7,7 @@ import scipy.sparse
 import tensorflow as tf
 
 from callbacks.distribution_logger import DistributionLogger, summarize
-from callbacks.probe import SAMPLE, Probe, named_layers, probe_batch, sublayers
+from callbacks.probe import SAMPLE, Probe, cause, named_layers, probe_batch, sublayers
 from callbacks.training_monitor import TrainingMonitor
 
 layers = keras.layers
@@ -297,7 +297,7 @@ CAUSES = {
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_the_cause_is_in_the_message(name, tmp_path):
-    build, x, y, cause = CAUSES[name]
+    build, x, y, expected = CAUSES[name]
     model = build()
     logger = DistributionLogger(tmp_path, x, y)
     logger.set_model(model)
@@ -309,9 +309,26 @@ def test_the_cause_is_in_the_message(name, tmp_path):
     with pytest.raises(ValueError, match="doesn't take the probe x: ") as error:
         start()
     message = str(error.value)
-    assert cause in message
+    assert expected in message
     assert "\n" not in message
     assert len(message) < 700
+
+
+def test_out_of_memory_asks_for_fewer_examples(monkeypatch):
+    model = softmax()
+
+    def exhausted(**_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.setattr(model, "compute_loss", exhausted)
+    with pytest.raises(ValueError, match=r"allocating\. Pass fewer examples as the probe\.$"):
+        Probe(model, X, Y)
+
+
+def test_the_cause_of_a_memory_error_of_numpy_is_its_message():
+    with pytest.raises(MemoryError) as error:
+        np.empty(2**59)
+    assert cause(error.value).startswith("Unable to allocate 4.00 EiB for an array with shape")
 
 
 # --- kinds of probe ------------------------------------------------------------------------------
