@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 
 import keras
 import numpy as np
@@ -50,6 +51,7 @@ SMALL_UPDATE = 1e-5  # the same at a high loss (4e-4: SGD, learning rate 0.01)
 WORSE = 1.05  # loss beside that of guessing (1.0: no signal at all)
 # Losses that grow with the targets.
 REGRESSION = ("meansquarederror", "meanabsoluteerror", "huber", "logcosh")
+MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")  # reductions of a loss
 
 
 class TrainingMonitor(ProbeCallback):
@@ -58,7 +60,9 @@ class TrainingMonitor(ProbeCallback):
     A finding is printed, kept in `findings` and shown under TensorBoard's TEXT. Before training
     and after every `every`-th epoch one compiled pass over a fixed probe batch is checked for:
 
-    - initial loss: a cross-entropy far above that of guessing, ln(number of classes).
+    - initial loss: a cross-entropy far above that of guessing, ln(number of classes), summed over
+      the outputs. Not with loss_weights, with another reduction than the mean, or where an output
+      has another loss.
     - non-finite values: NaN or Inf in the loss, a weight, a layer's output or a gradient.
     - dead units: ReLU layers most of whose units are zero for the whole probe.
     - saturated units: hidden tanh or sigmoid layers with most outputs where the slope is nearly 0.
@@ -131,8 +135,10 @@ class TrainingMonitor(ProbeCallback):
         self._is_new = updates_counted(self.model) == 0
         self._largest_norm = 0.0
         loss = self.model.loss
-        self._classes = number_of_classes(loss, self._probe.prediction_shapes)
-        self._guessing = math.log(self._classes) if self._classes else math.inf
+        self._classes = numbers_of_classes(loss, self._probe.prediction_shapes)
+        if has_loss_weights(self.model):
+            self._classes = []
+        self._guessing = sum(math.log(number) for number in self._classes) or math.inf
         self._scale = 1.0  # of a regression's targets
         if loss_name(loss) in REGRESSION and isinstance(self.y, np.ndarray):
             self._guessing = loss_of_mean(loss, self.y)
@@ -202,8 +208,9 @@ class TrainingMonitor(ProbeCallback):
 
     def _initial_problems(self, loss):
         if self._classes and self._is_new and (loss or 0) > self._guessing + WORSE_THAN_GUESSING:
-            guessing = f"guessing gives ln {self._classes} = {self._guessing:.3g}"
-            yield "initial loss", True, f"{loss:.3g}, while {guessing}"
+            guessing = " + ".join(f"ln {number}" for number in self._classes)
+            fact = f"{loss:.3g}, while guessing gives {guessing} = {self._guessing:.3g}"
+            yield "initial loss", True, fact
 
     def _non_finite(self, loss, outputs, gradients):
         values = {"the training loss": self._losses[-1:], "the loss of the probe": loss or 0.0}
@@ -287,12 +294,46 @@ def loss_name(loss):
     return getattr(loss, "__name__", type(loss).__name__).replace("_", "").lower()
 
 
-def number_of_classes(loss, prediction_shapes):
-    """Return how many classes a cross-entropy tells apart; None for another loss."""
+def numbers_of_classes(loss, prediction_shapes):
+    """Return how many classes the cross-entropy of each output tells apart.
+
+    Args:
+        loss: What `compile` got: a loss for all outputs, or a list or dictionary of them.
+        prediction_shapes: Shapes of the outputs.
+
+    Returns:
+        A list; [] if the loss of one of them is another, or isn't a mean over the examples.
+    """
+    losses = keras.tree.flatten(loss)
+    if not keras.tree.is_nested(loss):
+        losses *= len(prediction_shapes)
+    # Keras has its own order of what has names.
+    has_unknown_order = isinstance(loss, dict) and len({loss_name(each) for each in losses}) > 1
+    if has_unknown_order or len(losses) != len(prediction_shapes):
+        return []
+    pairs = zip(losses, prediction_shapes, strict=True)
+    numbers = [number_of_classes(each, shape) for each, shape in pairs]
+    return numbers if all(numbers) else []
+
+
+def number_of_classes(loss, prediction_shape):
+    """Return how many classes a mean cross-entropy tells apart; None for another loss."""
     name = loss_name(loss)
-    if name in ("categoricalcrossentropy", "sparsecategoricalcrossentropy") and prediction_shapes:
-        return prediction_shapes[0][-1]
+    if getattr(loss, "reduction", "mean") not in MEANS:
+        return None
+    if name in ("categoricalcrossentropy", "sparsecategoricalcrossentropy"):
+        return prediction_shape[-1]
     return 2 if name == "binarycrossentropy" else None
+
+
+def has_loss_weights(model):
+    """Tell whether `compile` got loss_weights, or may have got them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a lambda is unsafe to load
+            return model.get_compile_config().get("loss_weights") is not None
+    except Exception:  # what can't be saved can't be read here, either
+        return True
 
 
 def loss_of_mean(loss, y):
