@@ -48,7 +48,8 @@ class DistributionLogger(ProbeCallback):
     - `update_ratio`: ‖update‖ / ‖kernel‖ of the last update before the snapshot (the mean over
       the last execution if `steps_per_execution` > 1). Healthy is about 1e-3; far above, the
       learning rate is too high, far below too low (CS231n, "Neural Networks Part 3"). Not logged
-      when Keras doesn't know the number of steps of an epoch, nor with the optimizer's `use_ema`.
+      when Keras doesn't know the number of steps of an epoch, nor with the optimizer's `use_ema`,
+      nor when the model was compiled without an optimizer.
     - `non_finite`: how many values are NaN or Inf, by kind and, where there are any, by name.
 
     An output of more than 10,000 values is represented by a random sample of 10,000, always at the
@@ -60,7 +61,8 @@ class DistributionLogger(ProbeCallback):
     repeatedly shows its last output, one that returns several tensors its first, one within a loop
     (an RNN's cell) none. Without call() there are only weights, without loss no gradients.
 
-    A second `fit` writes on into the same directory, from the step that `initial_epoch` says. A
+    A second `fit` writes on into the same directory, from the step that `initial_epoch` says; with
+    `every_batches` a new logger begins at the batches that the model's optimizer has counted. A
     deep copy, as keras-tuner makes one for each execution of a trial, writes into a subdirectory
     of its own, `fit-0`, `fit-1`... in order of training.
 
@@ -72,14 +74,15 @@ class DistributionLogger(ProbeCallback):
         y: Probe targets; only gradients need them.
         every: Epochs from one snapshot to the next.
         every_batches: Batches from one snapshot to the next, instead of epochs; the steps are then
-            the batches trained.
+            the batches trained, in all fits.
         kinds: What to log: some of "weights", "activations", "gradients".
         layers: Names of the layers to log, each with the layers in it; None for all.
         training: True shows what training sees (batch statistics, dropout), False inference.
 
     Raises:
         ValueError: if an argument is wrong, or, before the first training step, if the model or
-            its loss doesn't take the probe batch.
+            its loss doesn't take the probe batch. When a later look at it fails (out of memory),
+            one warning says so and training goes on without further looks.
         OSError: before the first training step, if `log_dir` can't be written to. When writing
             fails later (disk full), one warning says so and training goes on without logs.
         RuntimeError: if Keras's backend isn't TensorFlow.

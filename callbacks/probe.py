@@ -26,13 +26,18 @@ SAMPLE = 10_000
 VALUES = 2**27
 # What only changes the shape of an output, or its type.
 RESHAPING = ("Cast", "ConcatV2", "ExpandDims", "Identity", "Reshape", "Squeeze", "Transpose")
+FEWER_EXAMPLES = "Pass fewer examples as the probe."
 
 
 class ProbeCallback(keras.callbacks.Callback):
     """Looks at a probe batch before training, and then every so many epochs or batches.
 
     A subclass implements `look(step)`: step 0 is before training, e + 1 after epoch e; with
-    `every_batches` it is the number of batches trained. `probe_options` are those of `Probe`.
+    `every_batches` it is the number of batches trained, in all fits: of a new callback, those that
+    the model's optimizer has counted. `probe_options` are those of `Probe`.
+
+    What goes wrong until the first look has succeeded is raised. Of a later look that fails, as out
+    of memory, one warning says the cause; training goes on, and the rest of the fit has no looks.
     """
 
     def __init__(self, x, y, *, every, every_batches, log_dir, **probe_options):
@@ -68,6 +73,7 @@ class ProbeCallback(keras.callbacks.Callback):
         for note in self._probe.notes:
             print(f"\n{type(self).__name__}: {note}")
         self._before_training = True
+        self._batches = self._batches or updates_counted(self.model) or 0
         if self.log_dir is not None:
             if self._is_copy:
                 self.log_dir, self._is_copy = free_subdirectory(self.log_dir), False
@@ -85,14 +91,14 @@ class ProbeCallback(keras.callbacks.Callback):
         """Look at the model, if it is time, and keep the kernels before the last update."""
         if self.every_batches:
             self._count(self._batches_before_epoch + batch)
-            self._probe.before_batch(self.every_batches - self._batches % self.every_batches)
+            self._before_batch(self.every_batches - self._batches % self.every_batches)
         elif self._due:
-            self._probe.before_batch((self.params.get("steps") or 0) - batch)
+            self._before_batch((self.params.get("steps") or 0) - batch)
 
     def on_epoch_end(self, epoch, logs=None):
         """Look at the model, if it is time."""
         if self._due:
-            self.look(epoch + 1)
+            self._look_again(epoch + 1)
         elif self.every_batches:
             trained = self._batches + self.model.steps_per_execution
             steps = self.params.get("steps") or math.inf  # the last execution may be shorter
@@ -107,7 +113,25 @@ class ProbeCallback(keras.callbacks.Callback):
     def _count(self, batches):
         before, self._batches = self._batches, batches
         if batches // self.every_batches > before // self.every_batches:
-            self.look(batches)
+            self._look_again(batches)
+
+    def _before_batch(self, steps_left):
+        if self._probe is not None:
+            self._probe.before_batch(steps_left)
+
+    def _look_again(self, step):
+        if self._probe is None:
+            return
+        try:
+            self.look(step)
+        except Exception as error:
+            self._probe = None  # no more looks, and its memory is free
+            reason = error.__cause__ or error
+            advice = f" {FEWER_EXAMPLES}" if is_out_of_memory(reason) else ""
+            warnings.warn(
+                f"Training goes on, but without {type(self).__name__}: {cause(reason)}.{advice}",
+                stacklevel=2,
+            )
 
 
 class Output(NamedTuple):
@@ -129,7 +153,7 @@ class Probe:
         model: A compiled model. One without Input gets its weights here, from the shape of `x`.
         x: Inputs, an array or a nest of arrays.
         y: Targets, the same, or None.
-        kinds: What to find out, some of KINDS.
+        kinds: What to find out, some of KINDS; updates with "weights".
         layers: Names of the layers to look at, each with what is in it; None for all.
         training: Whether layers behave as in training.
 
@@ -173,11 +197,13 @@ class Probe:
 
     def before_batch(self, steps_left):
         """Keep the kernels if a training execution or accumulated update ends in `steps_left`."""
+        if "weights" not in self._kinds or self._model.optimizer is None:
+            return
         every = optimizer_setting(self._model.optimizer, "gradient_accumulation_steps") or 1
         window = max(self._model.steps_per_execution, every)
         if 0 < steps_left <= window and not self._kernels_before:
             self._kernels_before = {name: kernel.numpy() for name, kernel in self.kernels.items()}
-            start = int(self._model.optimizer.iterations.numpy())
+            start = updates_counted(self._model)
             self._updates = (start + steps_left) // every - start // every
 
     def update_ratios(self):
@@ -215,9 +241,10 @@ class Probe:
         try:
             return function(*args)
         except Exception as error:  # Keras cuts "from error" off
+            batch = "Pass a batch of training data, just as fit takes it."
             raise ValueError(
                 f"The model or its loss doesn't take the probe {described(*self._batch)}: "
-                f"{cause(error)}. Pass a batch of training data, just as fit takes it."
+                f"{cause(error)}. {FEWER_EXAMPLES if is_out_of_memory(error) else batch}"
             ) from error
 
     def _try(self, function, *args):
@@ -406,6 +433,11 @@ def optimizer_setting(optimizer, name):
     return getattr(getattr(optimizer, "inner_optimizer", optimizer), name, None)
 
 
+def updates_counted(model):
+    """Return how many batches the optimizer has counted, of all fits; None without optimizer."""
+    return None if model.optimizer is None else int(model.optimizer.iterations.numpy())
+
+
 # --- batches and messages ------------------------------------------------------------------------
 
 
@@ -432,7 +464,8 @@ def to_array(values):
         values = tf.sparse.to_dense(values)
     try:
         array = np.asarray(values)
-        if array.dtype == object and not all(isinstance(text, str) for text in array.flat):
+        # TensorFlow's strings are bytes in NumPy.
+        if array.dtype == object and not all(isinstance(v, str | bytes) for v in array.flat):
             raise TypeError("its values are neither numbers nor strings")
     except Exception as error:
         raise ValueError(
@@ -440,8 +473,8 @@ def to_array(values):
             "set or generator pass a batch, x, y = next(iter(dataset)), and of ragged rows padded "
             "ones."
         ) from error
-    types = {"f": keras.config.floatx(), "O": str}
-    return array.astype(types.get(array.dtype.kind, array.dtype), copy=False)
+    is_float = array.dtype.kind == "f"
+    return array.astype(keras.config.floatx() if is_float else array.dtype, copy=False)
 
 
 def map_arrays(function, batch):
@@ -474,13 +507,20 @@ def shortened(value):
 
 def cause(error):
     """Return the line that says what is wrong, without what Keras and TensorFlow put around it."""
-    text = getattr(error, "message", None) or str(error.args[0] if error.args else error)
+    # str() of a KeyError adds quotes; NumPy's MemoryError has a shape for its argument.
+    has_text = error.args and isinstance(error.args[0], str)
+    text = getattr(error, "message", None) or (error.args[0] if has_text else str(error))
     text = text.partition("\x1b[1m")[2].partition("\x1b[0m")[0] or text
     around = ("Graph execution error", "Detected at node", "File ", "[[", "in user code")
     lines = (line.strip() for line in text.splitlines())
     line = next((line for line in lines if line and not line.startswith(around)), "")
     name = "" if " " in line else f"{type(error).__name__} "
     return shortened(f"{name}{line}").rstrip(".")
+
+
+def is_out_of_memory(error):
+    """Tell whether memory ran out, of Python or of TensorFlow's device."""
+    return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
 
 
 # --- the log -------------------------------------------------------------------------------------

@@ -2,12 +2,21 @@
 
 import math
 import os
+import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from .probe import RECTIFIERS, STEEP, ProbeCallback, add_tensor, l2_norm, saturated_fraction
+from .probe import (
+    RECTIFIERS,
+    STEEP,
+    ProbeCallback,
+    add_tensor,
+    l2_norm,
+    saturated_fraction,
+    updates_counted,
+)
 
 ADVICE = {
     "initial loss": "inputs of mean 0 and standard deviation 1, smaller initial weights; check "
@@ -42,6 +51,7 @@ SMALL_UPDATE = 1e-5  # the same at a high loss (4e-4: SGD, learning rate 0.01)
 WORSE = 1.05  # loss beside that of guessing (1.0: no signal at all)
 # Losses that grow with the targets.
 REGRESSION = ("meansquarederror", "meanabsoluteerror", "huber", "logcosh")
+MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")  # reductions of a loss
 
 
 class TrainingMonitor(ProbeCallback):
@@ -50,7 +60,9 @@ class TrainingMonitor(ProbeCallback):
     A finding is printed, kept in `findings` and shown under TensorBoard's TEXT. Before training
     and after every `every`-th epoch one compiled pass over a fixed probe batch is checked for:
 
-    - initial loss: a cross-entropy far above that of guessing, ln(number of classes).
+    - initial loss: a cross-entropy far above that of guessing, ln(number of classes), summed over
+      the outputs. Not with loss_weights, with another reduction than the mean, or where an output
+      has another loss.
     - non-finite values: NaN or Inf in the loss, a weight, a layer's output or a gradient.
     - dead units: ReLU layers most of whose units are zero for the whole probe.
     - saturated units: hidden tanh or sigmoid layers with most outputs where the slope is nearly 0.
@@ -72,7 +84,8 @@ class TrainingMonitor(ProbeCallback):
 
     Saturated units are sought in a random sample of 10,000 values of larger outputs. For a large
     network only as many probe examples are used as keep all outputs below 0.5 GB. Without call()
-    only weights and updates are checked, without loss no gradients.
+    only weights and updates are checked, without loss no gradients, and without the model's
+    optimizer (a GAN's two are its own) neither updates nor overfitting.
 
     Args:
         x: Probe inputs as `fit` takes them: about 100 examples of the training data, of all
@@ -91,7 +104,8 @@ class TrainingMonitor(ProbeCallback):
 
     Raises:
         ValueError: if an argument is wrong, or, before the first training step, if the model or
-            its loss doesn't take the probe batch.
+            its loss doesn't take the probe batch. When a later look at it fails (out of memory),
+            one warning says so and training goes on without further looks.
         OSError: before the first training step, if `log_dir` can't be written to. When writing
             fails later (disk full), one warning says so and training goes on without logs.
         RuntimeError: if Keras's backend isn't TensorFlow.
@@ -118,11 +132,13 @@ class TrainingMonitor(ProbeCallback):
         super().on_train_begin(logs)
         self.findings, self._suspected = {}, set()
         self._losses, self._validations, self._rates = [], [], []
-        self._is_new = self.model.optimizer.iterations.numpy() == 0
+        self._is_new = updates_counted(self.model) == 0
         self._largest_norm = 0.0
         loss = self.model.loss
-        self._classes = number_of_classes(loss, self._probe.prediction_shapes)
-        self._guessing = math.log(self._classes) if self._classes else math.inf
+        self._classes = numbers_of_classes(loss, self._probe.prediction_shapes)
+        if has_loss_weights(self.model):
+            self._classes = []
+        self._guessing = sum(math.log(number) for number in self._classes) or math.inf
         self._scale = 1.0  # of a regression's targets
         if loss_name(loss) in REGRESSION and isinstance(self.y, np.ndarray):
             self._guessing = loss_of_mean(loss, self.y)
@@ -162,18 +178,20 @@ class TrainingMonitor(ProbeCallback):
     def _problems(self):
         """Return (problem, whether seeing it once is enough, fact) of all that is wrong."""
         loss, outputs, gradients = self._probe()
+        ratios = self._probe.update_ratios()  # at each look, lest the next has those of an epoch
         problems = []
         if self._before_training:
             self._first_loss = loss
             problems += self._initial_problems(loss)
         if broken := list(self._non_finite(loss, outputs, gradients)):
             return problems + broken  # the rest would only follow from it
-        rate = tf.convert_to_tensor(self.model.optimizer.learning_rate)
-        self._rates.append(float(rate))
+        optimizer = self.model.optimizer  # a GAN may have two of its own instead
+        if optimizer is not None:
+            self._rates.append(float(tf.convert_to_tensor(optimizer.learning_rate)))
         high = self._is_high(loss)
         causes = list(self._unit_problems(outputs))
         causes += self._gradient_problems(gradients, high and not causes)
-        updates = list(self._update_problems(high and not causes))
+        updates = list(self._update_problems(ratios, high and not causes))
         problems += causes + updates
         is_slow = any(problem == "small updates" for problem, *_ in updates)
         is_bad = is_slow or (high and loss > WORSE * self._guessing)
@@ -190,8 +208,9 @@ class TrainingMonitor(ProbeCallback):
 
     def _initial_problems(self, loss):
         if self._classes and self._is_new and (loss or 0) > self._guessing + WORSE_THAN_GUESSING:
-            guessing = f"guessing gives ln {self._classes} = {self._guessing:.3g}"
-            yield "initial loss", True, f"{loss:.3g}, while {guessing}"
+            guessing = " + ".join(f"ln {number}" for number in self._classes)
+            fact = f"{loss:.3g}, while guessing gives {guessing} = {self._guessing:.3g}"
+            yield "initial loss", True, fact
 
     def _non_finite(self, loss, outputs, gradients):
         values = {"the training loss": self._losses[-1:], "the loss of the probe": loss or 0.0}
@@ -240,9 +259,9 @@ class TrainingMonitor(ProbeCallback):
         elif norms and high and self._largest_norm < SMALL_GRADIENT * min(1, self._scale):
             yield "vanishing gradients", False, f"{fact}, at a high loss"
 
-    def _update_problems(self, high):
-        is_steady = self._rates[-1] >= 0.5 * max(self._rates) and not self._is_warming_up()
-        if ratios := self._probe.update_ratios():
+    def _update_problems(self, ratios, high):
+        if ratios:
+            is_steady = self._rates[-1] >= 0.5 * max(self._rates) and not self._is_warming_up()
             ratio = float(np.median(list(ratios.values())))
             fact = f"an update changes a kernel by {ratio:.1g} of its norm, about 0.001 is healthy"
             if ratio > LARGE_UPDATE:
@@ -251,7 +270,7 @@ class TrainingMonitor(ProbeCallback):
                 yield "small updates", False, fact
 
     def _is_warming_up(self):
-        return self._rates[-1] > 1.01 * self._rates[-2:][0]
+        return bool(self._rates) and self._rates[-1] > 1.01 * self._rates[-2:][0]
 
     def _stuck_loss(self):
         if len(self._losses) > 5 and min(self._losses[-5:]) > 0.99 * self._losses[-6]:
@@ -259,7 +278,7 @@ class TrainingMonitor(ProbeCallback):
             yield "stuck loss", True, fact
 
     def _overfitting(self):
-        settled = self.model.optimizer.iterations.numpy() > self._settling_steps
+        settled = (updates_counted(self.model) or 0) > self._settling_steps
         if settled and len(self._validations) > 5:
             (best, loss_at_best), (latest, loss) = min(self._validations), self._validations[-1]
             reference = min(self._guessing, self._first_loss or 0)
@@ -275,12 +294,46 @@ def loss_name(loss):
     return getattr(loss, "__name__", type(loss).__name__).replace("_", "").lower()
 
 
-def number_of_classes(loss, prediction_shapes):
-    """Return how many classes a cross-entropy tells apart; None for another loss."""
+def numbers_of_classes(loss, prediction_shapes):
+    """Return how many classes the cross-entropy of each output tells apart.
+
+    Args:
+        loss: What `compile` got: a loss for all outputs, or a list or dictionary of them.
+        prediction_shapes: Shapes of the outputs.
+
+    Returns:
+        A list; [] if the loss of one of them is another, or isn't a mean over the examples.
+    """
+    losses = keras.tree.flatten(loss)
+    if not keras.tree.is_nested(loss):
+        losses *= len(prediction_shapes)
+    # Keras has its own order of what has names.
+    has_unknown_order = isinstance(loss, dict) and len({loss_name(each) for each in losses}) > 1
+    if has_unknown_order or len(losses) != len(prediction_shapes):
+        return []
+    pairs = zip(losses, prediction_shapes, strict=True)
+    numbers = [number_of_classes(each, shape) for each, shape in pairs]
+    return numbers if all(numbers) else []
+
+
+def number_of_classes(loss, prediction_shape):
+    """Return how many classes a mean cross-entropy tells apart; None for another loss."""
     name = loss_name(loss)
-    if name in ("categoricalcrossentropy", "sparsecategoricalcrossentropy") and prediction_shapes:
-        return prediction_shapes[0][-1]
+    if getattr(loss, "reduction", "mean") not in MEANS:
+        return None
+    if name in ("categoricalcrossentropy", "sparsecategoricalcrossentropy"):
+        return prediction_shape[-1]
     return 2 if name == "binarycrossentropy" else None
+
+
+def has_loss_weights(model):
+    """Tell whether `compile` got loss_weights, or may have got them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a lambda is unsafe to load
+            return model.get_compile_config().get("loss_weights") is not None
+    except Exception:  # what can't be saved can't be read here, either
+        return True
 
 
 def loss_of_mean(loss, y):

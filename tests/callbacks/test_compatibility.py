@@ -208,6 +208,36 @@ def test_without_call_there_are_weights(tmp_path, read_logs, capsys):
         assert f"{name}: weights only, since the model has no call().\n" in said
 
 
+class Adversarial(Generative):
+    """Has an optimizer of its own, and none of Keras."""
+
+    def compile(self, generator_optimizer):
+        super().compile(optimizer=None)
+        self.generator_optimizer = generator_optimizer
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self.generator(data)))
+        gradients = tape.gradient(loss, self.generator.trainable_weights)
+        self.generator_optimizer.apply(gradients, self.generator.trainable_weights)
+        return {"g_loss": loss}
+
+
+@pytest.mark.parametrize("options", [{}, {"every_batches": 1}])
+def test_without_optimizer_there_are_no_updates(options, tmp_path, read_logs):
+    x, _ = data()
+    model = Adversarial()
+    model.compile(keras.optimizers.SGD(0.1))
+    logger, monitor = DistributionLogger(tmp_path, x, **options), TrainingMonitor(x, **options)
+    history = model.fit(x, batch_size=64, epochs=3, verbose=0, callbacks=[logger, monitor])
+    losses = history.history["g_loss"]
+    assert losses[-1] < losses[0]
+    logs = read_logs(tmp_path)
+    assert {step for _, step in logs} == {0, 1, 2, 3}
+    assert {tag.split("/")[0] for tag, _ in logs} == {"weights", "non_finite"}
+    assert monitor.findings == {}
+
+
 class Reconstructing(Generative):
     def call(self, x):
         return self.generator(x)
@@ -277,6 +307,49 @@ def test_a_model_that_runs_eagerly(tmp_path, read_logs):
     assert ("activations/h1", 1) in logs
 
 
+@pytest.mark.parametrize("options", [{}, {"every_batches": 1}])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            MemoryError("Unable to allocate 1 TiB"),
+            "Unable to allocate 1 TiB. Pass fewer examples as the probe.",
+        ),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore"),
+            "OOM when allocating. Pass fewer examples as the probe.",
+        ),
+        (RuntimeError("no such device"), "no such device."),
+    ],
+    ids=["memory", "memory of a device", "another"],
+)
+def test_a_later_look_that_fails_ends_the_looks_but_not_the_training(
+    error, said, options, tmp_path, read_logs
+):
+    class Failing(layers.Dense):
+        """Runs eagerly; not after epoch 1 with a whole probe of 64."""
+
+        def call(self, inputs):
+            if len(inputs) == 64 and model.optimizer.iterations == 2:
+                raise error
+            return super().call(inputs)
+
+    x, y = data()
+    model = keras.Sequential([keras.Input((6,)), Failing(3, activation="softmax", name="h1")])
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    callbacks = [DistributionLogger(tmp_path, x, y, **options), TrainingMonitor(x, y, **options)]
+    with pytest.warns(UserWarning, match="Training goes on, but without ") as caught:
+        history = model.fit(x, y, batch_size=32, epochs=4, verbose=0, callbacks=callbacks)
+    assert [str(warning.message) for warning in caught] == [
+        f"Training goes on, but without {name}: {said}" for name in CLASSES.values()
+    ]
+    assert len(history.history["loss"]) == 4
+    assert {step for _, step in read_logs(tmp_path)} == ({0, 1} if options else {0})
+    # Another fit looks again.
+    model.fit(x, y, initial_epoch=4, epochs=5, verbose=0, callbacks=callbacks)
+    assert max(step for _, step in read_logs(tmp_path)) == (10 if options else 5)
+
+
 # --- batches and backends ----------------------------------------------------------------------
 
 
@@ -320,6 +393,17 @@ def test_the_batches_of_a_second_fit_go_on(tmp_path, read_logs):
     for _ in range(2):
         model.fit(x, y, batch_size=16, verbose=0, callbacks=[logger])
     assert {step for _, step in read_logs(tmp_path)} == {0, 4, 8}
+
+
+def test_the_batches_of_a_new_logger_go_on(tmp_path, read_logs):
+    """4 batches an epoch: one epoch with the first logger, two with the second."""
+    x, y = data()
+    model = small()
+    for first, last in ((0, 1), (1, 3)):
+        logger = DistributionLogger(tmp_path, x, y, every_batches=3)
+        options = {"initial_epoch": first, "epochs": last, "batch_size": 16, "verbose": 0}
+        model.fit(x, y, callbacks=[logger], **options)
+    assert {step for _, step in read_logs(tmp_path)} == {0, 3, 4, 6, 9, 12}
 
 
 def test_the_monitor_says_after_which_batch():
@@ -435,8 +519,17 @@ def example(tmp_path, monkeypatch):
     return of
 
 
+def assert_example_worked(name, folder, capsys):
+    if name == "distribution_logger":
+        assert list(folder.glob("logs/relu/events*"))
+    else:
+        assert "TrainingMonitor: dead units after epoch 2: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", CLASSES)
-def test_two_files_are_enough_in_a_package_of_any_name(name, example, tmp_path, monkeypatch):
+def test_two_files_are_enough_in_a_package_of_any_name(
+    name, example, tmp_path, monkeypatch, capsys
+):
     package = f"pasted_{name}"
     (tmp_path / package).mkdir()
     for file in ("probe", name):
@@ -444,15 +537,15 @@ def test_two_files_are_enough_in_a_package_of_any_name(name, example, tmp_path, 
     monkeypatch.syspath_prepend(tmp_path)
     _, code = example(name)
     exec(f"import keras, numpy as np\nfrom {package}.{name} import {CLASSES[name]}\n{code}", {})
-    assert name != "distribution_logger" or list(tmp_path.glob("logs/relu/events*"))
+    assert_example_worked(name, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_the_example_runs_in_a_notebook_below_the_probe(name, example, capsys):
+def test_the_example_runs_in_a_notebook_below_the_probe(name, example, tmp_path, capsys):
     """Where nothing can be imported, the two files are pasted one after the other."""
     source, code = example(name)
     source = re.sub(r"^from \.probe import (\([^)]*\)|.*)$", "", source, flags=re.MULTILINE)
     namespace = {"__name__": "__main__"}
     for pasted in ((FOLDER / "probe.py").read_text(), source, code):
         exec(pasted, namespace)
-    assert name != "training_monitor" or "TrainingMonitor: " in capsys.readouterr().out
+    assert_example_worked(name, tmp_path, capsys)

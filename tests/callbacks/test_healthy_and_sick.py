@@ -331,6 +331,21 @@ def _():
     return watched(model, x, targets, optimizer, ["binary_crossentropy", "mse"], epochs=15)
 
 
+@healthy("two outputs with a cross-entropy each")
+def _():
+    x, y = digits()
+    image = keras.Input((64,))
+    h = layers.Dense(50, "relu")(image)
+    model = keras.Model(image, [layers.Dense(10, "softmax")(h), layers.Dense(10, "softmax")(h)])
+    return watched(model, x, [y, (y + 1) % 10])
+
+
+@healthy("a loss that is summed over the batch")
+def _():
+    loss = keras.losses.SparseCategoricalCrossentropy(reduction="sum")
+    return watched(mlp(), *digits(), optimizers.SGD(0.001), loss)
+
+
 @healthy("averaged weights, swapped in after each epoch")
 def _():
     optimizer = optimizers.Adam(0.01, use_ema=True, ema_momentum=0.999)

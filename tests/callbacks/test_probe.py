@@ -7,7 +7,7 @@ import scipy.sparse
 import tensorflow as tf
 
 from callbacks.distribution_logger import DistributionLogger, summarize
-from callbacks.probe import SAMPLE, Probe, sublayers
+from callbacks.probe import SAMPLE, Probe, cause, named_layers, probe_batch, sublayers
 from callbacks.training_monitor import TrainingMonitor
 
 layers = keras.layers
@@ -191,7 +191,8 @@ def test_no_weight_and_no_output_is_lost(name, tmp_path, read_logs):
     model.fit(
         x, y, verbose=0, callbacks=[DistributionLogger(tmp_path, x, y), TrainingMonitor(x, y)]
     )
-    assert not any("call" in vars(layer) for layer in model.layers)  # nothing is left behind
+    # Nothing is left behind.
+    assert not any("call" in vars(layer) for layer in named_layers(model).values())
     logs = read_logs(tmp_path)
     for step in (0, 1):
         logged = {tag for tag, logged_step in logs if logged_step == step}
@@ -296,7 +297,7 @@ CAUSES = {
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_the_cause_is_in_the_message(name, tmp_path):
-    build, x, y, cause = CAUSES[name]
+    build, x, y, expected = CAUSES[name]
     model = build()
     logger = DistributionLogger(tmp_path, x, y)
     logger.set_model(model)
@@ -308,9 +309,26 @@ def test_the_cause_is_in_the_message(name, tmp_path):
     with pytest.raises(ValueError, match="doesn't take the probe x: ") as error:
         start()
     message = str(error.value)
-    assert cause in message
+    assert expected in message
     assert "\n" not in message
     assert len(message) < 700
+
+
+def test_out_of_memory_asks_for_fewer_examples(monkeypatch):
+    model = softmax()
+
+    def exhausted(**_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.setattr(model, "compute_loss", exhausted)
+    with pytest.raises(ValueError, match=r"allocating\. Pass fewer examples as the probe\.$"):
+        Probe(model, X, Y)
+
+
+def test_the_cause_of_a_memory_error_of_numpy_is_its_message():
+    with pytest.raises(MemoryError) as error:
+        np.empty(2**59)
+    assert cause(error.value).startswith("Unable to allocate 4.00 EiB for an array with shape")
 
 
 # --- kinds of probe ------------------------------------------------------------------------------
@@ -338,6 +356,24 @@ def test_one_batch_is_taken(probe, tmp_path):
     logger = DistributionLogger(tmp_path, *probe())
     np.testing.assert_array_equal(logger.x, X[:10])
     np.testing.assert_array_equal(logger.y, Y[:10])
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        tf.constant(["a b", "ü", "b"]),
+        np.array(["a b", "ü", "b"], object),
+        np.array(["a b", "ü", "b"]),
+    ],
+    ids=["tensor of bytes", "objects", "NumPy's type"],
+)
+def test_a_model_takes_strings_of_any_type(texts):
+    vectorize = layers.TextVectorization(vocabulary=["a", "b", "ü"], output_mode="count")
+    model = compiled(vectorize, layers.Dense(3, "softmax", name="out"), shape=(), dtype="string")
+    x, y = probe_batch(texts, Y[:3])
+    counts = np.array([[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]])  # of unknown words, a, b, ü
+    expected = model.compute_loss(y=y, y_pred=model.get_layer("out")(counts))
+    assert Probe(model, x, y)()[0] == pytest.approx(float(expected), rel=1e-5)
 
 
 class TensorWithGradients:
@@ -474,6 +510,17 @@ def test_of_a_network_with_large_outputs_fewer_examples_are_looked_at(
     assert loss == pytest.approx(float(model.compute_loss(x=x, y=y[:20], y_pred=model(x[:20]))))
     whole = model.layers[0](x[:20]).numpy()
     assert outputs["h"].dead_units == np.sum(np.all(whole == 0, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "kernels"), [(["weights"], {"dense/kernel"}), (["gradients"], set())]
+)
+def test_kernels_are_kept_only_to_show_updates(kinds, kernels):
+    model = compiled(layers.Dense(3, "softmax", name="dense"))
+    probe = Probe(model, X, Y, kinds=kinds)
+    probe.before_batch(1)
+    model.train_on_batch(X, Y)
+    assert set(probe.update_ratios()) == kernels
 
 
 def test_layers_that_give_the_predictions_are_known():

@@ -1,10 +1,13 @@
 """TrainingMonitor: when and where it speaks; test_healthy_and_sick has what it says of what."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 
-from callbacks.training_monitor import TrainingMonitor
+from callbacks.probe import Probe
+from callbacks.training_monitor import TrainingMonitor, numbers_of_classes
 
 layers = keras.layers
 optimizers = keras.optimizers
@@ -32,6 +35,53 @@ def test_initial_loss_of_a_trained_model_is_its_own(digits):
     monitor = TrainingMonitor(x[:100], y[:100])
     model.fit(x[:200], y[:200], verbose=0, callbacks=[monitor])
     assert "initial loss" not in monitor.findings
+
+
+CE = "sparse_categorical_crossentropy"
+
+
+def mean_probability(y, predictions):
+    return keras.ops.mean(predictions, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "guessing"),
+    [
+        (CE, {}, "ln 10 + ln 4 = 3.69"),
+        ([CE, keras.losses.SparseCategoricalCrossentropy()], {}, "ln 10 + ln 4 = 3.69"),
+        ({"a": CE, "b": CE}, {"metrics": [[lambda y, p: 0.0], []]}, "ln 10 + ln 4 = 3.69"),
+        ([CE, mean_probability], {}, None),
+        (keras.losses.SparseCategoricalCrossentropy(reduction="sum"), {}, None),
+        ([CE, CE], {"loss_weights": [1.0, 20.0]}, None),
+    ],
+    ids=["one loss", "list", "dictionary", "another loss", "sum", "weights"],
+)
+def test_initial_loss_of_two_outputs_is_beside_the_sum_of_both(loss, options, guessing, digits):
+    x, y = (part[:100] for part in digits)
+    image = keras.Input((64,))
+    a = layers.Dense(10, "softmax", kernel_initializer=normal(9), name="a")(image)
+    b = layers.Dense(4, "softmax", kernel_initializer="zeros", name="b")(image)
+    model = keras.Model(image, [a, b])
+    model.compile(optimizers.SGD(1e-4), loss, **options)
+    monitor = TrainingMonitor(x, [y, y % 4])
+    model.fit(x, [y, y % 4], verbose=0, callbacks=[monitor])
+    if guessing is None:
+        assert "initial loss" not in monitor.findings
+    else:
+        assert f"while guessing gives {guessing}." in monitor.findings["initial loss"]
+
+
+def test_a_loss_of_guessing_is_that_of_keras(digits):
+    """All weights are 0, so each class of each output has the same probability."""
+    x, y = (part[:100] for part in digits)
+    image = keras.Input((64,))
+    outputs = [layers.Dense(n, "softmax", kernel_initializer="zeros")(image) for n in (10, 4)]
+    model = keras.Model(image, outputs)
+    model.compile("sgd", CE)
+    shapes = Probe(model, x, [y, y % 4]).prediction_shapes
+    assert numbers_of_classes(CE, shapes) == [10, 4]
+    loss = model.evaluate(x, [y, y % 4], verbose=0)[0]
+    assert loss == pytest.approx(math.log(10) + math.log(4), rel=1e-5)
 
 
 def test_a_learning_rate_that_kills_units(digits):
@@ -79,6 +129,27 @@ def test_a_second_fit_starts_afresh(digits):
     monitor.model.optimizer.learning_rate = 0.05
     monitor.model.fit(x, y, epochs=3, verbose=0, callbacks=[monitor])
     assert monitor.findings == {}
+
+
+def test_after_a_look_at_nan_the_update_ratio_is_that_of_one_update(digits, monkeypatch):
+    x, y = (part[:200] for part in digits)
+    kernels, ratios = [], []
+    update_ratios = Probe.update_ratios
+    monkeypatch.setattr(
+        Probe, "update_ratios", lambda probe: ratios.append(update_ratios(probe)) or ratios[-1]
+    )
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(10, "softmax", name="out")])
+    model.compile(optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    spy = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: kernels.append(model.layers[0].kernel.numpy()),
+        on_epoch_end=lambda epoch, logs: logs.update(loss=math.nan) if epoch == 0 else None,
+    )
+    monitor = TrainingMonitor(x[:100], y[:100])
+    model.fit(x, y, epochs=2, batch_size=20, verbose=0, callbacks=[spy, monitor])
+    assert "the training loss" in monitor.findings["non-finite values"]
+    update = model.layers[0].kernel.numpy() - kernels[-1]
+    expected = np.linalg.norm(update) / np.linalg.norm(kernels[-1])
+    assert ratios[-1] == {"out/kernel": pytest.approx(expected, rel=1e-4)}
 
 
 @pytest.mark.parametrize(("steps", "is_said"), [(299, False), (301, True)])
