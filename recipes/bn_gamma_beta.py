@@ -110,9 +110,7 @@ def run(lab):
     accuracy = results.final("test_accuracy")
     learned, neither = results.best(SIGMOID, LEARNED), results.best(SIGMOID, NEITHER)
     relu, plain_relu = results.best(RELU, LEARNED), results.best(RELU, NEITHER)
-    straight = results.measure(
-        {key: straightness(results.models(key), plane.test.x) for key in (learned, neither)}, "%"
-    )
+    straight = results.measure({neither: straightness(results.models(neither), plane.test.x)}, "%")
 
     lab.claim(
         "sigmoid: without gamma and beta test accuracy is lower, each at its best rate",
@@ -121,9 +119,9 @@ def run(lab):
         any_data=True,
     )
     lab.claim(
-        "without gamma and beta, lines explain more of the sigmoids' variance than with them",
+        "without gamma and beta, lines explain over 95 % of the sigmoids' variance",
         source=COURSE,
-        that=straight[neither] > straight[learned],
+        that=straight > 95,
         any_data=True,
     )
     lab.claim(

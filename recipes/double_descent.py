@@ -9,8 +9,8 @@ Why: a network that can just fit its examples has hardly any choice how, and ben
 wrong label. A wider one has many ways to fit them, of which training from small weights finds a
 smooth one. Where all labels are right there is little to bend around. All widths are trained for
 as long, and at the same learning rate.
-Use: a network several times as wide as one that can just memorize the training examples, if some of
-their labels may be wrong.
+Use: where some labels may be wrong, not a network that can just memorize the training examples, but
+one several times as wide, or one too narrow to, whichever is better on validation data.
 Symptoms: validation is far below training; a larger network is worse
 Topic: Regularization
 """
