@@ -5,7 +5,8 @@ connections it does not (He et al. 2016a, "Deep Residual Learning for Image Reco
 that normalize first and leave the sum as it is, pre-activation, are easier to train and more
 accurate than those with a ReLU after the sum (He et al. 2016b, "Identity Mappings in Deep Residual
 Networks").
-Look for: in the figure, the curves of 8 blocks: how far plain ones stay behind that of one.
+Look for: in the figure, the curves of 8 blocks: how far plain ones stay behind that of one; in
+TensorBoard, under gradients, that those of the first of 8 plain blocks do not vanish.
 Why: each plain block must hand on what the next ones need, and learn to change nothing where that
 is best. A residual block adds to its input: with small weights it changes little by itself. That
 gradients vanish is no reason: batch normalization keeps their size (He et al. 2016a, 4.1).
@@ -109,7 +110,9 @@ VARIANTS = {
 def run(lab):
     """Train each kind of block once and eight times over, at the papers' learning rate of .1."""
     data = lab.data(examples=1000)
-    results = lab.train(build_model, VARIANTS, data, epochs=20, evaluate_every=2)
+    results = lab.train(
+        build_model, VARIANTS, data, epochs=20, evaluate_every=2, watch=[(PLAIN, DEEP)]
+    )
     speed = results.mean_over_epochs("train_accuracy")
     test = results.final("test_accuracy")
 

@@ -53,7 +53,7 @@ def judged(made_up):
         rng = np.random.default_rng(0)
 
         class MadeUpLab(Lab):
-            def train(self, build_model, variants, data, *, epochs, evaluate_every):
+            def train(self, build_model, variants, data, *, epochs, evaluate_every, watch):
                 assert variants == recipe.VARIANTS
                 runs = {}
                 for kind, depth in variants:
