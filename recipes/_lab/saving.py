@@ -16,8 +16,9 @@ import keras
 import numpy as np
 
 from recipes._lab import catalogue
+from recipes._lab.data.columns import input_names
 from recipes._lab.data.encoders import Columns, Divisor, Standardizer
-from recipes._lab.data.new_rows import describe, input_names
+from recipes._lab.data.new_rows import describe
 from recipes._lab.errors import UserError
 from recipes._lab.files import write
 from recipes._lab.scores import score

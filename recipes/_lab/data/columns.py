@@ -25,7 +25,14 @@ from recipes._lab.data.wording import listed
 # columns can then come of one column, and none of names or identifiers.
 MIN_CATEGORY_SHARE = 0.01
 NEARLY_ALL = 0.95  # of the cells of an identifier are different
+DATE_PARTS = ("year", "month", "weekday")
 _IDENTIFIER = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|key|nr|no))$|[a-z](Id|ID)$")
+
+
+def input_names(name: str, is_date: bool = False) -> list[str]:
+    """Return what a column is called among a model's inputs; a date has three of them."""
+    name = name.replace("/", "_")  # which Keras allows in no name
+    return [f"{name}, {part}" for part in DATE_PARTS] if is_date else [name]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ from recipes._lab.data.cells import (
     one_of_each_way,
     possible_numbers,
 )
+from recipes._lab.data.columns import DATE_PARTS, input_names
 from recipes._lab.data.encoders import OneHot
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError, nearest
-
-DATE_PARTS = ("year", "month", "weekday")
 
 
 @dataclass
@@ -69,12 +68,6 @@ def describe(source, encode) -> dict:
         "all_columns": [column.name for column in understood.columns],
         "columns": columns,
     }
-
-
-def input_names(name: str, is_date: bool = False) -> list[str]:
-    """Return what a column is called among a model's inputs; a date has three of them."""
-    name = name.replace("/", "_")  # which Keras allows in no name
-    return [f"{name}, {part}" for part in DATE_PARTS] if is_date else [name]
 
 
 def read_table(path: Path, about: dict) -> NewRows:

@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 
 from recipes._lab.data import smells
-from recipes._lab.data.columns import Column, read_column
+from recipes._lab.data.columns import input_names, read_column
 from recipes._lab.data.encoders import Columns
-from recipes._lab.data.new_rows import input_names
 from recipes._lab.data.reading import Cells, read_cells
 from recipes._lab.data.splits import Source, coded_labels, draw_parts
 from recipes._lab.data.target import could_be_target, read_labels
-from recipes._lab.data.understood import Understood
+from recipes._lab.data.understood import Column, Understood
 from recipes._lab.data.wording import listed
 from recipes._lab.errors import UserError, nearest
 
