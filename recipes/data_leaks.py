@@ -128,7 +128,8 @@ def run(lab):
         ),
     )
     lab.claim(
-        "scaling by reported data, too, flatters a model by less than 1 percentage point",
+        "scaling by reported data, too, changes how far a model is flattered by less than 1 "
+        "percentage point",
         that=flattery[SCALING].within(1, of=flattery[HONEST]),
     )
     lab.figure(lab.dots({"reported": reported, "on new data": new}, x_label="accuracy (%)"))

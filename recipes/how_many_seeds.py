@@ -4,7 +4,7 @@ Claim: one run of each is a bad judge; means of several runs are better ones, an
 the same split and seed need fewer (Bouthillier et al. 2021, "Accounting for Variance in Machine
 Learning Benchmarks", 4 and appendix C).
 Look for: in the figure, how often the wrong network wins, by the number of runs.
-Why: the accuracy of a run is that of its network and the luck of its split and seed, which on 300
+Why: the accuracy of a run is that of its network and the luck of its split and seed, which on 100
 test examples may be more than what is between two networks. On the same split they share most of
 this luck, and it cancels in their difference; what is left shrinks with the square root of the
 number of runs.

@@ -6,8 +6,7 @@ Look for: in the figure, how fast each optimizer learns a problem; in figure-pro
 ends; in TensorBoard, under loss, the networks on inputs in unlike units.
 Why: SGD and Momentum have one scale for the steps of all weights; where inputs come in unlike
 units, it has to fit the largest, and is too small for the rest. AdaGrad and Adam divide the steps
-of each weight by the size of its own gradients: an input ten times as large changes outputs ten
-times as much, not a hundred.
+of each weight by the size of its own gradients, so that units count for less.
 Use: Adam, with its learning rate tuned.
 Symptoms: training is slow; the loss does not move
 Topic: Optimization

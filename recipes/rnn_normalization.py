@@ -15,7 +15,7 @@ normalization.
 Symptoms: training is slow; worse on new data than in validation
 Topic: Batch normalization
 
-It takes about forty seconds: a custom recurrent layer is applied to one model after another.
+It takes about half a minute: a custom recurrent layer is applied to one model after another.
 """
 
 import keras

@@ -214,7 +214,7 @@ def test_published_claims_are_counted_by_their_verdict_over_all_data():
     )
     assert said == (
         "Of 3 published claims, 1 hold, 2 do not hold, 0 make no difference, 0 are not detected, "
-        "and 0 depend on the data set.\n"
+        "and 0 depend on the data.\n"
     )
 
 

@@ -1,6 +1,7 @@
 """`recipes/results/` -> every claim, what each data set says of it, and how many can be luck."""
 
 import dataclasses
+from collections import Counter
 
 from recipes._lab import catalogue, evidence
 from recipes._lab.claim import Claim
@@ -125,6 +126,11 @@ def of_recipe(recipe, all_entries):
 def datasets(all_entries):
     """Return the display names of all data, in the order in which they come."""
     return list(dict.fromkeys(data for entry in all_entries for data in entry.by_data))
+
+
+def verdicts(all_entries):
+    """Return a Counter of the verdicts over all data sets."""
+    return Counter(entry.overall.verdict for entry in all_entries)
 
 
 def tallies(all_entries):

@@ -1,7 +1,6 @@
 """Recipes and claims -> the gallery on GitHub: README.md and CLAIMS.md in `recipes/results/`."""
 
 import re
-from collections import Counter
 
 from recipes._lab import catalogue
 from recipes._lab.files import write
@@ -82,9 +81,10 @@ def _legend():
 
 def _counts(entries):
     """Return how many claims have each verdict over the data sets, as a table."""
-    by_whose = {"textbooks": Counter(), "ours": Counter()}
-    for entry in entries:
-        by_whose["ours" if entry.claim.ours else "textbooks"][entry.overall.verdict] += 1
+    by_whose = {
+        whose: claims.verdicts(entry for entry in entries if entry.claim.ours == (whose == "ours"))
+        for whose in ("textbooks", "ours")
+    }
     rows = [
         (whose, *(counts[verdict] for verdict in MARKS_OVER_DATA))
         for whose, counts in by_whose.items()

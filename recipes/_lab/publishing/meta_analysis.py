@@ -12,10 +12,26 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from recipes._lab.evidence import LEVEL, MARKS, NOT_DETECTED, Judgement
+from recipes._lab.evidence import (
+    DOES_NOT_HOLD,
+    HOLDS,
+    LEVEL,
+    MARKS,
+    NO_DIFFERENCE,
+    NOT_DETECTED,
+    Judgement,
+)
 
 DEPENDS = "depends on the data"  # where data sets decide otherwise
 MARKS_OVER_DATA = MARKS | {DEPENDS: "~"}
+# What several claims do, by their verdict.
+IN_PLURAL = {
+    HOLDS: "hold",
+    DOES_NOT_HOLD: "do not hold",
+    NO_DIFFERENCE: "make no difference",
+    NOT_DETECTED: "are not detected",
+    DEPENDS: "depend on the data",
+}
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Recipes, claims and what can be stacked -> the generated parts of README.md and docs/."""
 
 import re
-from collections import Counter
 
 from recipes._lab import catalogue
 from recipes._lab.files import write
 from recipes._lab.publishing import claims, markdown
 from recipes._lab.publishing.claims import DAGGER
+from recipes._lab.publishing.meta_analysis import IN_PLURAL
 from recipes._lab.publishing.rows import AGAINST_THE_CLAIM
 from recipes._lab.training.architecture import trained_how
 
@@ -15,14 +15,6 @@ README = ROOT / "README.md"
 SYMPTOMS = ROOT / "docs" / "symptoms.md"
 RUNNING = ROOT / "docs" / "running.md"
 SURPRISES = 5
-# What claims do, by their verdict over all data sets.
-DO = {
-    "holds": "hold",
-    "does not hold": "do not hold",
-    "makes no difference": "make no difference",
-    "not detected": "are not detected",
-    "depends on the data": "depend on the data set",
-}
 # What README's reader may not know of the words in claims and the names of data.
 ABBREVIATIONS = {
     "BN": "batch normalization",
@@ -97,8 +89,8 @@ def trained(table):
 
 def counts(entries):
     """Return how many published claims have each verdict over all data sets, as a sentence."""
-    verdicts = Counter(entry.overall.verdict for entry in entries if not entry.claim.ours)
-    *parts, last = [f"{verdicts[verdict]} {do}" for verdict, do in DO.items()]
+    verdicts = claims.verdicts(entry for entry in entries if not entry.claim.ours)
+    *parts, last = [f"{verdicts[verdict]} {do}" for verdict, do in IN_PLURAL.items()]
     return f"Of {verdicts.total()} published claims, {', '.join(parts)}, and {last}.\n"
 
 

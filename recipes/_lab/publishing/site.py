@@ -5,7 +5,7 @@ import http.server
 import shutil
 import tempfile
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -14,7 +14,7 @@ from recipes._lab.errors import UserError
 from recipes._lab.files import explained
 from recipes._lab.output.pages import render
 from recipes._lab.publishing import claims, forest, replication
-from recipes._lab.publishing.meta_analysis import MARKS_OVER_DATA
+from recipes._lab.publishing.meta_analysis import IN_PLURAL, MARKS_OVER_DATA
 from recipes._lab.publishing.rows import AGAINST_THE_CLAIM, families, outcome, statement
 from recipes._lab.publishing.rows import rows as make_rows
 
@@ -101,6 +101,7 @@ def _overview(recipes, rows, address):
         "index.html",
         address=address,
         shares=shares(rows),
+        in_plural=IN_PLURAL,
         total=len(_textbooks(rows)),
         symptoms=catalogue.by_symptom(recipes),
         commands=catalogue.COMMANDS,
@@ -163,7 +164,7 @@ def shares(rows):
     Returns:
         Dicts of `verdict`, `count`, its `share` in %, and `start`, where it begins in a bar of all.
     """
-    counts = Counter(row.entry.overall.verdict for row in _textbooks(rows))
+    counts = claims.verdicts(row.entry for row in _textbooks(rows))
     parts, start = [], 0.0
     for verdict in MARKS_OVER_DATA:
         share = 100 * counts[verdict] / max(1, counts.total())
