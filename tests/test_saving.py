@@ -310,6 +310,8 @@ def test_a_network_of_logits_answers_in_probabilities(outputs, tmp_path):
     expected = sigmoid if outputs == 1 else np.exp(found) / np.exp(found).sum(1, keepdims=True)
     np.testing.assert_allclose(answers, expected, atol=1e-5)
     assert found.min() < 0  # no probability
+    model, _ = saving.load(tmp_path / "saved.keras")
+    assert not model.loss.from_logits  # so that its loss is that of what it answers
     assert about["test"]["accuracy"] > 0.85
     predictions, _ = predicting.predict(tmp_path / "saved.keras", path, tmp_path / "out.csv")
     assert predictions.scores.accuracy > 0.85
