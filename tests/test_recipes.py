@@ -1,9 +1,11 @@
 """Every recipe: its order and manners, its template pasted alone, and a quick run of it."""
 
 import ast
+import functools
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import keras
 import keras_tuner
@@ -14,6 +16,7 @@ from matplotlib.image import imread
 from sklearn.datasets import load_diabetes, load_digits
 
 from recipes._lab import evidence
+from recipes._lab.training.fitting import prepare
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 FILES = {path.stem: path for path in RECIPES.glob("[a-z]*.py")}
@@ -126,17 +129,23 @@ def test_functions_of_the_template_are_documented(name):
 # The template, pasted into a file of one's own
 
 
-@pytest.fixture
-def pasted(name, monkeypatch):
+@functools.lru_cache(maxsize=1)
+def pasted(name):
     """What the text down to the end of build_tunable defines where no recipes can be imported."""
     text, _, parts = parts_of(name)
     lines = text.splitlines(keepends=True)[: parts["build_tunable"].end_lineno]
-    for module in [module for module in sys.modules if module.partition(".")[0] == "recipes"]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "recipes", None)
+    ours = [module for module in sys.modules if module.partition(".")[0] == "recipes"]
     namespace = {"__name__": "pasted"}
-    exec(compile("".join(lines), "pasted.py", "exec"), namespace)
+    with mock.patch.dict(sys.modules, dict.fromkeys([*ours, "recipes"])):
+        exec(compile("".join(lines), "pasted.py", "exec"), namespace)
     return namespace
+
+
+@functools.lru_cache(maxsize=1)
+def pasted_model(name):
+    """The model that the template returns without arguments."""
+    keras.utils.set_random_seed(0)
+    return pasted(name)["build_model"]()
 
 
 @pytest.fixture(scope="module")
@@ -149,16 +158,16 @@ def digits():
 
 @pytest.fixture
 def eagerly():
-    """Two steps take a tenth of the time that it takes to make a graph of them."""
+    """One step takes a tenth of the time that it takes to make a graph of it."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
-def examples(name, pasted, digits):
+def examples(name, digits):
     """x and y as a template takes them: digits as vectors or images, or diabetes in 442 people."""
-    default = pasted["build_model"].__defaults__[0]
+    default = pasted(name)["build_model"].__defaults__[0]
     if name in REGRESSIONS:
         x, y = load_diabetes(return_X_y=True)
         return x.reshape(-1, *default), y
@@ -167,15 +176,15 @@ def examples(name, pasted, digits):
     return x.reshape(-1, *default), y
 
 
-def test_the_pasted_model_learns_with_plain_fit(name, pasted, examples):
+def test_the_pasted_model_learns_with_plain_fit(name, examples):
     x, y = examples
-    keras.utils.set_random_seed(0)
-    model = pasted["build_model"]()
+    model = pasted_model(name)
     assert type(model) is keras.Sequential
     assert model.compiled
     kinds = {type(layer) for layer in model.layers}
     assert keras.layers.BatchNormalization in kinds
     assert keras.layers.Dropout in kinds
+    prepare(model, y)
     history = model.fit(x[:900], y[:900], epochs=2, verbose=0).history
     assert history["loss"][1] < history["loss"][0]
     if name in REGRESSIONS:
@@ -187,17 +196,15 @@ def test_the_pasted_model_learns_with_plain_fit(name, pasted, examples):
     np.testing.assert_allclose(np.sum(model(x[:9]), axis=1), 1, rtol=1e-5)
 
 
-def test_the_pasted_model_fits_other_data(name, pasted, examples):
-    other = (7,) if examples[0].ndim == 2 else (12, 10, 3)
-    model = pasted["build_model"](other, 3)
-    assert (model.input_shape, model.output_shape) == ((None, *other), (None, 3))
-
-
-def test_every_layer_has_a_name_of_its_own(name, pasted):
+def test_the_pasted_model_fits_other_data_with_layers_of_the_same_names(name):
     """Keras numbers the names that it gives itself; TensorBoard shows them."""
-    one, two = ([layer.name for layer in pasted["build_model"]().layers] for _ in range(2))
-    assert one == two
-    assert len(set(one)) == len(one)
+    model = pasted_model(name)
+    shape = (7,) if len(model.input_shape) == 2 else (12, 10, 3)
+    other = pasted(name)["build_model"](shape, 3)
+    assert (other.input_shape, other.output_shape) == ((None, *shape), (None, 3))
+    names = [layer.name for layer in model.layers]
+    assert [layer.name for layer in other.layers] == names
+    assert len(set(names)) == len(names)
 
 
 # Keras, where the tuner saves a model's variables, and the tuner itself.
@@ -205,31 +212,33 @@ def test_every_layer_has_a_name_of_its_own(name, pasted):
 @pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
-def test_the_pasted_search_space_works_with_plain_keras_tuner(
-    name, pasted, examples, tmp_path, eagerly
-):
+def test_the_pasted_search_space_works_with_plain_keras_tuner(name, examples, tmp_path, eagerly):
     x, y = examples
+    models = []
+
+    def build_tunable(hp):
+        models.append(pasted(name)["build_tunable"](hp))
+        return models[-1]
+
     tuner = keras_tuner.RandomSearch(
-        pasted["build_tunable"],
+        build_tunable,
         objective="loss" if name in REGRESSIONS else "accuracy",
         max_trials=1,
         directory=tmp_path,
         project_name="search",
     )
-    tuner.search(x[:64], y[:64], epochs=1, verbose=0)
+    tuner.search(x[:32], y[:32], epochs=1, verbose=0)
     (trial,) = tuner.oracle.get_best_trials(1)
     assert trial.status == "COMPLETED"
     assert 0 <= trial.score <= (np.inf if name in REGRESSIONS else 1)
-    model = tuner.hypermodel.build(trial.hyperparameters)
-    rate = model.optimizer.get_config()["learning_rate"]
+    rate = models[-1].optimizer.get_config()["learning_rate"]
     if isinstance(rate, dict):  # a schedule
         rate = rate["config"]["initial_learning_rate"]
     assert rate == pytest.approx(trial.hyperparameters.get("learning_rate"))
+    assert_rates_are_drawn_on_a_logarithmic_scale(tuner.oracle.get_space())
 
 
-def test_the_pasted_search_space_draws_rates_on_logarithmic_scales(name, pasted):
-    asked = keras_tuner.HyperParameters()
-    pasted["build_tunable"](asked)
+def assert_rates_are_drawn_on_a_logarithmic_scale(asked):
     space = {parameter.name: parameter for parameter in asked.space}
     rate = space["learning_rate"]
     assert rate.sampling == "log"

@@ -177,7 +177,7 @@ def test_a_functional_model_trains_as_with_train_on_batch(name):
         return functional(between, data, keras.optimizers.SGD(learning_rate, momentum=0.9))
 
     members = [
-        member(lambda rate=rate: build(rate), seed, data=data)
+        member(lambda rate=rate: build(rate), seed, data=data, epochs=1)
         for seed, rate in ((0, 0.1), (1, 0.3))
     ]
     assert len({m.spec.signature for m in members}) == 1
@@ -397,7 +397,7 @@ def test_a_layer_trains_as_with_train_on_batch(name):
         return classifier(keras.Input(data.input_shape), *layers, optimizer=optimizer)
 
     members = [
-        member(lambda rate=rate: build(rate), seed, data=data)
+        member(lambda rate=rate: build(rate), seed, data=data, epochs=1)
         for seed, rate in ((0, 0.1), (1, 0.3))
     ]
     assert len({m.spec.signature for m in members}) == 1

@@ -419,6 +419,7 @@ def test_losses_of_one_hot_labels_get_them(name):
     results, one_hot = train(members), np.eye(CLASSES, dtype=np.float32)
     for one, result in zip(members, results, strict=True):
         model = load_model(one, result.snapshots[0])
+        fitting.prepare(model, one_hot)
         for x, y, weights in weighted_batches(one):
             model.train_on_batch(x, one_hot[y], sample_weight=weights)
         for ours, theirs in zip(result.weights, model.get_weights(), strict=True):
@@ -453,7 +454,7 @@ def test_examples_are_weighted_as_in_fit():
     results = train(members)
     for one, result in list(zip(members, results, strict=True))[:4]:
         model = load_model(one, result.snapshots[0])
-        model.run_eagerly = True
+        fitting.prepare(model, DATA.train.y)
         for x, y, weights in weighted_batches(one):
             # All of one batch: fit's own sample_weight, in fit's own order.
             model.fit(x, y, batch_size=16, shuffle=False, sample_weight=weights, verbose=0)
@@ -470,7 +471,7 @@ def test_a_weight_for_each_class_is_the_class_weight_of_fit():
     one = member(dense, data=weighted(5.0, 0.5, 1.0), record=(0,))
     (result,) = train([one])
     model = load_model(one, result.snapshots[0])
-    model.run_eagerly = True
+    fitting.prepare(model, DATA.train.y)
     for x, y in batches(one):
         factors = {0: 5.0, 1: 0.5, 2: 1.0}
         model.fit(x, y, batch_size=16, shuffle=False, class_weight=factors, verbose=0)
@@ -503,6 +504,7 @@ def test_early_stopping_is_that_of_keras():
             "val_loss", patience=one.patience, restore_best_weights=True
         )
         model = load_model(one, result.snapshots[0])
+        fitting.prepare(model, DATA.train.y)
         fitted = model.fit(
             batches(one),
             epochs=25,

@@ -1,5 +1,6 @@
 """A model -> its layers in order, and what each of them is given."""
 
+import functools
 from typing import NamedTuple
 
 import keras
@@ -14,12 +15,14 @@ def layers_of(model):
 
 def is_functional(model):
     """Tell whether a model is a functional one, and not of a class of the user's own."""
-    return type(model) is type(_functional())
+    return type(model) is _functional_class()
 
 
-def _functional():
+@functools.cache
+def _functional_class():
+    """Return the class of `keras.Model(inputs, outputs)`, which has no public name."""
     inputs = keras.Input((1,))
-    return keras.Model(inputs, inputs)
+    return type(keras.Model(inputs, inputs))
 
 
 class Constant(NamedTuple):

@@ -93,7 +93,8 @@ class Graph:
         """
 
         def step(s, weights, states):
-            x, y, *factors = (self._spread(tf.gather(part, batches[s]), plan) for part in pool)
+            rows = tf.gather(batches, s)  # a slice would take five times as many nodes
+            x, y, *factors = (self._spread(tf.gather(part, rows), plan) for part in pool)
             noise = self._noise(plan, first_step + s)
             trainable = self.stack.trained(weights)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -112,7 +113,7 @@ class Graph:
                 self.stack.trained(updated),
                 gradients,
                 states,
-                rates[s],
+                tf.gather(rates, s),
                 hyperparameters,
                 first_step + s,
             )
@@ -215,18 +216,19 @@ class Graph:
             last: number of the block to stop at.
         """
         predict = self.stack.inference(weights, hyperparameters)
-        rows, real_rows, owners = blocks
+        rows, is_real, owners = blocks
 
         def step(block, sums):
-            x, y = (self._spread_data(tf.gather(part, rows[block]), plan) for part in pool)
-            real = real_rows[block][None]
+            of_block = tf.gather(rows, block)
+            x, y = (self._spread_data(tf.gather(part, of_block), plan) for part in pool)
+            real = tf.gather(is_real, block)
             outputs = predict(x)
             hits = is_correct(self.stack.loss, y, outputs)
             values = tf.stack([self.stack.losses(y, outputs), hits])
             values = tf.reduce_sum(values * real, axis=2)  # (2, members)
             # Not by a product: an infinite loss on one split is none on the others.
-            owner = tf.equal(owners[block], tf.range(3))[None, :, None]
-            return block + 1, sums + tf.where(owner, values[:, None, :], 0.0)
+            owner = tf.reshape(tf.equal(tf.gather(owners, block), [0, 1, 2]), [1, 3, 1])
+            return block + 1, sums + tf.where(owner, tf.expand_dims(values, 1), 0.0)
 
         sums = tf.zeros([2, 3, self.size])
         return tf.while_loop(lambda block, _: block < last, step, (first, sums))[1]

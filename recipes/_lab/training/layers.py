@@ -16,7 +16,7 @@ from recipes._lab.errors import UserError
 from recipes._lab.training import looping
 from recipes._lab.training.architecture import ELEMENTWISE, LOOPED, MERGING, WEIGHTLESS, takes_mask
 from recipes._lab.training.connections import Constant
-from recipes._lab.training.numerics import column, inverse_root, per_member, sum_rows
+from recipes._lab.training.numerics import as_rows, column, inverse_root, per_member, sum_rows
 
 
 class Architecture(NamedTuple):
@@ -202,7 +202,7 @@ def fold(architecture, weights, hyperparameters):
         ):
             scale, shift = _inference_map(layer, name, layer_weights, hyperparameters)
             kernel, *bias = before[2]
-            kernel = kernel * scale[:, None, :]
+            kernel = kernel * tf.expand_dims(scale, 1)
             bias = bias[0] * scale + shift if bias else shift
             folded[-1] = (before[0], before[1], [kernel, bias])
         else:
@@ -239,12 +239,12 @@ def _scale(x, gain):
 
 def _dense(layer, x, weights):
     kernel = weights[0]
-    # Axes between batch and features, as in (members, batch, time, features), join the batch.
-    y = tf.matmul(tf.reshape(x, [x.shape[0], -1, x.shape[-1]]), kernel)
-    x = tf.reshape(y, [kernel.shape[0], *x.shape[1:-1], kernel.shape[-1]])
+    y = tf.matmul(as_rows(x), kernel)
+    if len(x.shape) > 3:  # as in (members, batch, time, features)
+        y = tf.reshape(y, [kernel.shape[0], *x.shape[1:-1], kernel.shape[-1]])
     if len(weights) > 1:  # a folded layer may have got a bias
-        x = _add(x, weights[1])
-    return layer.activation(x)
+        y = _add(y, weights[1])
+    return layer.activation(y)
 
 
 def _dropout(x, bits, rate):
@@ -267,19 +267,18 @@ def _batch_normalization(layer, name, x, weights, hyperparameters, training):
     gamma = weights[0] if layer.scale else tf.ones_like(weights[-1])
     beta = weights[1 if layer.scale else 0] if layer.center else tf.zeros_like(weights[-1])
     moving_mean, moving_variance = weights[-2:]
-    epsilon = column(hyperparameters[f"{name}/epsilon"], moving_mean)
-    gamma, beta = per_member(gamma, x), per_member(beta, x)
     # A frozen layer uses its moving statistics in training, too (as in Keras).
     if not (training and layer.trainable):
         scale, shift = _inference_map(layer, name, weights, hyperparameters)
         return x * per_member(scale, x) + per_member(shift, x), weights
-    y, mean, variance = _normalize(x, gamma, beta, per_member(epsilon, x))
+    epsilon = column(hyperparameters[f"{name}/epsilon"], x)
+    y, mean, variance = _normalize(x, per_member(gamma, x), per_member(beta, x), epsilon)
     momentum = column(hyperparameters[f"{name}/momentum"], moving_mean)
     # Exact, then rounded, as in Keras.
     rest = column(1.0 - hyperparameters[f"{name}/momentum"], moving_mean)
-    mean, variance = tf.reshape(mean, moving_mean.shape), tf.reshape(variance, moving_mean.shape)
-    weights[-2] = moving_mean * momentum + mean * rest
-    weights[-1] = moving_variance * momentum + variance * rest
+    between = list(range(1, len(x.shape) - 1))
+    weights[-2] = moving_mean * momentum + tf.squeeze(mean, between) * rest
+    weights[-1] = moving_variance * momentum + tf.squeeze(variance, between) * rest
     return y, weights
 
 
@@ -289,15 +288,15 @@ def _normalize(x, gamma, beta, epsilon):
 
     All arguments but x are (members, 1, ..., features); the mean is over the axes between.
     """
-    count = float(math.prod(x.shape[1:-1]))
-    mean = per_member(sum_rows(x) / count, x)
+    count = tf.constant(math.prod(x.shape[1:-1]), x.dtype)
+    mean = sum_rows(x, keepdims=True) / count
     centered = x - mean
-    variance = per_member(sum_rows(tf.square(centered)) / count, x)
+    variance = sum_rows(tf.square(centered), keepdims=True) / count
     inverse = inverse_root(variance + epsilon)
 
     def gradient(dy, _dmean, _dvariance):
-        dbeta = per_member(sum_rows(dy), x)
-        dgamma = per_member(sum_rows(dy * centered), x) * inverse
+        dbeta = sum_rows(dy, keepdims=True)
+        dgamma = sum_rows(dy * centered, keepdims=True) * inverse
         # dx = gamma / s (dy - mean(dy) - x_hat mean(dy x_hat)), with x_hat = centered / s
         slope = -dgamma * inverse / count
         dx = (dy + centered * slope - dbeta / count) * (gamma * inverse)

@@ -30,19 +30,30 @@ def per_member(weight, x):
     return tf.reshape(weight, [weight.shape[0]] + [1] * (len(x.shape) - 2) + [weight.shape[-1]])
 
 
-def sum_rows(x):
-    """Sum over all axes between members and features, (members, features).
+def sum_rows(x, keepdims=False):
+    """Sum over all axes between members and features: (members, features), or (members, 1, ...).
 
     Columns are summed eight at a time. Rows are joined until they are a multiple of that long, so
     that no eight columns belong to two members; those are summed in another order.
     """
-    members, features = x.shape[0], x.shape[-1]
-    x = tf.reshape(x, [members, -1, features])
-    rows, joined = x.shape[1], PACKET // math.gcd(PACKET, features)
+    rank, x = len(x.shape), as_rows(x)
+    members, rows, features = x.shape
+    joined = PACKET // math.gcd(PACKET, features)
     if rows % joined:  # the same by a matrix product, which takes a little longer
-        return tf.matmul(tf.ones([1, 1, rows]), x)[:, 0]
-    x = tf.reduce_sum(tf.reshape(x, [members, rows // joined, joined * features]), 1)
-    return tf.reduce_sum(tf.reshape(x, [members, joined, features]), 1)
+        total = tf.matmul(tf.ones([1, 1, rows]), x)
+    else:
+        if joined > 1:
+            x = tf.reduce_sum(tf.reshape(x, [members, rows // joined, joined * features]), 1)
+            x = tf.reshape(x, [members, joined, features])
+        total = tf.reduce_sum(x, 1, keepdims=True)
+    if not keepdims:
+        return tf.squeeze(total, 1)
+    return total if rank == 3 else tf.reshape(total, [members, *[1] * (rank - 2), features])
+
+
+def as_rows(x):
+    """Join all axes between members and features to one, (members, rows, features)."""
+    return x if len(x.shape) == 3 else tf.reshape(x, [x.shape[0], -1, x.shape[-1]])
 
 
 def square_norm(x):

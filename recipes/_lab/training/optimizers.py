@@ -81,9 +81,11 @@ def update(rules, weights, gradients, states, learning_rate, hyperparameters, st
     if "gradient_accumulation_steps" in hyperparameters:
         return _accumulate(rules, weights, gradients, states, *rest)
     gradients = _clip(gradients, hyperparameters)
+    first_of_rank = {len(weight.shape): weight for weight in reversed(weights)}
+    numbers = {rank: update_rules.Numbers(w, *rest) for rank, w in first_of_rank.items()}
     updated = [
-        _update_one(*of_weight, *rest)
-        for of_weight in zip(rules, weights, gradients, states, strict=True)
+        _update_one(rule, weight, gradient, state, numbers[len(weight.shape)])
+        for rule, weight, gradient, state in zip(rules, weights, gradients, states, strict=True)
     ]
     return [weight for weight, _ in updated], [state for _, state in updated]
 
@@ -187,22 +189,11 @@ def _scaled(gradients, factors, limit):
     return [_where(limit > 0.0, *pair) for pair in zip(scaled, gradients, strict=True)]
 
 
-def _update_one(rule, weight, gradient, state, learning_rate, hyperparameters, step):
+def _update_one(rule, weight, gradient, state, numbers):
     """Decay one stacked weight and apply the update rule to it."""
-
-    def hyperparameter(name, complement=False):
-        # Keras takes 1 - beta before rounding it to float32.
-        value = hyperparameters.get(name, 0.0)
-        return column(1.0 - value if complement else value, weight)
-
-    rate = column(learning_rate, weight)
     by_adam = rule["class"] == "Muon" and update_rules.is_by_adam(rule, weight)
     decay = "adam_weight_decay" if by_adam else "weight_decay"
-    if decay in hyperparameters:
+    if numbers.has(decay):
         # Decoupled from the gradient, scaled by the rate (Loshchilov and Hutter 2019).
-        weight = weight - weight * hyperparameter(decay) * rate
-    step = tf.convert_to_tensor(step)
-    if step.shape.rank:
-        step = column(step, weight)
-    apply = update_rules.UPDATES[rule["class"]]
-    return apply(rule, weight, gradient, state, rate, hyperparameter, step)
+        weight = weight - weight * numbers(decay) * numbers.rate
+    return update_rules.UPDATES[rule["class"]](rule, weight, gradient, state, numbers)

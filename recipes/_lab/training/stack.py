@@ -1,5 +1,7 @@
 """One architecture and the stacked weights of many models: outputs, losses, gradients."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -109,8 +111,8 @@ class Stack:
         """
 
         def noise(name, shape):
-            of_layer = keys[self.noisy.index(name)]
-            seeds = [tf.stack([of_layer[k], step]) for k in range(of_layer.shape[0])]
+            of_layer = tf.unstack(tf.unstack(keys)[self.noisy.index(name)])
+            seeds = [tf.stack([key, step]) for key in of_layer]
             return spread(tf.stack([self._draws[name](seed, shape) for seed in seeds]))
 
         return noise
@@ -166,11 +168,10 @@ class Stack:
 
 def _bits(seed, shape):
     """Draw uint16 uniformly, of any shape, two from each 32 random bits."""
-    count = 1
-    for size in shape:
-        count *= size
+    count = math.prod(shape)
     words = tf.random.stateless_uniform([-(-count // 2)], seed, None, None, tf.uint32)
-    return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
+    bits = tf.bitcast(words, tf.uint16)
+    return tf.reshape(tf.reshape(bits, [-1])[:count] if count % 2 else bits, shape)
 
 
 def _normal(seed, shape):
@@ -188,7 +189,7 @@ NOISE = {keras.layers.Dropout: _bits, keras.layers.GaussianNoise: _normal}
 def labels_for(loss, y, outputs):
     """Return class labels, (..., batch), as the loss takes them beside outputs, (..., batch, n)."""
     if outputs.shape[-1] == 1:
-        return tf.cast(y[..., None], tf.float32)
+        return tf.cast(tf.expand_dims(y, -1), tf.float32)
     return tf.one_hot(y, outputs.shape[-1]) if wants_one_hot(loss) else y
 
 
