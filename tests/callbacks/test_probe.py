@@ -108,13 +108,13 @@ def namesakes():
 def without_input():
     stack = layers.Dense(5), layers.BatchNormalization(name="bn"), layers.Dense(3, name="out")
     model = keras.Sequential([*stack])
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 
 def subclassed():
     model = Subclassed()
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=True)
+    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=True)
     return model
 
 
@@ -129,7 +129,7 @@ def shared():
     layer = layers.Dense(6, activation="tanh", name="shared")
     h = layers.Add(name="add")([layer(x), layer(layer(x))])
     model = keras.Model(x, layers.Dense(3, activation="softmax", name="out")(h))
-    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    model.compile("sgd", "sparse_categorical_crossentropy")
     return model
 
 
