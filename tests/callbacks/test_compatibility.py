@@ -63,7 +63,7 @@ def test_training_keeps_its_bits(tmp_path):
         keras.utils.set_random_seed(1)
         model = with_batch_normalization_and_dropout()
         history = model.fit(
-            x, y, epochs=3, verbose=0, validation_split=0.2, callbacks=callbacks
+            x, y, epochs=2, verbose=0, validation_split=0.2, callbacks=callbacks
         ).history
         results.append((history, model.get_weights()))
     (history, weights), (history_with, weights_with) = results
@@ -107,6 +107,7 @@ def test_mixed_precision(policy, tmp_path, read_logs):
     assert outputs["h1"].values.dtype == gradients["h1/kernel"].dtype == np.float32
     for name, gradient in gradients.items():
         scale = np.abs(expected[name]).max()
+        assert scale > 0
         np.testing.assert_allclose(gradient, expected[name], atol=0.03 * scale)
 
 
