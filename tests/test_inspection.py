@@ -5,11 +5,18 @@ import base64
 import numpy as np
 import pytest
 
+from recipes._lab import inspection
 from recipes._lab.data import read
 from recipes._lab.inspection import inspect
 from recipes._lab.output import inspecting
 
 WRONG = [3, 41, 77]
+
+
+@pytest.fixture(autouse=True)
+def _small_forest(monkeypatch):
+    """What is planted here is so plain that 50 trees find it."""
+    monkeypatch.setattr(inspection, "TREES", 50)
 
 
 def write(path, rows):

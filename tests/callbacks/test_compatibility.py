@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import importlib
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import tensorflow as tf
 from callbacks.distribution_logger import DistributionLogger
 from callbacks.probe import Probe
 from callbacks.training_monitor import TrainingMonitor
+from tests.keras_models import built
 
 layers = keras.layers
 FOLDER = Path(__file__).parents[2] / "callbacks"
@@ -32,7 +34,7 @@ def small(optimizer="adam", **kwargs):
     """One layer, which is traced fast."""
     model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax", name="h1")])
     model.compile(optimizer, "sparse_categorical_crossentropy", **kwargs)
-    return model
+    return built(model, np.zeros(1, int))
 
 
 def with_batch_normalization_and_dropout():
@@ -44,8 +46,8 @@ def with_batch_normalization_and_dropout():
         layers.Dense(3, activation="softmax", name="out"),
     ]
     model = keras.Sequential([keras.Input((6,)), *stack])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return built(model, np.zeros(1, int))
 
 
 def callbacks_for(log_dir, x, y):
@@ -61,7 +63,7 @@ def test_training_keeps_its_bits(tmp_path):
         keras.utils.set_random_seed(1)
         model = with_batch_normalization_and_dropout()
         history = model.fit(
-            x, y, epochs=3, verbose=0, validation_split=0.2, callbacks=callbacks
+            x, y, epochs=2, verbose=0, validation_split=0.2, callbacks=callbacks
         ).history
         results.append((history, model.get_weights()))
     (history, weights), (history_with, weights_with) = results
@@ -105,6 +107,7 @@ def test_mixed_precision(policy, tmp_path, read_logs):
     assert outputs["h1"].values.dtype == gradients["h1/kernel"].dtype == np.float32
     for name, gradient in gradients.items():
         scale = np.abs(expected[name]).max()
+        assert scale > 0
         np.testing.assert_allclose(gradient, expected[name], atol=0.03 * scale)
 
 
@@ -307,21 +310,22 @@ def test_a_model_that_runs_eagerly(tmp_path, read_logs):
     assert ("activations/h1", 1) in logs
 
 
-@pytest.mark.parametrize("options", [{}, {"every_batches": 1}])
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "said", "options"),
     [
         (
             MemoryError("Unable to allocate 1 TiB"),
             "Unable to allocate 1 TiB. Pass fewer examples as the probe.",
+            {},
         ),
         (
             tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore"),
             "OOM when allocating. Pass fewer examples as the probe.",
+            {"every_batches": 1},
         ),
-        (RuntimeError("no such device"), "no such device."),
+        (RuntimeError("no such device"), "no such device.", {}),
     ],
-    ids=["memory", "memory of a device", "another"],
+    ids=["memory", "memory of a device, every batch", "another"],
 )
 def test_a_later_look_that_fails_ends_the_looks_but_not_the_training(
     error, said, options, tmp_path, read_logs
@@ -339,15 +343,15 @@ def test_a_later_look_that_fails_ends_the_looks_but_not_the_training(
     model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
     callbacks = [DistributionLogger(tmp_path, x, y, **options), TrainingMonitor(x, y, **options)]
     with pytest.warns(UserWarning, match="Training goes on, but without ") as caught:
-        history = model.fit(x, y, batch_size=32, epochs=4, verbose=0, callbacks=callbacks)
+        history = model.fit(x, y, batch_size=32, epochs=3, verbose=0, callbacks=callbacks)
     assert [str(warning.message) for warning in caught] == [
         f"Training goes on, but without {name}: {said}" for name in CLASSES.values()
     ]
-    assert len(history.history["loss"]) == 4
+    assert len(history.history["loss"]) == 3
     assert {step for _, step in read_logs(tmp_path)} == ({0, 1} if options else {0})
     # Another fit looks again.
-    model.fit(x, y, initial_epoch=4, epochs=5, verbose=0, callbacks=callbacks)
-    assert max(step for _, step in read_logs(tmp_path)) == (10 if options else 5)
+    model.fit(x, y, initial_epoch=3, epochs=4, verbose=0, callbacks=callbacks)
+    assert max(step for _, step in read_logs(tmp_path)) == (8 if options else 4)
 
 
 # --- batches and backends ----------------------------------------------------------------------
@@ -507,45 +511,28 @@ def test_a_file_imports_only_keras_tensorflow_numpy_and_the_probe(name):
     assert modules - set(sys.stdlib_module_names) <= {"keras", "tensorflow", "numpy", ".probe"}
 
 
-@pytest.fixture
-def example(tmp_path, monkeypatch):
-    """The code of a docstring's example; it may write into the current directory."""
-    monkeypatch.chdir(tmp_path)
-
-    def of(name):
-        source = (FOLDER / f"{name}.py").read_text()
-        return source, textwrap.dedent(source.split("```python\n")[1].split("```")[0])
-
-    return of
-
-
-def assert_example_worked(name, folder, capsys):
-    if name == "distribution_logger":
-        assert list(folder.glob("logs/relu/events*"))
-    else:
-        assert "TrainingMonitor: dead units after epoch 2: " in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("name", CLASSES)
-def test_two_files_are_enough_in_a_package_of_any_name(
-    name, example, tmp_path, monkeypatch, capsys
-):
+def test_two_files_are_enough_in_a_package_of_any_name(name, tmp_path, monkeypatch):
     package = f"pasted_{name}"
     (tmp_path / package).mkdir()
     for file in ("probe", name):
         shutil.copy(FOLDER / f"{file}.py", tmp_path / package)
     monkeypatch.syspath_prepend(tmp_path)
-    _, code = example(name)
-    exec(f"import keras, numpy as np\nfrom {package}.{name} import {CLASSES[name]}\n{code}", {})
-    assert_example_worked(name, tmp_path, capsys)
+    callback = getattr(importlib.import_module(f"{package}.{name}"), CLASSES[name])
+    assert callback.__base__.__module__ == f"{package}.probe"
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_the_example_runs_in_a_notebook_below_the_probe(name, example, tmp_path, capsys):
+def test_the_example_runs_in_a_notebook_below_the_probe(name, tmp_path, monkeypatch, capsys):
     """Where nothing can be imported, the two files are pasted one after the other."""
-    source, code = example(name)
+    monkeypatch.chdir(tmp_path)  # the example writes there
+    source = (FOLDER / f"{name}.py").read_text()
+    code = textwrap.dedent(source.split("```python\n")[1].split("```")[0])
     source = re.sub(r"^from \.probe import (\([^)]*\)|.*)$", "", source, flags=re.MULTILINE)
     namespace = {"__name__": "__main__"}
     for pasted in ((FOLDER / "probe.py").read_text(), source, code):
         exec(pasted, namespace)
-    assert_example_worked(name, tmp_path, capsys)
+    if name == "distribution_logger":
+        assert list(tmp_path.glob("logs/relu/events*"))
+    else:
+        assert "TrainingMonitor: dead units after epoch 2: " in capsys.readouterr().out
