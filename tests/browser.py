@@ -15,6 +15,8 @@ FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
+    "--disable-back-forward-cache",
+    "--renderer-process-limit=1",
     "--no-first-run",
     "--disable-sync",
     "--disable-background-networking",
@@ -59,16 +61,23 @@ class Browser:
         os.close(to_browser)
         os.close(from_browser)
         self.errors, self._buffer, self._number, self._session = [], b"", 0, None
+        self._loaded = set()  # numbers of what has been opened and has loaded
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
+        self._call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def open(self, url):
-        """Go to a page."""
-        self._call("Page.navigate", url="about:blank")
-        self._call("Page.navigate", url=url)
+        """Go to a page, and wait until it has its style and its pictures and has run its scripts.
+
+        It goes by way of an empty one, for a place in the page that is open would load nothing.
+        """
+        for address in ("about:blank", url):
+            number = self._call("Page.navigate", url=address)["loaderId"]
+            while number not in self._loaded:
+                self._note(self._read())
 
     def wait_for(self, *texts, deadline=60):
         """Wait until the page shows all these texts; return all of its text."""
@@ -168,3 +177,5 @@ class Browser:
             self.errors.append(json.dumps(parameters["args"]))
         elif event["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             self.errors.append(json.dumps(parameters["entry"]))
+        elif event["method"] == "Page.lifecycleEvent" and parameters["name"] == "load":
+            self._loaded.add(parameters["loaderId"])

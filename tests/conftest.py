@@ -2,7 +2,10 @@
 
 import contextlib
 import csv
+import fcntl
+import functools
 import io
+import json
 import os
 import signal
 import subprocess
@@ -131,27 +134,31 @@ SAVED = ("bn_vs_nobn", "random_vs_grid")  # recipes whose best model the tests l
 
 @pytest.fixture(scope="session")
 def quick_run(recipes, tmp_path_factory):
-    """`quick_run(name)` runs a recipe with --quick, once a session, and returns what came of it.
+    """`quick_run(name)` runs a recipe with --quick, once for all processes that test.
 
-    The first recipe runs in a process of its own, as users start it; the others in this one, which
-    has TensorFlow imported already.
+    It returns what came of it. The first recipe runs in a process of its own, as users start it;
+    the others in the one that asks first, which has TensorFlow imported already.
     """
-    runs = {}
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which all workers share
 
+    @functools.cache
     def run(name="bn_vs_nobn"):
-        if name not in runs:
-            out = tmp_path_factory.mktemp(f"quick-{name}")
-            arguments = ["run", name, "--quick", "--out", out]
-            if name in SAVED:
-                arguments += ["--save-model", out / "best.keras"]
-            if name == "bn_vs_nobn":
-                code, stdout, stderr = recipes.run(*arguments)
-            else:
-                code, stdout, stderr = recipes.run_here(*arguments)
-            assert code == 0, stderr
-            folder = out / name / "digits"
-            runs[name] = types.SimpleNamespace(stdout=stdout, stderr=stderr, out=out, folder=folder)
-        return runs[name]
+        out = folder / f"quick-{name}"
+        told = out / "told.json"
+        with open(folder / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits, and finds it done
+            if not told.exists():
+                arguments = ["run", name, "--quick", "--out", out]
+                if name in SAVED:
+                    arguments += ["--save-model", out / "best.keras"]
+                start = recipes.run if name == "bn_vs_nobn" else recipes.run_here
+                code, stdout, stderr = start(*arguments)
+                assert code == 0, stderr
+                told.write_text(json.dumps({"stdout": stdout, "stderr": stderr}))
+        kept = json.loads(told.read_text())
+        return types.SimpleNamespace(**kept, out=out, folder=out / name / "digits")
 
     return run
 

@@ -2,7 +2,7 @@
 
 import signal
 
-RECIPE = "weight_init"  # of few members and some chunks
+RECIPE = "softmax_regression"  # small models, first tuned, then trained, in eight chunks
 
 
 class Run:
@@ -40,7 +40,7 @@ def test_a_run_stopped_and_then_killed_ends_as_if_nothing_had_been(recipes, quic
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=240)
     assert (process.returncode, err) == (130, "stopped; the same command resumes\n")
-    assert out.startswith("training ")
+    assert out.startswith("tuning ")
     assert {path.suffix for path in run.cache.iterdir()} == {"", ".lock"}  # a store and the lock
     chunks = run.chunks()
     assert chunks

@@ -24,6 +24,7 @@ from recipes._lab.scores import score
 from recipes._lab.training import architecture, population
 from recipes._lab.training.loading import load_model
 from recipes._lab.training.members import Member
+from tests.keras_models import built
 
 # Keras copies variables in a way that NumPy 2 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -256,7 +257,7 @@ def test_a_model_of_arrays_takes_them_as_the_file_has_them(shape, scale, tmp_pat
     loaded = keras.models.load_model(tmp_path / "best.keras")
     assert loaded.input_shape == (None, *shape)
     np.testing.assert_allclose(
-        loaded.predict(x, verbose=0), network.predict(inputs, verbose=0), atol=1e-5
+        loaded.predict(x, verbose=0), network(np.asarray(inputs, np.float32)), atol=1e-5
     )
     loaded.evaluate(x, y, verbose=0)  # it is compiled
 
@@ -475,7 +476,7 @@ def test_images_of_a_folder_are_read_trained_on_and_predicted(tmp_path):
     assert source.raw[source.y == 0].min() >= 200
     assert source.raw[source.y == 1].max() < 70
     data, encode = source.split_to_keep(0, refit=False)
-    network = build_network((8, 8, 3), 2)
+    network = built(build_network((8, 8, 3), 2), data.train.y)
     network.fit(data.train.x, data.train.y, epochs=30, verbose=0)
     model = saving.taking_raw(network, encode, source)
     about = {

@@ -75,7 +75,7 @@ class Recipe:
         """Path of the main picture as small as a card, which is there if there are pictures."""
         return THUMBNAILS / f"{self.name}.png"
 
-    @property
+    @functools.cached_property
     def body(self):
         """The syntax tree of each statement, without the docstring."""
         tree = ast.parse(self.source)

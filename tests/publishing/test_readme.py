@@ -15,6 +15,7 @@ from recipes._lab.claim import OURS, Claim
 from recipes._lab.lab import QUICK, SEEDS, Options
 from recipes._lab.publishing import claims, readme
 from recipes._lab.tuning import search
+from tests.keras_models import built
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -35,38 +36,46 @@ def code_with(word):
 @pytest.fixture
 def names():
     rng = np.random.default_rng(0)
+    x = rng.normal(size=(160, 20)).astype("float32")  # whole batches, even of four fifths
+    y = rng.integers(0, 3, 160)
+
+    def ready(function):
+        """The model that a recipe's function returns, as fast to train as can be."""
+        return lambda *arguments, **options: built(function(*arguments, **options), y)
+
     return {
-        "np": np,
-        "x": rng.normal(size=(200, 20)).astype("float32"),
-        "y": rng.integers(0, 3, 200),
-        "build_model": bn_vs_nobn.build_model,
-        "build_tunable": bn_vs_nobn.build_tunable,
+        **{"np": np, "x": x, "y": y, "classes": np.unique(y)},
+        "build_model": ready(bn_vs_nobn.build_model),
+        "build_tunable": ready(bn_vs_nobn.build_tunable),
         "DistributionLogger": DistributionLogger,
         "TrainingMonitor": TrainingMonitor,
     }
 
 
-@pytest.mark.parametrize("example", ["callbacks.training_monitor", "np.unique"])
-def test_a_pasted_template_trains(example, names):
-    exec(code_with(example), names)
+def test_a_pasted_template_and_the_callbacks_train(names, tmp_path, monkeypatch):
+    """One after the other, and all of the same model: it is traced once."""
+    monkeypatch.chdir(tmp_path)
+    for example, epochs in (
+        ("callbacks.training_monitor", 20),
+        ("DistributionLogger(", 10),
+        ("epochs=10, callbacks=[monitor]", 10),
+    ):
+        exec(code_with(example), names)
+        assert names["model"].history.epoch == list(range(epochs))
+    assert list((tmp_path / "logs" / "first").glob("events*"))
+
+
+def test_a_template_pasted_with_raw_data_trains(names):
+    exec(code_with("np.unique"), names)
     assert names["model"].history.epoch == list(range(20))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # keras-tuner's
 def test_a_pasted_search_runs(names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names["classes"] = np.unique(names["y"])
-    code = code_with("RandomSearch").replace("max_trials=20", "max_trials=2")
+    code = code_with("RandomSearch").replace("max_trials=20", "max_trials=1")
     exec(code.replace("epochs=20", "epochs=1"), names)
     assert names["model"].output_shape == (None, 3)
-
-
-def test_the_pasted_callbacks_run(names, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names["model"] = bn_vs_nobn.build_model((20,), 3)
-    exec(code_with("DistributionLogger("), names)
-    exec(code_with("epochs=10, callbacks=[monitor]"), names)
-    assert list((tmp_path / "logs" / "first").glob("events*"))
 
 
 def test_a_saved_model_predicts(quick_run, tmp_path, monkeypatch, capsys):

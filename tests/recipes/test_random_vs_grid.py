@@ -10,6 +10,7 @@ import pytest
 
 from recipes import random_vs_grid as recipe
 from recipes._lab.lab import Lab, Options
+from recipes._lab.tuning import searches
 from recipes._lab.tuning.searches import Search, Searches
 
 RANDOM, POWERS, PLACED = recipe.RANDOM, recipe.POWERS, recipe.PLACED
@@ -50,8 +51,10 @@ def test_the_grids():
 
 
 @pytest.fixture
-def judged():
+def judged(monkeypatch):
     """`judged(best, decisive)` runs the recipe; the best test accuracies and what decides."""
+    growth = searches.growth_of_error
+    monkeypatch.setattr(searches, "growth_of_error", lambda *of, trees: growth(*of, trees=5))
 
     def run(best, decisive):
         rng = np.random.default_rng(0)

@@ -48,10 +48,8 @@ def fake(monkeypatch):
 
 def layered(hp):
     """Build as keras-tuner's guide does: a number of layers, and units for each of them."""
-    made = keras.Sequential([keras.Input((FEATURES,))])
-    for n in range(hp.Int("layers", 1, 3)):
-        made.add(L.Dense(hp.Int(f"units_{n}", 4, 400), "relu"))
-    made.add(L.Dense(CLASSES, "softmax"))
+    hidden = [L.Dense(hp.Int(f"units_{n}", 4, 400), "relu") for n in range(hp.Int("layers", 1, 3))]
+    made = keras.Sequential([keras.Input((FEATURES,)), *hidden, L.Dense(CLASSES, "softmax")])
     rate = hp.Float("learning_rate", 1e-3, 1.0, sampling="log")
     made.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
     return made
@@ -66,7 +64,7 @@ def values_of(made):
 
 @pytest.mark.parametrize("kind", ["random", "bayesian"])
 def test_units_of_every_layer_are_drawn_in_the_first_batch(kind, fake):
-    values = values_of(searched(kind, trials=20, build=layered, batch=20))
+    values = values_of(searched(kind, trials=16, build=layered, batch=16))
     for n in (1, 2):
         deep = [of[f"units_{n}"] for of in values if of["layers"] > n]
         assert len(set(deep)) > len(deep) / 2 > 1
@@ -96,9 +94,9 @@ def test_what_an_if_hides_is_drawn_too_also_a_scope_inside_it(fake):
 
 def test_a_foreign_oracle_draws_everything_too(fake):
     oracle = keras_tuner.oracles.RandomSearchOracle(
-        keras_tuner.Objective("val_accuracy", "max"), max_trials=20, seed=3
+        keras_tuner.Objective("val_accuracy", "max"), max_trials=12, seed=3
     )
-    values = values_of(searched(oracle, build=layered, batch=20))
+    values = values_of(searched(oracle, build=layered, batch=12))
     deep = [of["units_1"] for of in values if of["layers"] > 1]
     assert len(set(deep)) > len(deep) / 2 > 1
 
@@ -128,23 +126,22 @@ def test_keras_tuners_own_oracles_come_to_their_end(oracle, fake):
     assert len(made.trials()) >= 12
 
 
-@pytest.mark.parametrize("batch", [4, 20])
-def test_what_is_drawn_does_not_depend_on_the_batch_or_on_where_a_search_went_on(
-    batch, fake, tmp_path
-):
-    expected = values_of(searched(trials=20, build=layered, batch=20))
-    for trials in (3, 11, 20):
-        made = searched(trials=trials, build=layered, batch=batch, directory=tmp_path)
-    assert values_of(made) == expected
+def test_what_is_drawn_does_not_depend_on_the_batch_or_on_where_a_search_went_on(fake, tmp_path):
+    expected = values_of(searched(trials=12, build=layered, batch=12))
+    for batch in (4, 12):
+        directory = tmp_path / str(batch)
+        for trials in (3, 7, 12):
+            made = searched(trials=trials, build=layered, batch=batch, directory=directory)
+        assert values_of(made) == expected
 
 
 def test_a_kill_between_two_files_changes_nothing_in_a_space_found_on_the_way(
     fake, tmp_path, monkeypatch
 ):
-    plan = {"trials": 8, "batch": 3, "discard": (1 / 3,), "build": layered}
+    plan = {"trials": 5, "batch": 3, "discard": (1 / 3,), "build": layered}
     expected = searched(**plan).tables()
     write = tuner.write
-    for count in range(1, 31, 4):
+    for count in range(1, 23, 4):
         left = itertools.count(count, -1)
 
         def killed(path, content, left=left):
@@ -328,17 +325,18 @@ def test_an_error_that_keras_tuner_calls_fatal_ends_the_search(fake):
 
 @pytest.mark.parametrize(("kind", "moments"), [("random", range(6)), ("bayesian", (1, 4))])
 def test_a_search_with_failures_interrupted_ends_as_if_nothing_had_been(
-    kind, moments, fake, tmp_path
+    kind, moments, fake, quick_process, tmp_path
 ):
-    plan = {"build": shallow, "batch": 4, "discard": (1 / 3,), "log": lambda text: None}
-    expected = searched(kind, trials=10, **plan).tables()
+    plan = {"build": shallow, "batch": 3, "discard": (1 / 3,), "log": lambda text: None}
+    plan |= {"trials": 8}
+    expected = searched(kind, **plan).tables()
     for calls in moments:
         fake.calls = len(fake.trained) + calls
-        again = make(kind, trials=10, directory=tmp_path / str(calls), **plan)
+        again = make(kind, directory=tmp_path / str(calls), **plan)
         with contextlib.suppress(KilledError):
             again.search()
         fake.calls = np.inf
-        again = searched(kind, trials=10, directory=tmp_path / str(calls), **plan)
+        again = searched(kind, directory=tmp_path / str(calls), **plan)
         assert again.tables() == expected
 
 
@@ -450,10 +448,10 @@ def test_a_model_of_two_outputs_is_a_failed_trial():
 
 
 def test_trials_start_with_given_values_and_go_on_as_without(fake, tmp_path):
-    plain = values_of(searched(trials=8, build=layered))
+    plain = values_of(searched(trials=5, build=layered))
     start = [{"layers": 3, "units_2": 50, "learning_rate": 1}, {"units_0": 7}]
     for _ in range(2):
-        made = searched(trials=8, build=layered, start=start, directory=tmp_path)
+        made = searched(trials=5, build=layered, start=start, directory=tmp_path)
         values = values_of(made)
         assert values[0] == {
             **{"layers": 3, "units_0": 4, "units_1": 4, "units_2": 50},
@@ -494,13 +492,13 @@ def test_a_start_is_read_from_text():
 
 
 def test_sobol_points_are_spread_evenly_and_keyed_by_their_number(fake, tmp_path):
-    made = searched("sobol", trials=32, build=build_model)
+    made = searched("sobol", trials=16, build=build_model)
     hp = made.oracle.get_space()
     for parameter in hp.space:
         places = [parameter.value_to_prob(of[parameter.name]) for of in values_of(made)]
-        counts, _ = np.histogram(places, 32, (0, 1))
-        assert (counts == 1).all()  # one in each of 32 parts: a net in base 2
-    for trials in (5, 32):
+        counts, _ = np.histogram(places, 16, (0, 1))
+        assert (counts == 1).all()  # one in each of 16 parts: a net in base 2
+    for trials in (5, 16):
         again = searched("sobol", trials=trials, build=build_model, directory=tmp_path, batch=5)
     assert values_of(again) == values_of(made)
     assert values_of(searched("sobol", seed=1, build=build_model)) != values_of(made)[:4]

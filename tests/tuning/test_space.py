@@ -208,7 +208,7 @@ def test_an_oracle_draws_from_the_narrowed_range_whatever_the_model_asks_for(tmp
 
 @pytest.fixture
 def few_trees(monkeypatch):
-    monkeypatch.setattr(space, "growth_of_error", partial(space.growth_of_error, trees=10))
+    monkeypatch.setattr(space, "growth_of_error", partial(space.growth_of_error, trees=3))
 
 
 def planted(count=60, *, score):

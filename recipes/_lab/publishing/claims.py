@@ -1,6 +1,7 @@
 """`recipes/results/` -> every claim, what each data set says of it, and how many can be luck."""
 
 import dataclasses
+import functools
 from collections import Counter
 
 from recipes._lab import catalogue, evidence
@@ -52,7 +53,7 @@ class Entry:
             return list(self.by_data)
         return sorted(self.by_data, key=self.stale.__contains__)[:1]
 
-    @property
+    @functools.cached_property
     def overall(self) -> Overall:
         """What the data sets that count say together; stale ones only if all of them are."""
         fresh = [data for data in self.counted if data not in self.stale]
