@@ -22,9 +22,9 @@ from recipes._lab.data.new_rows import read_table
 from recipes._lab.errors import UserError
 from recipes._lab.scores import score
 from recipes._lab.training import architecture, population
+from recipes._lab.training.fitting import prepare
 from recipes._lab.training.loading import load_model
 from recipes._lab.training.members import Member
-from tests.keras_models import built
 
 # Keras copies variables in a way that NumPy 2 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -476,7 +476,7 @@ def test_images_of_a_folder_are_read_trained_on_and_predicted(tmp_path):
     assert source.raw[source.y == 0].min() >= 200
     assert source.raw[source.y == 1].max() < 70
     data, encode = source.split_to_keep(0, refit=False)
-    network = built(build_network((8, 8, 3), 2), data.train.y)
+    network = prepare(build_network((8, 8, 3), 2), data.train.y)
     network.fit(data.train.x, data.train.y, epochs=30, verbose=0)
     model = saving.taking_raw(network, encode, source)
     about = {

@@ -18,7 +18,7 @@ import tensorflow as tf
 from callbacks.distribution_logger import DistributionLogger
 from callbacks.probe import Probe
 from callbacks.training_monitor import TrainingMonitor
-from tests.keras_models import built
+from recipes._lab.training.fitting import prepare
 
 layers = keras.layers
 FOLDER = Path(__file__).parents[2] / "callbacks"
@@ -34,7 +34,7 @@ def small(optimizer="adam", **kwargs):
     """One layer, which is traced fast."""
     model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax", name="h1")])
     model.compile(optimizer, "sparse_categorical_crossentropy", **kwargs)
-    return built(model, np.zeros(1, int))
+    return prepare(model, np.zeros(1, int))
 
 
 def with_batch_normalization_and_dropout():
@@ -47,7 +47,7 @@ def with_batch_normalization_and_dropout():
     ]
     model = keras.Sequential([keras.Input((6,)), *stack])
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return built(model, np.zeros(1, int))
+    return prepare(model, np.zeros(1, int))
 
 
 def callbacks_for(log_dir, x, y):

@@ -14,8 +14,8 @@ from recipes._lab import catalogue, evidence
 from recipes._lab.claim import OURS, Claim
 from recipes._lab.lab import QUICK, SEEDS, Options
 from recipes._lab.publishing import claims, readme
+from recipes._lab.training.fitting import prepare
 from recipes._lab.tuning import search
-from tests.keras_models import built
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -41,7 +41,7 @@ def names():
 
     def ready(function):
         """The model that a recipe's function returns, as fast to train as can be."""
-        return lambda *arguments, **options: built(function(*arguments, **options), y)
+        return lambda *arguments, **options: prepare(function(*arguments, **options), y)
 
     return {
         **{"np": np, "x": x, "y": y, "classes": np.unique(y)},

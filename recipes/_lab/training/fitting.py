@@ -112,12 +112,16 @@ def prepare(model, labels):
     Args:
         model: built and compiled.
         labels: as `fit` gets them, (examples, ...).
+
+    Returns:
+        The model.
     """
     if type(model) is not keras.Sequential and not is_functional(model):
-        return
+        return model
     model.optimizer.build(model.trainable_variables)
     model.compute_metrics(None, labels[:1], np.zeros((1, *model.output_shape[1:]), np.float32))
     model.reset_metrics()
+    return model
 
 
 def _initial_weights(member, model):
