@@ -42,7 +42,7 @@ def test_a_new_recipe_runs_at_once_and_passes_the_tests(project, environment):
         project, environment, "pytest", "-q", "-p", "no:cacheprovider", *files, *chosen
     )
     assert done.returncode == 0, done.stdout
-    assert "\n13 passed" in done.stdout  # of one recipe, and of README
+    assert "\n11 passed" in done.stdout  # of one recipe, and of README
 
 
 def test_a_new_recipe_is_a_copy_but_for_its_docstring(tmp_path, monkeypatch):
