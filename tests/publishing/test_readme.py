@@ -44,7 +44,10 @@ def names():
         return lambda *arguments, **options: prepare(function(*arguments, **options), y)
 
     return {
-        **{"np": np, "x": x, "y": y, "classes": np.unique(y)},
+        "np": np,
+        "x": x,
+        "y": y,
+        "classes": np.unique(y),
         "build_model": ready(bn_vs_nobn.build_model),
         "build_tunable": ready(bn_vs_nobn.build_tunable),
         "DistributionLogger": DistributionLogger,
