@@ -479,6 +479,25 @@ def test_a_weight_for_each_class_is_the_class_weight_of_fit():
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize(("prepare", "times"), [(fitting.prepare, 1), (lambda model, _: model, 2)])
+def test_fit_traces_the_step_of_a_prepared_model_once_and_moves_it_as_any_other(prepare, times):
+    traced = []
+
+    class Counted(L.Layer):
+        def call(self, x, training=False):
+            traced.extend([x] if training else [])
+            return x
+
+    keras.utils.set_random_seed(0)
+    model = classifier(keras.Input((FEATURES,)), Counted(), optimizer=SGD(0.1, momentum=0.9))
+    fits = {"batch_size": 41, "epochs": 3, "shuffle": False, "verbose": 0}
+    history = prepare(model, DATA.train.y).fit(DATA.train.x, DATA.train.y, **fits).history
+    assert len(traced) == times
+    keras.utils.set_random_seed(0)
+    plain = classifier(keras.Input((FEATURES,)), Counted(), optimizer=SGD(0.1, momentum=0.9))
+    assert history == plain.fit(DATA.train.x, DATA.train.y, **fits).history
+
+
 def overfitting():
     return dense(30, optimizer=SGD(0.5, momentum=0.9))
 
