@@ -16,7 +16,12 @@ from unittest import mock
 import keras
 
 from recipes._lab.errors import UserError
-from recipes._lab.training.connections import connections, is_functional, layers_of
+from recipes._lab.training.connections import (
+    connections,
+    is_functional,
+    is_of_ones_own,
+    layers_of,
+)
 from recipes._lab.training.identity import (
     REFUSED_LAYERS,
     NotStackableError,
@@ -304,7 +309,7 @@ def _check_model(model):
         raise UserError(f"build_model returns {type(model).__name__}, not a compiled Keras model")
     if not model.compiled:
         raise UserError("build_model returns a model that is not compiled; end with model.compile")
-    if type(model) is not keras.Sequential and not is_functional(model):
+    if is_of_ones_own(model):
         raise NotStackableError(f"{type(model).__name__} is a class of one's own")
     if not model.trainable:
         raise NotStackableError("the model is frozen")

@@ -18,6 +18,11 @@ def is_functional(model):
     return type(model) is _functional_class()
 
 
+def is_of_ones_own(model):
+    """Tell whether a model is of a class of the user's own: neither a Sequential nor functional."""
+    return type(model) is not keras.Sequential and not is_functional(model)
+
+
 @functools.cache
 def _functional_class():
     """Return the class of `keras.Model(inputs, outputs)`, which has no public name."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 from callbacks.distribution_logger import Probe, summarize
 from recipes._lab.seeding import batch_order, seed_from
 from recipes._lab.training.architecture import layer_names, wants_one_hot
-from recipes._lab.training.connections import is_functional, layers_of
+from recipes._lab.training.connections import is_of_ones_own, layers_of
 from recipes._lab.training.initial_weights import initial_weights
 from recipes._lab.training.loading import model_to_train
 from recipes._lab.training.opening import opened_layers
@@ -116,7 +116,7 @@ def prepare(model, labels):
     Returns:
         The model.
     """
-    if type(model) is not keras.Sequential and not is_functional(model):
+    if is_of_ones_own(model):
         return model
     model.optimizer.build(model.trainable_variables)
     model.compute_metrics(None, labels[:1], np.zeros((1, *model.output_shape[1:]), np.float32))

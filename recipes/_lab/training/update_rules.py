@@ -25,7 +25,7 @@ from recipes._lab.training.numerics import (
 class Numbers:
     """The numbers of one step, each shaped to broadcast over stacked weights of one rank.
 
-    Each is made once for all these weights: made for each of them, they would be half of a graph.
+    Each is made once for all these weights: made for each, they would be a third of a graph.
 
     Args:
         like: a stacked weight, (members, ...).
@@ -35,7 +35,7 @@ class Numbers:
 
     Attributes:
         rate: the learning rate.
-        step: as given.
+        step: as given; shaped like the others if it is that of each member.
     """
 
     def __init__(self, like, learning_rate, hyperparameters, step):
