@@ -288,9 +288,11 @@ class Lab:
 
         def accepts(key, value):
             data = by_variant(options["data"], key)
+            arguments = variants[key] | {argument: value}
             try:
-                shape = data.input_shape, data.num_classes
-                build_model(*shape, **variants[key] | {argument: value})
+                architecture.build_once(
+                    lambda: build_model(data.input_shape, data.num_classes, **arguments)
+                )
             except ValueError:
                 return False
             return True

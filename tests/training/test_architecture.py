@@ -190,6 +190,60 @@ def test_a_sketch_makes_no_variables(monkeypatch):
     assert len(build(L.Dense(5)).weights) == 4  # and afterwards models are built again
 
 
+def grown():
+    """A model as recipes make it, layer by layer, with another one inside."""
+    model = keras.Sequential([keras.Input((4,), name="x")], name="outer")
+    model.add(L.Dense(6, name="h1"))
+    model.add(L.BatchNormalization(name="h1_bn"))
+    inner = keras.Sequential([keras.Input((6,), name="inner_x")], name="inner")
+    inner.add(L.Dense(5, name="h2"))
+    inner.add(L.Activation("relu", name="h2_act"))
+    model.add(inner)
+    model.add(L.Dense(3, "softmax", name="softmax"))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_a_model_built_once_is_the_one_that_is_built_with_every_layer(monkeypatch):
+    made = []
+    original = keras.Model.__init__
+
+    def counting(model, *args, **kwargs):
+        made.append(type(model).__name__)
+        original(model, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "__init__", counting)
+    models = []
+    for build_it, functional_models in ((lambda make: make(), 6), (architecture.build_once, 2)):
+        made.clear()
+        keras.utils.set_random_seed(3)
+        models.append(build_it(grown))
+        assert made.count("Functional") == functional_models
+    plain, once = models
+    assert once.get_config()["layers"] == plain.get_config()["layers"]
+    assert once.get_build_config() == plain.get_build_config()
+    assert [w.path for w in once.weights] == [w.path for w in plain.weights]
+    for ours, theirs in zip(once.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    x = np.ones((2, 4), np.float32)
+    np.testing.assert_array_equal(once(x), plain(x))
+    np.testing.assert_array_equal(once.get_layer("inner").output.shape, (None, 5))
+
+
+@pytest.mark.parametrize("units", [5, -1])
+def test_a_model_that_asks_for_its_weights_or_is_wrong_is_built_as_ever(units):
+    def make():
+        model = build(L.Dense(units))
+        model.layers[0].set_weights([np.ones((4, 5)), np.ones(5)])
+        return model
+
+    if units < 0:
+        with pytest.raises(ValueError, match="Received an invalid value for `units`"):
+            architecture.build_once(make)
+    else:
+        assert architecture.build_once(make).layers[0].get_weights()[0].min() == 1
+
+
 @pytest.mark.parametrize(
     "touch",
     [

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from recipes._lab.data import Dataset, Split
 from recipes._lab.results import Results
+from recipes._lab.training import models
 from recipes._lab.training.architecture import NotStackableError, read
 from recipes._lab.training.loading import build_model
 from recipes._lab.training.members import Member, Result
@@ -471,3 +472,19 @@ def test_a_variant_trained_by_fit_says_that_it_cannot_be_stacked():
     results = Results({(key, 0): member}, {(key, 0): Result({}, {}, 2, [])}, {key: key})
     with pytest.raises(NotStackableError, match="two heads can't be stacked"):
         results.models("two heads")
+
+
+def test_models_that_differ_only_in_numbers_share_what_computes_them(monkeypatch):
+    """A table asks for one variant's models after another's: each architecture is built once."""
+    built = []
+    monkeypatch.setattr(models, "build_model", lambda m: built.append(m) or build_model(m))
+    models._stack.cache_clear()
+    rates = (0.0, 0.5)
+    one, other = (made_up(lambda rate=rate: network(rate)).models("v") for rate in rates)
+    assert len(built) == 1
+    np.testing.assert_array_equal(one.predict(DATA.x), other.predict(DATA.x))
+    assert (one.predict(DATA.x, training=True) != other.predict(DATA.x, training=True)).any()
+    again = made_up(network).models("v").predict(DATA.x, training=True)
+    np.testing.assert_array_equal(one.predict(DATA.x, training=True), again)
+    made_up(lambda: compiled(keras.Input((FEATURES,)), L.Dense(CLASSES, "softmax"))).models("v")
+    assert len(built) == 2

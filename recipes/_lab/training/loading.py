@@ -1,13 +1,13 @@
 """A member's model: build_model, checked, loaded with trained weights."""
 
 from recipes._lab.errors import UserError
-from recipes._lab.training.architecture import BUILDING
+from recipes._lab.training.architecture import BUILDING, build_once
 
 
 def build_model(member):
     """Return the member's model, built for its data."""
     with BUILDING:
-        model = member.build()
+        model = build_once(member.build)
         if not model.built:
             model.build((None, *member.data.input_shape))
     return model

@@ -1,11 +1,15 @@
 """Trained models side by side, to look into: outputs of every layer, gradients, weights."""
 
+import functools
+from dataclasses import dataclass, field
+
 import numpy as np
 import tensorflow as tf
 
 from recipes._lab.seeding import seed_from
 from recipes._lab.training.architecture import NotStackableError
 from recipes._lab.training.loading import build_model
+from recipes._lab.training.members import Member
 from recipes._lab.training.stack import Stack, is_correct
 
 
@@ -25,10 +29,13 @@ class Models:
     """
 
     def __init__(self, members, weights):
-        if members[0].spec is None:
-            raise NotStackableError(f"{members[0].label} can't be stacked")
-        self._stack = Stack(build_model(members[0]), members[0].spec.looped)
-        self._hyperparameters = members[0].spec.hyperparameters
+        first = members[0]
+        if first.spec is None:
+            raise NotStackableError(f"{first.label} can't be stacked")
+        data = first.data
+        like = _Architecture(first.spec.signature, data.input_shape, data.num_classes, first)
+        self._stack = _stack(like)
+        self._hyperparameters = first.spec.hyperparameters
         self._seeds = [member.seed for member in members]
         stacked = map(np.stack, zip(*weights, strict=True))
         self.weights = dict(zip(self._stack.shapes, stacked, strict=True))
@@ -120,3 +127,21 @@ class Models:
         seeds = [self._seeds[n % len(self._seeds)] for n in range(self._count())]
         keys = [[seed_from(seed, name, "look") for seed in seeds] for name in self._stack.noisy]
         return self._stack.noise(tf.constant(keys, tf.int32, (len(keys), len(seeds))), draw)
+
+
+@dataclass(frozen=True)
+class _Architecture:
+    """What models must have in common to share a stack, and one member that has it."""
+
+    signature: str
+    input_shape: tuple
+    num_classes: int
+    member: Member = field(compare=False)
+
+
+# A table asks for one variant's models after another's, which often have one architecture.
+@functools.lru_cache(maxsize=16)
+def _stack(architecture):
+    """Return the stack of an architecture; it has no numbers of the member's own."""
+    member = architecture.member
+    return Stack(build_model(member), member.spec.looped)
