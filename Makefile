@@ -58,7 +58,7 @@ tables = $(if $(filter %.parquet %.xlsx,$(value DATA)),.venv/tables)
 named = test -n $(call q,NAME) || { echo 'error: no $(1) given; say for example make $@ NAME=$(2)' >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help recipe search predict inspect new notebook list tensorboard gallery gallery-serve bench test test-all lint clean
+.PHONY: help recipe search predict inspect new notebook list tensorboard gallery gallery-serve bench test test-further test-all lint clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -132,11 +132,16 @@ callbacks docs:
 runs:
 	@echo 'error: make recipe NAME=bn_vs_nobn makes a run, make tensorboard looks into all of them' >&2; exit 2
 
-test: lint  ## run the linter and the tests
-	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder -m 'not slow'
+pytest := $(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-test-all: lint .venv/notebook .venv/tables .venv/cluster .venv-jax/installed  ## run the slow tests as well: all notebooks, unusual data in all recipes, ...
-	@$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+test: lint  ## run the linter and the tests
+	@$(pytest) -m 'not slow and not further'
+
+test-further: .venv/installed  ## run the further cases of the tests: each layer, optimizer and template beside Keras
+	@$(pytest) -m 'further and not slow'
+
+test-all: lint .venv/notebook .venv/tables .venv/cluster .venv-jax/installed  ## run all of them: also all notebooks, unusual data in all recipes, ...
+	@$(pytest)
 
 lint: .venv/installed  ## run the linter
 	@$(VENV)/ruff check

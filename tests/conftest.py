@@ -1,5 +1,6 @@
 """What many tests share: a quiet TensorFlow, recipes run as users run them, one quick run each."""
 
+import collections
 import contextlib
 import csv
 import fcntl
@@ -39,8 +40,19 @@ from recipes._lab.training import members as members_module  # noqa: E402
 from recipes._lab.training import population  # noqa: E402, F401 - settles the threads of TensorFlow
 
 
+@pytest.hookimpl(tryfirst=True)  # before those that are not asked for are left out
 def pytest_collection_modifyitems(items):
-    """Put the recipes last, many small groups: then no process waits long for another's end."""
+    """Tell first cases from further ones, and put the recipes last.
+
+    They are many small groups: then no process waits long for another's end.
+    """
+    seen = collections.Counter()
+    for item in items:
+        first_cases = item.get_closest_marker("first_cases")
+        if first_cases:
+            seen[item.path, item.originalname] += 1
+            if seen[item.path, item.originalname] > first_cases.args[0]:
+                item.add_marker("further")
     items.sort(key=lambda item: item.path.stem == "test_recipes")
 
 

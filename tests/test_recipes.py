@@ -176,6 +176,7 @@ def examples(name, digits):
     return x.reshape(-1, *default), y
 
 
+@pytest.mark.first_cases(6)
 def test_the_pasted_model_learns_with_plain_fit(name, examples):
     x, y = examples
     model = pasted_model(name)
@@ -207,6 +208,7 @@ def test_the_pasted_model_fits_other_data_with_layers_of_the_same_names(name):
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.first_cases(3)
 # Keras, where the tuner saves a model's variables, and the tuner itself.
 @pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")

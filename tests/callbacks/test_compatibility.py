@@ -489,6 +489,7 @@ MIRRORED = """
 """
 
 
+@pytest.mark.further
 def test_mirrored_strategy_with_two_replicas(tmp_path, read_logs):
     """In a process of its own: the devices must be there before TensorFlow starts."""
     script = textwrap.dedent(MIRRORED)

@@ -615,6 +615,7 @@ def _():
 # --- tests -------------------------------------------------------------------------------------
 
 
+@pytest.mark.first_cases(6)
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy(name):
     monitor = HEALTHY[name]()
@@ -623,6 +624,7 @@ def test_healthy(name):
     assert losses[-1] < losses[0]  # it does learn
 
 
+@pytest.mark.first_cases(6)
 @pytest.mark.parametrize("name", SICK)
 def test_sick(name):
     problem, fact, alone, train = SICK[name]

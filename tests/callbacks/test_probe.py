@@ -185,6 +185,7 @@ MODELS = {
 }
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("name", MODELS)
 def test_no_weight_and_no_output_is_lost(name, tmp_path, read_logs):
     build, shape, kernels, others, outputs = MODELS[name]

@@ -246,6 +246,7 @@ def models_that_differ(make, shape):
     return models
 
 
+@pytest.mark.first_cases(12)
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("name", [*STACKED, *LOOPED])
 def test_each_member_gets_what_the_keras_layer_gives_it(name, training):

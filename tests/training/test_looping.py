@@ -169,6 +169,7 @@ def functional(between, data, optimizer):
     return model
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("name", FUNCTIONAL)
 def test_a_functional_model_trains_as_with_train_on_batch(name):
     between, data = FUNCTIONAL[name]
@@ -191,6 +192,7 @@ RANDOM = {
 }
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("name", RANDOM)
 def test_randomness_is_keyed_by_seed_layer_and_step(name):
     """The same in any company; another seed, another draw."""
@@ -386,6 +388,7 @@ def test_masked_outputs_are_a_mistake():
         train([member(build, data=ROWS, epochs=1)])
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_trains_as_with_train_on_batch(name):
     makers, data = LAYERS[name]

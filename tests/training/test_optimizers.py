@@ -194,6 +194,7 @@ def read(optimizer):
     return optimizer, hyperparameters
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("name", RULES)
 def test_each_member_moves_as_with_its_own_keras_optimizer(name):
     kind, *settings = RULES[name]
@@ -237,6 +238,7 @@ def test_each_member_moves_as_with_its_own_keras_optimizer(name):
         assert all(abs(moves[a] - moves[b]).max() > 1e-3 for a, b in [(0, 1), (0, 2), (1, 2)])
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("name", RULES)
 def test_no_member_sees_who_else_is_there(name):
     kind, *settings = RULES[name]

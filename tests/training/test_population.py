@@ -167,6 +167,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers_move_weights_as_train_on_batch_does(name):
     makers, tolerance = OPTIMIZERS[name]
@@ -200,6 +201,7 @@ AVERAGED = {
 }
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("name", AVERAGED)
 def test_weights_are_averaged_as_by_fit(name):
     """Keras sets the weights to their averages after the last epoch, and its log is of before."""
@@ -287,6 +289,7 @@ IMAGES = {
 }
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_train_as_with_train_on_batch(name):
     results = assert_like_keras([member(NETWORKS[name], seed, epochs=2) for seed in (0, 1)])
@@ -304,6 +307,7 @@ def test_weights_that_are_not_trained_add_nothing_to_the_norm():
     assert abs(one.weights[-2] - other.weights[-2]).max() > 0.01
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("name", IMAGES)
 def test_image_networks_train_as_with_train_on_batch(name):
     data = blobs(sizes=(33, 9, 9), shape=(6, 5, 2))
@@ -367,6 +371,7 @@ def test_a_model_survives_saving(tmp_path):
 TWO = blobs(classes=2)
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(
     ("activation", "loss"),
     [
@@ -408,6 +413,7 @@ ONE_HOT = {
 }
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("name", ONE_HOT)
 def test_losses_of_one_hot_labels_get_them(name):
     activation, loss = ONE_HOT[name]
@@ -747,6 +753,7 @@ COMPANY = [
 ]
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("case", range(len(HIDDEN)))
 def test_no_kernel_lets_the_company_in(case):
     def build():
@@ -967,6 +974,7 @@ STATES = {
 }
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("name", STATES)
 def test_a_pause_changes_no_bit(name):
     def build():
@@ -1088,6 +1096,7 @@ def test_the_rates_of_all_steps_at_once_are_those_of_each_step(name):
 # Recording and storing
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("name", ["conv_2d", "depthwise_and_separable", "rnn"])
 def test_networks_of_all_ranks_can_be_watched(name):
     plan = {"data": blobs(sizes=(33, 9, 9), shape=(6, 5, 2)), "epochs": 1}
