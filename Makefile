@@ -137,7 +137,7 @@ pytest := $(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist l
 test: lint  ## run the linter and the tests
 	@$(pytest) -m 'not slow and not further'
 
-test-further: .venv/installed  ## run the further cases of the tests: each layer, optimizer and template beside Keras
+test-further: .venv/installed  ## run the further cases of the tests: more layers, optimizers and templates beside Keras, more recipes
 	@$(pytest) -m 'further and not slow'
 
 test-all: lint .venv/notebook .venv/tables .venv/cluster .venv-jax/installed  ## run all of them: also all notebooks, unusual data in all recipes, ...

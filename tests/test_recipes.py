@@ -260,6 +260,7 @@ def assert_rates_are_drawn_on_a_logarithmic_scale(asked):
 # The experiment
 
 
+@pytest.mark.first_cases(30)
 def test_a_quick_run_answers_the_question(name, quick_run, read_results):
     run = quick_run(name)
     assert run.stderr == ""

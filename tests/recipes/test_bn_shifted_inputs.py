@@ -37,7 +37,8 @@ def test_models_with_renewed_averages_normalize_by_the_new_inputs():
     def build():
         return recipe.build_model((6,), 3, dropout=0.0)
 
-    member = Member("a", build, architecture.read(build), 0, data=None, epochs=1)
+    data = types.SimpleNamespace(input_shape=(6,), num_classes=3)
+    member = Member("a", build, architecture.read(build), 0, data, epochs=1)
     models = Models([member], [build().get_weights()])
     x = RNG.normal(3, 2, (1, 50, 6)).astype(np.float32)
     wanted = models.predict(x, training=True)
